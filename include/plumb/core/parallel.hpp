@@ -1,0 +1,108 @@
+#pragma once
+/// @file
+/// Threads: one OpenMP region per forward pass, inside it a team with static ranges and a barrier that spins, then
+/// sleeps.
+
+#include <omp.h>
+
+#include <atomic>
+#include <cstdint>
+#include <new>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace plumb {
+
+/// Half-open range of indices.
+struct Range {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  constexpr std::int64_t size() const { return end - begin; }
+  constexpr bool empty() const { return end <= begin; }
+};
+
+/// Part `index` of `count` nearly equal parts of [0, total), cut at multiples of `grain`. Static, so that the same
+/// thread always owns the same rows.
+constexpr Range split_range(std::int64_t total, int index, int count, std::int64_t grain = 1) {
+  const std::int64_t units = (total + grain - 1) / grain;
+  const std::int64_t begin = units * index / count * grain;
+  const std::int64_t end = units * (index + 1) / count * grain;
+  return {begin < total ? begin : total, end < total ? end : total};
+}
+
+/// A reusable barrier. Waiting threads spin for a few microseconds and then sleep in the kernel, so that an
+/// oversubscribed machine slows down instead of collapsing.
+class Barrier {
+ public:
+  explicit Barrier(int count) : count_(count) {}
+  Barrier(const Barrier&) = delete;
+  Barrier& operator=(const Barrier&) = delete;
+
+  void wait() {
+    if (count_ == 1) return;
+    const std::uint32_t phase = phase_.load(std::memory_order_acquire);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
+      arrived_.store(0, std::memory_order_relaxed);
+      phase_.store(phase + 1, std::memory_order_seq_cst);  // ordered before the look at sleepers_
+      if (sleepers_.load(std::memory_order_seq_cst) != 0) phase_.notify_all();
+      return;
+    }
+    for (int spin = 0; spin < kSpins; ++spin) {
+      if (phase_.load(std::memory_order_acquire) != phase) return;
+#if defined(__x86_64__)
+      _mm_pause();
+#endif
+    }
+    sleepers_.fetch_add(1, std::memory_order_seq_cst);
+    while (phase_.load(std::memory_order_seq_cst) == phase) phase_.wait(phase, std::memory_order_seq_cst);
+    sleepers_.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr int kSpins = 20'000;  // about 0.3-1 ms with `pause`: longer than any phase is unbalanced
+  const int count_;
+  alignas(64) std::atomic<int> arrived_{0};
+  alignas(64) std::atomic<std::uint32_t> phase_{0};
+  alignas(64) std::atomic<int> sleepers_{0};
+};
+
+/// What a thread knows inside a parallel region: who it is, how many there are, and where to meet.
+struct Worker {
+  int index = 0;
+  int count = 1;
+  Barrier* meeting = nullptr;
+
+  /// This worker's share of [0, total).
+  Range share(std::int64_t total, std::int64_t grain = 1) const { return split_range(total, index, count, grain); }
+  /// Waits until every worker of the region has come here; what they wrote before is visible afterwards.
+  void barrier() const {
+    if (meeting) meeting->wait();
+  }
+  bool first() const { return index == 0; }
+};
+
+/// Threads to use when the caller does not say: OMP_NUM_THREADS or the processors this process may run on.
+inline int default_threads() { return omp_get_max_threads(); }
+
+/// Runs body(Worker) on `threads` threads at once and returns when all are done. The body must not throw.
+/// If the runtime grants fewer threads than asked, the team is that much smaller (results do not depend on it).
+template <class Body>
+void run_parallel(int threads, const Body& body) {
+  if (threads <= 1 || omp_in_parallel()) {
+    body(Worker{});
+    return;
+  }
+  alignas(64) unsigned char storage[sizeof(Barrier)];
+  Barrier* meeting = nullptr;
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp single
+    meeting = new (storage) Barrier(omp_get_num_threads());
+    body(Worker{omp_get_thread_num(), omp_get_num_threads(), meeting});
+  }
+  meeting->~Barrier();
+}
+
+}  // namespace plumb

@@ -1,0 +1,11 @@
+#pragma once
+/// One function per command: it declares its options on `app` and stores what to run in the subcommand's callback.
+/// A command parses, calls the library and prints; it has no logic of its own.
+
+#include <CLI/CLI.hpp>
+
+namespace plumb::cli {
+
+void add_inspect(CLI::App& app);
+
+}  // namespace plumb::cli

@@ -1,0 +1,22 @@
+/// The `plumb` command. Exit codes: 0 done, 1 bad input (one line on stderr), 2 usage.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "commands.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App app{"plumb: run a transformer on this CPU, measure it, and say why it is as fast as it is"};
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "Help of every command");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "plumb: %s\n", e.what());
+    return 1;
+  }
+  return 0;
+}

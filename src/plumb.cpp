@@ -1,0 +1,3 @@
+#include "plumb/core/parallel.hpp"
+#include "plumb/core/tensor.hpp"
+#include "plumb/model/config.hpp"

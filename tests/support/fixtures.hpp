@@ -1,0 +1,53 @@
+#pragma once
+/// Where the shared test data lies, and how a test says that it is absent.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace plumb::test {
+
+/// PLUMB_FIXTURES, or ../shared/fixtures beside the source tree.
+inline std::filesystem::path fixtures_dir() {
+  if (const char* dir = std::getenv("PLUMB_FIXTURES")) return dir;
+  return std::filesystem::path(PLUMB_SOURCE_DIR) / ".." / "shared" / "fixtures";
+}
+
+inline bool have_fixtures() { return std::filesystem::exists(fixtures_dir() / "README.md"); }
+
+/// All bytes of a file.
+inline std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  EXPECT_TRUE(in.good()) << path;
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// A little-endian array of T: .logits, .logits64 and .f32 files hold floats.
+template <class T>
+std::vector<T> read_array(const std::filesystem::path& path) {
+  const std::string bytes = read_file(path);
+  std::vector<T> values(bytes.size() / sizeof(T));
+  std::copy_n(bytes.data(), values.size() * sizeof(T), reinterpret_cast<char*>(values.data()));
+  return values;
+}
+
+/// Decimal ids separated by white space.
+inline std::vector<std::int32_t> read_tokens(const std::filesystem::path& path) {
+  std::istringstream in(read_file(path));
+  return {std::istream_iterator<std::int32_t>(in), {}};
+}
+
+}  // namespace plumb::test
+
+/// Skips the test, visibly, where the shared fixtures are absent.
+#define PLUMB_REQUIRE_FIXTURES()     \
+  if (!plumb::test::have_fixtures()) \
+  GTEST_SKIP() << "shared fixtures not found at " << plumb::test::fixtures_dir() << "; set PLUMB_FIXTURES"
