@@ -1,0 +1,60 @@
+#pragma once
+/// @file
+/// GGUF files, versions 2 and 3, little-endian. Layout: GGUF specification (ggml project, docs/gguf.md).
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "plumb/io/model_file.hpp"
+
+namespace plumb {
+
+/// First four bytes of every GGUF file: "GGUF", read as a little-endian number.
+inline constexpr std::uint32_t kGgufMagic = 0x46554747;
+/// Where tensors begin when `general.alignment` is absent.
+inline constexpr std::uint32_t kGgufDefaultAlignment = 32;
+/// Largest accepted `general.alignment`: 1 MiB, far above any page or cache line.
+inline constexpr std::uint32_t kGgufMaxAlignment = 1u << 20;
+/// Longest key or tensor name: the specification's limit for keys.
+inline constexpr std::size_t kGgufMaxName = 65535;
+/// Most keys and tensors of one file. Far beyond any model (the largest have some 45 000 tensors when every expert is
+/// its own); they bound the tables that a hostile file can make the reader build.
+inline constexpr std::uint64_t kGgufMaxKeys = 65536;
+inline constexpr std::uint64_t kGgufMaxTensors = 262144;
+/// Arrays inside arrays, counted from 1.
+inline constexpr int kGgufMaxArrayDepth = 8;
+
+/// How to open a GGUF file.
+struct GgufOptions {
+  FileMapping::Mode mode = FileMapping::Mode::map;
+};
+
+/// An opened and fully checked GGUF file: every length, type, shape and offset is inside the file before open()
+/// returns, no two tensors share bytes, no name stands twice.
+class GgufFile : public ModelFile {
+ public:
+  /// @throws Error{io, truncated, bad_magic, unsupported_version, big_endian, bad_value, wrong_type, bad_shape,
+  /// bad_offset, duplicate, unsupported_type, overflow} naming file and field.
+  static GgufFile open(const std::filesystem::path& path, const GgufOptions& options = {});
+  /// The same from memory of the caller, which must be 64-byte aligned and outlive the file and its copies.
+  static GgufFile from_memory(std::span<const std::byte> bytes, std::string name = "memory");
+
+  std::uint32_t version() const { return version_; }
+  /// `general.alignment`, or 32. Every tensor's offset is a multiple of it.
+  std::uint32_t alignment() const { return alignment_; }
+  /// Where the tensors begin, from the start of the file.
+  std::uint64_t data_offset() const { return data_offset_; }
+
+ private:
+  explicit GgufFile(std::shared_ptr<const FileMapping> mapping);
+  void read_alignment();
+
+  std::uint32_t version_ = 0;
+  std::uint32_t alignment_ = kGgufDefaultAlignment;
+  std::uint64_t data_offset_ = 0;
+};
+
+}  // namespace plumb

@@ -1,0 +1,110 @@
+#pragma once
+/// @file
+/// A model file as the loader sees it, whatever its format: named metadata values and named tensors.
+/// GGUF files have both; readers of other formats translate into the same keys and tensor names.
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "plumb/core/error.hpp"
+#include "plumb/core/tensor.hpp"
+#include "plumb/io/gguf_value.hpp"
+#include "plumb/io/mapping.hpp"
+
+namespace plumb {
+
+/// One metadata entry. The key points into the file.
+struct GgufEntry {
+  std::string_view key;
+  GgufValue value;
+};
+
+/// One tensor of a model file. Name and data point into the file.
+struct GgufTensor {
+  std::string_view name;
+  ConstTensorView view;      ///< shape outermost first: a weight matrix is [rows, cols]
+  std::uint64_t offset = 0;  ///< of the first byte, from the start of the file
+};
+
+/// Metadata and tensors of an opened model file. Cheap to copy; all copies share the mapped file and keep it alive.
+///
+/// The typed getters throw Error{missing_key} when the key is absent and Error{wrong_type} when the value has another
+/// type; both name file and key. The `_or` forms answer `fallback` when the key is absent, and throw as the others do
+/// when it is present but wrong.
+class ModelFile {
+ public:
+  /// The path, fit for messages.
+  const std::string& path() const { return mapping_->name(); }
+  /// "GGUF v3", "llama2.c".
+  const std::string& format() const { return format_; }
+  /// The file behind the tensors: to give pages back, or to advise.
+  const FileMapping& mapping() const { return *mapping_; }
+
+  /// All metadata in file order.
+  std::span<const GgufEntry> metadata() const { return metadata_; }
+  /// All tensors in file order.
+  std::span<const GgufTensor> tensors() const { return tensors_; }
+  /// nullptr when absent.
+  const GgufValue* find(std::string_view key) const;
+  const GgufTensor* find_tensor(std::string_view name) const;
+  /// @throws Error{missing_key} naming file and tensor.
+  const GgufTensor& get_tensor(std::string_view name) const;
+
+  /// An integer of any width. @throws Error{bad_value} when it is outside [min, max].
+  std::int64_t get_int(std::string_view key, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
+                       std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;
+  std::int64_t int_or(std::string_view key, std::int64_t fallback,
+                      std::int64_t min = std::numeric_limits<std::int64_t>::min(),
+                      std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;
+  /// f32 or f64. @throws Error{bad_value} when it is NaN, infinite or beyond f32.
+  float get_float(std::string_view key) const;
+  float float_or(std::string_view key, float fallback) const;
+  bool get_bool(std::string_view key) const;
+  bool bool_or(std::string_view key, bool fallback) const;
+  std::string_view get_string(std::string_view key) const;
+  std::string_view string_or(std::string_view key, std::string_view fallback) const;
+
+  /// Elements of an array of any type. @throws Error{wrong_type} when the value is no array.
+  std::uint64_t array_size(std::string_view key) const;
+  /// Array of strings, which point into the file.
+  std::vector<std::string_view> get_strings(std::string_view key) const;
+  /// Array of f32 or f64, as stored: NaN and infinity are the caller's to judge.
+  std::vector<float> get_floats(std::string_view key) const;
+  /// Array of any integer type. @throws Error{overflow} for elements beyond 32 bits.
+  std::vector<std::int32_t> get_ints(std::string_view key) const;
+
+  /// Throws Error(code) with "path: key 'key': message", for checks that the caller makes on a value it read.
+  [[noreturn]] void fail_key(ErrorCode code, std::string_view key, const std::string& message) const;
+  /// The same for a tensor: "path: tensor 'name': message".
+  [[noreturn]] void fail_tensor(ErrorCode code, std::string_view name, const std::string& message) const;
+
+ protected:
+  ModelFile(std::shared_ptr<const FileMapping> mapping, std::string format)
+      : mapping_(std::move(mapping)), format_(std::move(format)) {}
+  void set_format(std::string format) { format_ = std::move(format); }
+  /// Take over the tables and index them. @throws Error{duplicate} naming the key or tensor.
+  void set_metadata(std::vector<GgufEntry> metadata);
+  void set_tensors(std::vector<GgufTensor> tensors);
+
+ private:
+  const GgufValue& require(std::string_view key) const;
+  const GgufValue& require_array(std::string_view key) const;
+  [[noreturn]] void fail_type(std::string_view key, const GgufValue& value, std::string_view expected) const;
+
+  std::shared_ptr<const FileMapping> mapping_;
+  std::string format_;
+  std::vector<GgufEntry> metadata_;
+  std::vector<GgufTensor> tensors_;
+  // Positions sorted by name; a look-up is a binary search. Sorting, unlike hashing, cannot be made slow by names
+  // chosen to collide, and costs four bytes per name.
+  std::vector<std::uint32_t> key_order_, tensor_order_;
+};
+
+}  // namespace plumb
