@@ -1,0 +1,15 @@
+#pragma once
+/// @file
+/// A token id: a row of the embedding matrix, a column of the logits.
+
+#include <cstdint>
+
+namespace plumb {
+
+/// Index into a vocabulary. Valid ids are 0 .. size - 1.
+using Token = std::int32_t;
+
+/// "There is no such token": a vocabulary without, for instance, a beginning-of-sequence token.
+inline constexpr Token kNoToken = -1;
+
+}  // namespace plumb

@@ -1,0 +1,95 @@
+#pragma once
+/// @file
+/// Text to tokens and back.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plumb/io/model_file.hpp"
+#include "plumb/text/token.hpp"
+#include "plumb/text/vocabulary.hpp"
+
+namespace plumb {
+
+/// How to read text.
+struct EncodeOptions {
+  bool add_special = true;     ///< put bos in front and eos at the end, where the vocabulary asks for them
+  bool parse_special = false;  ///< the spelling of a control token ("<|im_end|>") is that token, not text.
+                               ///< Leave it off for text from strangers. User-defined tokens are always matched.
+};
+
+/// How to write tokens.
+struct DecodeOptions {
+  bool render_special = true;    ///< control tokens appear as their spelling; otherwise as nothing
+  bool skip_bos_eos = false;     ///< drop the bos and eos that encode() added
+  bool clean_up_spaces = false;  ///< drop spaces before . , ? ! and n't-like endings, as some reference decoders do;
+                                 ///< then decoding does not give the text back
+};
+
+/// An immutable tokenizer. Cheap to copy (copies share the tables), safe to use from any number of threads.
+class Tokenizer {
+ public:
+  /// Builds the tables. @throws Error{bad_tokenizer, out_of_range, unsupported_tokenizer} naming source and field.
+  explicit Tokenizer(Vocabulary vocabulary);
+  /// From the `tokenizer.ggml.*` keys of a model file. @throws Error as vocabulary_from_file().
+  static Tokenizer from_file(const ModelFile& file);
+
+  /// Tokens of a text. Any bytes are accepted: what is no valid UTF-8 is spelled with byte tokens where the vocabulary
+  /// has them. Time grows nearly linearly with the text.
+  std::vector<Token> encode(std::string_view text, const EncodeOptions& options = {}) const;
+
+  /// Bytes of a token sequence. encode() then decode() gives the text back when the vocabulary can spell every byte.
+  /// Where the vocabulary adds a space prefix, the first space of the sequence is dropped.
+  /// @throws Error{out_of_range} for an id outside the vocabulary.
+  std::string decode(std::span<const Token> tokens, const DecodeOptions& options = {}) const;
+  /// Bytes of one token, as they stand inside a text: no leading space is dropped. May be part of a code point.
+  /// @throws Error{out_of_range}.
+  std::string_view decode(Token token) const;
+
+  /// The vocabulary's own spelling of a token: "▁the", "Ġthe", "<0x0A>". @throws Error{out_of_range}.
+  std::string_view spelling(Token token) const;
+  /// The token with this spelling, or kNoToken.
+  Token find(std::string_view spelling) const;
+  /// @throws Error{out_of_range}.
+  TokenType type(Token token) const;
+
+  std::int64_t size() const;
+  const Vocabulary& vocabulary() const;
+  Token bos() const;  ///< beginning of sequence, or kNoToken
+  Token eos() const;  ///< end of sequence, or kNoToken
+  Token eot() const;  ///< end of turn, or kNoToken
+  /// Whether generation stops at this token: end of sequence, of turn or of message. False for ids outside.
+  bool is_end(Token token) const;
+  /// All tokens for which is_end() holds, ascending.
+  std::span<const Token> ends() const;
+
+ private:
+  struct Tables;
+  std::shared_ptr<const Tables> tables_;
+};
+
+/// Turns a stream of tokens into a stream of text. What push() returns is always whole, valid UTF-8; an unfinished code
+/// point waits for its remaining bytes, and bytes that can never become one appear as U+FFFD.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(Tokenizer tokenizer, DecodeOptions options = {});
+
+  /// The text that this token completes, possibly empty. Valid until the next call. Allocates nothing once the buffer
+  /// has grown to the longest token. @throws Error{out_of_range}.
+  std::string_view push(Token token);
+  /// What was held back, as U+FFFD. Afterwards the decoder is as new.
+  std::string_view flush();
+
+ private:
+  Tokenizer tokenizer_;
+  DecodeOptions options_;
+  bool at_start_ = true;  // nothing was decoded yet: a space prefix is still to be dropped
+  std::string pending_;   // the beginning of a code point, at most 3 bytes
+  std::string ready_;     // what the last call returned
+};
+
+}  // namespace plumb
