@@ -53,6 +53,11 @@ struct MoeConfig {
   int ffn_dim = 0;               ///< inner width of one expert
   int shared_ffn_dim = 0;        ///< inner width of the always-active shared expert; 0 = none
   int leading_dense_layers = 0;  ///< first layers that are dense (deepseek2)
+  bool shared_gate = false;      ///< a learned scalar gate on the shared expert (qwen2moe): D parameters per layer
+  bool router_bias = false;      ///< a bias that steers the choice of experts (deepseek-v3): `count` per layer
+  bool sigmoid_scores = false;   ///< expert weights are sigmoids rather than a softmax (deepseek-v3)
+  int groups = 0;                ///< experts are chosen within groups (deepseek); 0 = no groups
+  int groups_used = 0;           ///< groups each token may visit
   bool renormalise = true;       ///< expert weights of a token sum to 1
   float weight_scale = 1.0f;
 };

@@ -1,0 +1,89 @@
+// Parameter counts of the presets against what their publishers state.
+
+#include "plumb/model/presets.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "plumb/core/error.hpp"
+#include "plumb/model/check.hpp"
+#include "plumb/perf/parameters.hpp"
+
+namespace plumb {
+namespace {
+
+TEST(Presets, TotalsEqualThePublishedOnes) {
+  EXPECT_GE(all_presets().size(), 24u);
+  for (const Preset& preset : all_presets()) {
+    const ModelConfig config = preset.config();
+    EXPECT_NO_THROW(check_config(config, preset.name)) << preset.name;
+    EXPECT_EQ(count_parameters(config).total(), preset.published_parameters) << preset.name;
+    EXPECT_FALSE(preset.source.empty()) << preset.name;
+    EXPECT_FALSE(config.name.empty()) << preset.name;
+  }
+}
+
+TEST(Presets, NonEmbeddingCountsOfPythia) {  // the other column of the table in the Pythia repository
+  EXPECT_EQ(count_parameters(presets::pythia_70m()).non_embedding(), 18'915'328);
+  EXPECT_EQ(count_parameters(presets::pythia_160m()).non_embedding(), 85'056'000);
+  EXPECT_EQ(count_parameters(presets::pythia_410m()).non_embedding(), 302'311'424);
+  EXPECT_EQ(count_parameters(presets::pythia_1b()).non_embedding(), 805'736'448);
+  EXPECT_EQ(count_parameters(presets::pythia_1_4b()).non_embedding(), 1'208'602'624);
+  EXPECT_EQ(count_parameters(presets::pythia_2_8b()).non_embedding(), 2'517'652'480);
+}
+
+TEST(Presets, ActiveParametersOfExpertModels) {  // rounded figures from the model cards, in billions
+  const auto billions = [](const ModelConfig& config) {
+    return static_cast<double>(count_parameters(config).active()) / 1e9;
+  };
+  EXPECT_NEAR(billions(presets::mixtral_8x7b()), 12.9, 0.05);
+  EXPECT_NEAR(billions(presets::mixtral_8x22b()), 39.1, 0.1);
+  EXPECT_NEAR(billions(presets::qwen3_30b_a3b()), 3.3, 0.06);
+  EXPECT_NEAR(billions(presets::qwen3_235b_a22b()), 22.0, 0.3);
+  EXPECT_NEAR(billions(presets::qwen1_5_moe_a2_7b()), 2.7, 0.05);
+  EXPECT_NEAR(billions(presets::deepseek_v3()), 37.0, 0.6);
+  const ModelConfig dense = presets::llama_2_7b();
+  EXPECT_EQ(count_parameters(dense).active(), count_parameters(dense).total());
+}
+
+TEST(Presets, NamesAreUniqueAndForgiving) {
+  std::set<std::string> names;
+  for (const Preset& preset : all_presets()) {
+    EXPECT_TRUE(names.insert(std::string(preset.name)).second) << preset.name;
+    EXPECT_EQ(find_preset(preset.name), &preset);
+  }
+  EXPECT_EQ(find_preset("Llama_3.2_1B"), find_preset("llama-3.2-1b"));
+  EXPECT_EQ(find_preset("llama"), nullptr);
+  EXPECT_EQ(find_preset(""), nullptr);
+  try {
+    preset_config("llama-9");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+    EXPECT_NE(std::string(error.what()).find("llama-3.2-1b"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Presets, TheFamilySpansThreeDecades) {
+  const std::vector<ModelConfig> family = measurement_family();
+  ASSERT_GE(family.size(), 6u);
+  double last = 0;
+  for (const ModelConfig& config : family) {
+    EXPECT_NO_THROW(check_config(config, config.name));
+    EXPECT_EQ(config.width % 32, 0) << config.name;
+    EXPECT_EQ(config.ffn_dim % 32, 0) << config.name;
+    const double total = static_cast<double>(count_parameters(config).total());
+    if (last > 0) {
+      EXPECT_GT(total / last, 2.0) << config.name;
+      EXPECT_LT(total / last, 5.0) << config.name;
+    }
+    last = total;
+  }
+  EXPECT_NEAR(static_cast<double>(count_parameters(family.front()).total()), 1e6, 1e5);
+  EXPECT_NEAR(static_cast<double>(count_parameters(family.back()).total()), 1e9, 1e8);
+}
+
+}  // namespace
+}  // namespace plumb
