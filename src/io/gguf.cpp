@@ -45,7 +45,7 @@ Header read_header(ByteReader& reader) {
   const auto magic = reader.take(4, "magic");
   const std::string_view text(reinterpret_cast<const char*>(magic.data()), magic.size());
   if (text == "FUGG") reader.fail(ErrorCode::big_endian, "the magic is byte-swapped, only little-endian can be read");
-  if (text != "GGUF") reader.fail(ErrorCode::bad_magic, "the file begins with " + quoted(text) + ", expected 'GGUF'");
+  if (text != "GGUF") reader.fail(ErrorCode::bad_magic, "the file begins with " + quote(text) + ", expected 'GGUF'");
   Header header{};
   header.version = reader.number<std::uint32_t>("version");
   check_version(reader, header.version);
@@ -79,7 +79,7 @@ std::vector<GgufEntry> read_metadata(ByteReader& reader, std::uint64_t count) {
   entries.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::string_view key = read_name(reader, "key", i);
-    const std::string field = "key " + quoted(key);
+    const std::string field = "key " + quote(key);
     const GgufType type = gguf_detail::scan_type(reader, field);
     entries.push_back({key, gguf_detail::scan_value(reader, type, field)});
   }
@@ -116,7 +116,7 @@ std::size_t checked_bytes(const ByteReader& reader, const std::string& field, DT
 TensorInfo read_tensor_info(ByteReader& reader, std::uint64_t i) {
   TensorInfo info{};
   info.name = read_name(reader, "tensor", i);
-  const std::string field = "tensor " + quoted(info.name);
+  const std::string field = "tensor " + quote(info.name);
   info.shape = read_shape(reader, field);
   const std::uint32_t type = reader.number<std::uint32_t>(field + ": type");
   const DTypeInfo* known = find_dtype(type);
@@ -133,7 +133,7 @@ TensorInfo read_tensor_info(ByteReader& reader, std::uint64_t i) {
 void check_place(const ByteReader& reader, const TensorInfo& info, std::uint32_t alignment, std::uint64_t data_bytes,
                  std::uint64_t expected_offset) {
   if (info.offset <= data_bytes && info.bytes <= data_bytes - info.offset && info.offset % alignment == 0) return;
-  const std::string text = "tensor " + quoted(info.name) + " at offset " + std::to_string(info.offset);
+  const std::string text = "tensor " + quote(info.name) + " at offset " + std::to_string(info.offset);
   if (info.offset % alignment != 0)
     reader.fail(ErrorCode::bad_offset, text + " is not aligned to " + std::to_string(alignment));
   const bool cut = info.offset == expected_offset;
@@ -150,7 +150,7 @@ void check_overlap(const ByteReader& reader, const std::vector<TensorInfo>& info
   for (std::size_t i = 1; i < order.size(); ++i) {
     const TensorInfo &before = infos[order[i - 1]], &after = infos[order[i]];
     if (after.offset - before.offset < before.bytes)
-      reader.fail(ErrorCode::bad_offset, "tensors " + quoted(before.name) + " and " + quoted(after.name) +
+      reader.fail(ErrorCode::bad_offset, "tensors " + quote(before.name) + " and " + quote(after.name) +
                                              " overlap at offset " + std::to_string(after.offset));
   }
 }

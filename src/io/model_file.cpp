@@ -60,7 +60,7 @@ void ModelFile::set_metadata(std::vector<GgufEntry> metadata) {
   const auto key = [this](std::uint32_t i) { return metadata_[i].key; };
   key_order_ = sorted_by_name(metadata_.size(), key);
   if (const auto twin = find_duplicate(key_order_, key))
-    throw Error(ErrorCode::duplicate, path() + ": key " + quoted(*twin) + " stands twice");
+    throw Error(ErrorCode::duplicate, path() + ": key " + quote(*twin) + " stands twice");
 }
 
 void ModelFile::set_tensors(std::vector<GgufTensor> tensors) {
@@ -68,7 +68,7 @@ void ModelFile::set_tensors(std::vector<GgufTensor> tensors) {
   const auto name = [this](std::uint32_t i) { return tensors_[i].name; };
   tensor_order_ = sorted_by_name(tensors_.size(), name);
   if (const auto twin = find_duplicate(tensor_order_, name))
-    throw Error(ErrorCode::duplicate, path() + ": tensor " + quoted(*twin) + " stands twice");
+    throw Error(ErrorCode::duplicate, path() + ": tensor " + quote(*twin) + " stands twice");
 }
 
 const GgufValue* ModelFile::find(std::string_view key) const {
@@ -83,12 +83,12 @@ const GgufTensor* ModelFile::find_tensor(std::string_view name) const {
 
 const GgufTensor& ModelFile::get_tensor(std::string_view name) const {
   if (const GgufTensor* tensor = find_tensor(name)) return *tensor;
-  throw Error(ErrorCode::missing_key, path() + ": tensor " + quoted(name) + " is missing");
+  throw Error(ErrorCode::missing_key, path() + ": tensor " + quote(name) + " is missing");
 }
 
 const GgufValue& ModelFile::require(std::string_view key) const {
   if (const GgufValue* value = find(key)) return *value;
-  throw Error(ErrorCode::missing_key, path() + ": key " + quoted(key) + " is missing");
+  throw Error(ErrorCode::missing_key, path() + ": key " + quote(key) + " is missing");
 }
 
 const GgufValue& ModelFile::require_array(std::string_view key) const {
@@ -102,11 +102,11 @@ void ModelFile::fail_type(std::string_view key, const GgufValue& value, std::str
 }
 
 void ModelFile::fail_key(ErrorCode code, std::string_view key, const std::string& message) const {
-  throw Error(code, path() + ": key " + quoted(key) + ": " + message);
+  throw Error(code, path() + ": key " + quote(key) + ": " + message);
 }
 
 void ModelFile::fail_tensor(ErrorCode code, std::string_view name, const std::string& message) const {
-  throw Error(code, path() + ": tensor " + quoted(name) + ": " + message);
+  throw Error(code, path() + ": tensor " + quote(name) + ": " + message);
 }
 
 std::int64_t ModelFile::get_int(std::string_view key, std::int64_t min, std::int64_t max) const {

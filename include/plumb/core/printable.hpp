@@ -14,7 +14,7 @@ namespace plumb {
 std::string printable(std::string_view bytes, std::size_t max_bytes = 200);
 
 /// printable() between single quotes, for error messages.
-inline std::string quoted(std::string_view bytes, std::size_t max_bytes = 200) {
+inline std::string quote(std::string_view bytes, std::size_t max_bytes = 200) {
   return "'" + printable(bytes, max_bytes) + "'";
 }
 

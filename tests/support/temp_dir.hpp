@@ -1,0 +1,70 @@
+#pragma once
+/// A folder of its own for a test, removed at its end, and memory as GgufFile::from_memory wants it.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace plumb::test {
+
+class TempDir {
+ public:
+  TempDir() {
+    std::string name = (std::filesystem::temp_directory_path() / "plumb-test-XXXXXX").native();
+    if (::mkdtemp(name.data()) == nullptr) throw std::filesystem::filesystem_error("mkdtemp", name, {});
+    path_ = name;
+  }
+  ~TempDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+  /// Writes a file and answers its path.
+  std::filesystem::path file(std::string_view name, std::string_view bytes) const {
+    std::ofstream(path_ / name, std::ios::binary) << bytes;
+    return path_ / name;
+  }
+  /// Names in the folder.
+  std::size_t entries() const {
+    std::size_t n = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(path_)) ++n;
+    return n;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A 64-byte aligned copy of exactly the given size: a sanitizer sees the first byte behind it.
+class AlignedCopy {
+ public:
+  explicit AlignedCopy(std::string_view bytes) : size_(bytes.size()) {
+    void* memory = nullptr;
+    if (::posix_memalign(&memory, 64, size_ > 0 ? size_ : 1) != 0) throw std::bad_alloc();
+    data_.reset(static_cast<std::byte*>(memory));
+    std::memcpy(data_.get(), bytes.data(), size_);
+  }
+  std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const noexcept { std::free(p); }
+  };
+  std::unique_ptr<std::byte, Free> data_;
+  std::size_t size_;
+};
+
+}  // namespace plumb::test
