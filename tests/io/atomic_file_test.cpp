@@ -106,7 +106,9 @@ TEST_P(AtomicFileTest, AKilledWriterLeavesTheOldFile) {
       },
       testing::KilledBySignal(SIGKILL), "");
   EXPECT_EQ(test::read_file(path), "old");
-  if (GetParam() == AtomicFile::Temporary::named) EXPECT_EQ(dir.entries(), 2u) << "the .tmp file that the manual names";
+  if (GetParam() == AtomicFile::Temporary::named) {
+    EXPECT_EQ(dir.entries(), 2u) << "the .tmp file that the manual names";
+  }
 }
 
 TEST_P(AtomicFileTest, WritesManyPiecesInOrder) {
