@@ -205,6 +205,8 @@ GgufFile GgufFile::open(const std::filesystem::path& path, const GgufOptions& op
   return GgufFile(FileMapping::open(path, options.mode));
 }
 
+GgufFile GgufFile::open(std::shared_ptr<const FileMapping> mapping) { return GgufFile(std::move(mapping)); }
+
 GgufFile GgufFile::from_memory(std::span<const std::byte> bytes, std::string name) {
   return GgufFile(FileMapping::borrow(bytes, std::move(name)));
 }

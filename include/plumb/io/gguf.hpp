@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -39,6 +40,8 @@ class GgufFile : public ModelFile {
   /// @throws Error{io, truncated, bad_magic, unsupported_version, big_endian, bad_value, wrong_type, bad_shape,
   /// bad_offset, duplicate, unsupported_type, overflow} naming file and field.
   static GgufFile open(const std::filesystem::path& path, const GgufOptions& options = {});
+  /// The same for a file that is mapped already.
+  static GgufFile open(std::shared_ptr<const FileMapping> mapping);
   /// The same from memory of the caller, which must be 64-byte aligned and outlive the file and its copies.
   static GgufFile from_memory(std::span<const std::byte> bytes, std::string name = "memory");
 

@@ -92,6 +92,8 @@ class ModelFile {
   /// Take over the tables and index them. @throws Error{duplicate} naming the key or tensor.
   void set_metadata(std::vector<GgufEntry> metadata);
   void set_tensors(std::vector<GgufTensor> tensors);
+  /// Memory that keys, values or names point to when it is not the mapped file.
+  void keep_alive(std::shared_ptr<const void> owner) { owner_ = std::move(owner); }
 
  private:
   const GgufValue& require(std::string_view key) const;
@@ -99,6 +101,7 @@ class ModelFile {
   [[noreturn]] void fail_type(std::string_view key, const GgufValue& value, std::string_view expected) const;
 
   std::shared_ptr<const FileMapping> mapping_;
+  std::shared_ptr<const void> owner_;
   std::string format_;
   std::vector<GgufEntry> metadata_;
   std::vector<GgufTensor> tensors_;
