@@ -37,9 +37,9 @@ Header read_header(ByteReader& reader) {
                   std::string(name) + " is " + std::to_string(value) + ", expected 1 to " + std::to_string(kMaxField));
     return value;
   };
-  h.dim = field("dim");
-  if (h.dim == kVersionedMagic)
+  if (ByteReader(reader).number<std::uint32_t>("dim") == kVersionedMagic)
     reader.fail(ErrorCode::unsupported_version, "a llama2.c checkpoint of version 1 or later, expected version 0");
+  h.dim = field("dim");
   h.hidden_dim = field("hidden_dim");
   h.n_layers = field("n_layers");
   h.n_heads = field("n_heads");
@@ -88,13 +88,14 @@ std::vector<Run> weight_runs(const Header& h) {
   return runs;
 }
 
-/// Bytes of a checkpoint with this header. @throws Error{overflow}.
-std::uint64_t file_bytes(const Header& h) {
+/// Bytes of a checkpoint with this header. @throws Error{overflow} naming the file.
+std::uint64_t file_bytes(const Header& h, const std::string& file_name) {
+  const std::string what = file_name + ": bytes of the weights";
   std::uint64_t total = kHeaderBytes;
   for (const Run& run : weight_runs(h)) {
-    const auto bytes = checked_mul<std::uint64_t>(static_cast<std::uint64_t>(run.elements), sizeof(float), "weights");
+    const auto bytes = checked_mul<std::uint64_t>(static_cast<std::uint64_t>(run.elements), sizeof(float), what);
     const auto count = static_cast<std::uint64_t>(run.per_layer ? h.n_layers : 1);
-    total = checked_add(total, checked_mul(bytes, count, "weights of all layers"), "checkpoint bytes");
+    total = checked_add(total, checked_mul(bytes, count, what), what);
   }
   return total;
 }
@@ -189,7 +190,7 @@ std::vector<GgufTensor> find_tensors(const FileMapping& file, const Header& h, s
 bool Llama2cFile::recognises(std::span<const std::byte> bytes) {
   try {
     ByteReader reader(bytes, {});
-    return file_bytes(read_header(reader)) == bytes.size();
+    return file_bytes(read_header(reader), {}) == bytes.size();
   } catch (const Error&) {
     return false;
   }
@@ -204,7 +205,7 @@ Llama2cFile Llama2cFile::open(std::shared_ptr<const FileMapping> mapping, const 
                               const std::optional<std::filesystem::path>& tokenizer) {
   ByteReader reader(mapping->bytes(), mapping->name());
   const Header header = read_header(reader);
-  const std::uint64_t expected = file_bytes(header);
+  const std::uint64_t expected = file_bytes(header, mapping->name());
   if (mapping->size() != expected)
     reader.fail(mapping->size() < expected ? ErrorCode::truncated : ErrorCode::bad_value,
                 "a llama2.c checkpoint with this header has " + std::to_string(expected) + " bytes, the file has " +

@@ -68,7 +68,7 @@ TEST(Llama2c, StoriesHasTheKeysTensorsAndVocabularyOfItsGguf) {
   TempDir dir;
   const auto stories = test::fixtures_dir() / "stories";
   const GgufFile gguf = GgufFile::open(stories / "stories260K-f32.gguf");
-  const auto path = dir.file("stories260K.bin", checkpoint_of(gguf, true));
+  const auto path = dir.file("stories260K.bin", checkpoint_of(gguf, gguf.find_tensor("output.weight") == nullptr));
   for (const auto mode : {FileMapping::Mode::map, FileMapping::Mode::read}) {
     const Llama2cFile file = Llama2cFile::open(path, stories / "tokenizer.bin", mode);
     expect_same_tensors(file, gguf);
