@@ -1,0 +1,249 @@
+// config.json files: every family gives the preset's parameter count, and hostile ones give one clear Error.
+
+#include "plumb/model/hf_config.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "plumb/core/error.hpp"
+#include "plumb/model/presets.hpp"
+#include "plumb/perf/parameters.hpp"
+
+namespace plumb {
+namespace {
+
+/// The fields that matter of a publisher's file, and the preset it must agree with.
+struct FamilyCase {
+  const char* preset;
+  const char* json;
+};
+
+const FamilyCase kFamilyCases[] = {
+    {"llama-3.2-1b", R"({"model_type":"llama","architectures":["LlamaForCausalLM"],"vocab_size":128256,
+      "hidden_size":2048,"intermediate_size":8192,"num_hidden_layers":16,"num_attention_heads":32,
+      "num_key_value_heads":8,"head_dim":64,"max_position_embeddings":131072,"rms_norm_eps":1e-05,
+      "rope_theta":500000.0,"rope_scaling":{"factor":32.0,"high_freq_factor":4.0,"low_freq_factor":1.0,
+      "original_max_position_embeddings":8192,"rope_type":"llama3"},"tie_word_embeddings":true,
+      "attention_bias":false,"hidden_act":"silu","torch_dtype":"bfloat16"})"},
+    {"llama-2-7b", R"({"model_type":"llama","vocab_size":32000,"hidden_size":4096,"intermediate_size":11008,
+      "num_hidden_layers":32,"num_attention_heads":32,"max_position_embeddings":4096,"rms_norm_eps":1e-05,
+      "rope_scaling":null,"tie_word_embeddings":false})"},
+    {"mistral-7b", R"({"model_type":"mistral","vocab_size":32000,"hidden_size":4096,"intermediate_size":14336,
+      "num_hidden_layers":32,"num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":32768,
+      "rms_norm_eps":1e-05,"rope_theta":10000.0,"sliding_window":4096,"tie_word_embeddings":false})"},
+    {"mixtral-8x7b", R"({"model_type":"mixtral","vocab_size":32000,"hidden_size":4096,"intermediate_size":14336,
+      "num_hidden_layers":32,"num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":32768,
+      "num_local_experts":8,"num_experts_per_tok":2,"rms_norm_eps":1e-05,"rope_theta":1000000.0,
+      "sliding_window":null,"tie_word_embeddings":false})"},
+    {"qwen2-7b", R"({"model_type":"qwen2","vocab_size":152064,"hidden_size":3584,"intermediate_size":18944,
+      "num_hidden_layers":28,"num_attention_heads":28,"num_key_value_heads":4,"max_position_embeddings":131072,
+      "max_window_layers":28,"sliding_window":131072,"use_sliding_window":false,"rms_norm_eps":1e-06,
+      "rope_theta":1000000.0,"tie_word_embeddings":false})"},
+    {"qwen1.5-moe-a2.7b", R"({"model_type":"qwen2_moe","vocab_size":151936,"hidden_size":2048,
+      "intermediate_size":5632,"num_hidden_layers":24,"num_attention_heads":16,"num_key_value_heads":16,
+      "max_position_embeddings":8192,"num_experts":60,"num_experts_per_tok":4,"moe_intermediate_size":1408,
+      "shared_expert_intermediate_size":5632,"norm_topk_prob":false,"decoder_sparse_step":1,
+      "use_sliding_window":false,"rms_norm_eps":1e-06,"rope_theta":1000000.0,"tie_word_embeddings":false})"},
+    {"qwen3-0.6b", R"({"model_type":"qwen3","vocab_size":151936,"hidden_size":1024,"intermediate_size":3072,
+      "num_hidden_layers":28,"num_attention_heads":16,"num_key_value_heads":8,"head_dim":128,
+      "max_position_embeddings":40960,"rms_norm_eps":1e-06,"rope_theta":1000000,"tie_word_embeddings":true,
+      "attention_bias":false,"use_sliding_window":false})"},
+    {"qwen3-30b-a3b", R"({"model_type":"qwen3_moe","vocab_size":151936,"hidden_size":2048,"intermediate_size":6144,
+      "num_hidden_layers":48,"num_attention_heads":32,"num_key_value_heads":4,"head_dim":128,"num_experts":128,
+      "num_experts_per_tok":8,"moe_intermediate_size":768,"norm_topk_prob":true,"decoder_sparse_step":1,
+      "mlp_only_layers":[],"max_position_embeddings":40960,"rms_norm_eps":1e-06,"rope_theta":1000000.0,
+      "tie_word_embeddings":false})"},
+    {"gemma-2-2b", R"({"model_type":"gemma2","vocab_size":256000,"hidden_size":2304,"intermediate_size":9216,
+      "num_hidden_layers":26,"num_attention_heads":8,"num_key_value_heads":4,"head_dim":256,
+      "max_position_embeddings":8192,"attn_logit_softcapping":50.0,"final_logit_softcapping":30.0,
+      "query_pre_attn_scalar":256,"sliding_window":4096,"rms_norm_eps":1e-06,"rope_theta":10000.0,
+      "hidden_activation":"gelu_pytorch_tanh","hidden_act":"gelu_pytorch_tanh"})"},
+    {"gemma-3-1b", R"({"model_type":"gemma3_text","vocab_size":262144,"hidden_size":1152,"intermediate_size":6912,
+      "num_hidden_layers":26,"num_attention_heads":4,"num_key_value_heads":1,"head_dim":256,
+      "max_position_embeddings":32768,"query_pre_attn_scalar":256,"sliding_window":512,"sliding_window_pattern":6,
+      "rope_local_base_freq":10000,"rope_theta":1000000,"rms_norm_eps":1e-06,"attn_logit_softcapping":null})"},
+    {"gemma-3-27b", R"({"model_type":"gemma3","vision_config":{"hidden_size":1152},"text_config":{
+      "model_type":"gemma3_text","head_dim":128,"hidden_size":5376,"intermediate_size":21504,
+      "num_attention_heads":32,"num_hidden_layers":62,"num_key_value_heads":16,"query_pre_attn_scalar":168,
+      "rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024}})"},
+    {"phi-3-mini", R"({"model_type":"phi3","vocab_size":32064,"hidden_size":3072,"intermediate_size":8192,
+      "num_hidden_layers":32,"num_attention_heads":32,"num_key_value_heads":32,"max_position_embeddings":4096,
+      "original_max_position_embeddings":4096,"rms_norm_eps":1e-05,"rope_scaling":null,"rope_theta":10000.0,
+      "sliding_window":2047,"tie_word_embeddings":false})"},
+    {"gpt2", R"({"model_type":"gpt2","activation_function":"gelu_new","layer_norm_epsilon":1e-05,"n_ctx":1024,
+      "n_embd":768,"n_head":12,"n_layer":12,"n_positions":1024,"vocab_size":50257})"},
+    {"pythia-410m", R"({"model_type":"gpt_neox","hidden_act":"gelu","hidden_size":1024,"intermediate_size":4096,
+      "layer_norm_eps":1e-05,"max_position_embeddings":2048,"num_attention_heads":16,"num_hidden_layers":24,
+      "rotary_emb_base":10000,"rotary_pct":0.25,"tie_word_embeddings":false,"use_parallel_residual":true,
+      "vocab_size":50304})"},
+    {"deepseek-v2-lite", R"({"model_type":"deepseek_v2","vocab_size":102400,"hidden_size":2048,
+      "intermediate_size":10944,"moe_intermediate_size":1408,"num_hidden_layers":27,"num_attention_heads":16,
+      "num_key_value_heads":16,"n_shared_experts":2,"n_routed_experts":64,"routed_scaling_factor":1.0,
+      "kv_lora_rank":512,"q_lora_rank":null,"qk_rope_head_dim":64,"v_head_dim":128,"qk_nope_head_dim":128,
+      "topk_method":"greedy","n_group":1,"topk_group":1,"num_experts_per_tok":6,"moe_layer_freq":1,
+      "first_k_dense_replace":1,"norm_topk_prob":false,"scoring_func":"softmax","max_position_embeddings":163840,
+      "rms_norm_eps":1e-06,"rope_theta":10000,"rope_scaling":{"beta_fast":32,"beta_slow":1,"factor":40,
+      "mscale":0.707,"mscale_all_dim":0.707,"original_max_position_embeddings":4096,"type":"yarn"}})"},
+    {"deepseek-v3", R"({"model_type":"deepseek_v3","vocab_size":129280,"hidden_size":7168,"intermediate_size":18432,
+      "moe_intermediate_size":2048,"num_hidden_layers":61,"num_attention_heads":128,"num_key_value_heads":128,
+      "n_shared_experts":1,"n_routed_experts":256,"routed_scaling_factor":2.5,"kv_lora_rank":512,
+      "q_lora_rank":1536,"qk_rope_head_dim":64,"v_head_dim":128,"qk_nope_head_dim":128,"topk_method":"noaux_tc",
+      "n_group":8,"topk_group":4,"num_experts_per_tok":8,"moe_layer_freq":1,"first_k_dense_replace":3,
+      "norm_topk_prob":true,"scoring_func":"sigmoid","max_position_embeddings":163840,"rms_norm_eps":1e-06,
+      "rope_theta":10000,"rope_scaling":{"beta_fast":32,"beta_slow":1,"factor":40,
+      "original_max_position_embeddings":4096,"type":"yarn"}})"},
+};
+
+TEST(HfConfig, EveryFamilyAgreesWithItsPreset) {
+  for (const FamilyCase& test : kFamilyCases) {
+    SCOPED_TRACE(test.preset);
+    const Preset* preset = find_preset(test.preset);
+    ASSERT_NE(preset, nullptr);
+    const ModelConfig want = preset->config(), got = config_from_json(test.json, "config.json");
+    EXPECT_EQ(count_parameters(got).total(), preset->published_parameters);
+    EXPECT_EQ(got.architecture, want.architecture);
+    EXPECT_EQ(got.context, want.context);
+    EXPECT_EQ(got.n_heads, want.n_heads);
+    EXPECT_EQ(got.rope.pairs, want.rope.pairs);
+    EXPECT_EQ(got.rope.dims, want.rope.dims);
+    EXPECT_EQ(got.rope.base, want.rope.base);
+    EXPECT_EQ(got.rope.scaling, want.rope.scaling);
+    EXPECT_EQ(got.rope.factor, want.rope.factor);
+    EXPECT_EQ(got.rope_factors, want.rope_factors);
+    EXPECT_EQ(got.rope_base_local, want.rope_base_local);
+    EXPECT_EQ(got.sliding_window, want.sliding_window);
+    EXPECT_EQ(got.window_pattern, want.window_pattern);
+    EXPECT_EQ(got.norm_eps, want.norm_eps);
+    EXPECT_EQ(got.activation, want.activation);
+    EXPECT_EQ(got.attn_softcap, want.attn_softcap);
+    EXPECT_EQ(got.attn_scale, want.attn_scale);
+    EXPECT_EQ(got.embedding_scale, want.embedding_scale);
+    EXPECT_EQ(got.moe.used, want.moe.used);
+    EXPECT_EQ(got.moe.renormalise, want.moe.renormalise);
+    EXPECT_EQ(got.moe.groups_used, want.moe.groups_used);
+    EXPECT_EQ(got.parallel_residual, want.parallel_residual);
+  }
+}
+
+struct HostileCase {
+  const char* name;
+  std::string json;
+  ErrorCode code;
+  const char* mentions;
+};
+
+/// A good file with `"key": value` put in place of what stands there, or added.
+std::string with(const std::string& key, const std::string& value) {
+  std::string json = kFamilyCases[1].json;  // llama-2-7b
+  const std::size_t at = json.find("\"" + key + "\":");
+  if (at == std::string::npos) return "{\"" + key + "\":" + value + "," + json.substr(1);
+  const std::size_t begin = at + key.size() + 3, end = json.find_first_of(",}", begin);
+  return json.substr(0, begin) + value + json.substr(end);
+}
+
+TEST(HfConfig, HostileFilesGiveOneClearError) {
+  const HostileCase cases[] = {
+      {"empty", "", ErrorCode::bad_value, "JSON"},
+      {"truncated", "{\"model_type\":", ErrorCode::bad_value, "JSON"},
+      {"array", "[1,2]", ErrorCode::bad_value, "object"},
+      {"deep arrays", "{\"a\":" + std::string(100000, '['), ErrorCode::bad_value, "deep"},
+      {"deep objects",
+       [] {
+         std::string s = "{";
+         for (int i = 0; i < 5000; ++i) s += "\"a\":{";
+         return s;
+       }(),
+       ErrorCode::bad_value, "deep"},
+      {"too long", "{\"a\":\"" + std::string(17u << 20, 'x') + "\"}", ErrorCode::bad_value, "bytes"},
+      {"duplicate", "{\"hidden_size\":1,\"hidden_size\":2}", ErrorCode::duplicate, "hidden_size"},
+      {"bad utf-8", "{\"\xff\":1}", ErrorCode::bad_value, "JSON"},
+      {"no type", "{\"hidden_size\":64}", ErrorCode::missing_key, "model_type"},
+      {"type is a number", with("model_type", "3"), ErrorCode::wrong_type, "model_type"},
+      {"unknown type", with("model_type", "\"mamba\""), ErrorCode::unsupported_architecture, "mamba"},
+      {"type with terminal bytes", with("model_type", R"("\u001b[2J")"), ErrorCode::unsupported_architecture, "\\x1b"},
+      {"missing width", with("hidden_size", "null"), ErrorCode::missing_key, "hidden_size"},
+      {"width zero", with("hidden_size", "0"), ErrorCode::bad_value, "hidden_size"},
+      {"width negative", with("hidden_size", "-4096"), ErrorCode::bad_value, "hidden_size"},
+      {"width a string", with("hidden_size", "\"4096\""), ErrorCode::wrong_type, "hidden_size"},
+      {"width a float", with("hidden_size", "4096.5"), ErrorCode::wrong_type, "hidden_size"},
+      {"width 2^31", with("hidden_size", "2147483648"), ErrorCode::bad_value, "hidden_size"},
+      {"width 2^64", with("hidden_size", "18446744073709551616"), ErrorCode::wrong_type, "hidden_size"},
+      {"width 2^64-1", with("hidden_size", "18446744073709551615"), ErrorCode::bad_value, "hidden_size"},
+      {"layers 1e9", with("num_hidden_layers", "1000000000"), ErrorCode::bad_value, "num_hidden_layers"},
+      {"heads zero", with("num_attention_heads", "0"), ErrorCode::bad_value, "num_attention_heads"},
+      {"heads not dividing", with("num_attention_heads", "33"), ErrorCode::bad_value, "num_attention_heads"},
+      {"kv heads not dividing", with("num_key_value_heads", "5"), ErrorCode::bad_value, "n_kv_heads"},
+      {"kv heads above heads", with("num_key_value_heads", "64"), ErrorCode::bad_value, "n_kv_heads"},
+      {"head_dim zero", with("head_dim", "0"), ErrorCode::bad_value, "head_dim"},
+      {"head_dim odd", with("head_dim", "127"), ErrorCode::bad_value, "even"},
+      {"vocab an array", with("vocab_size", "[]"), ErrorCode::wrong_type, "vocab_size"},
+      {"epsilon a string", with("rms_norm_eps", "\"NaN\""), ErrorCode::wrong_type, "rms_norm_eps"},
+      {"epsilon NaN", with("rms_norm_eps", "NaN"), ErrorCode::bad_value, "JSON"},
+      {"epsilon 1e999", with("rms_norm_eps", "1e999"), ErrorCode::bad_value, "JSON"},
+      {"epsilon negative", with("rms_norm_eps", "-1"), ErrorCode::bad_value, "norm_eps"},
+      {"theta zero", with("rope_theta", "0"), ErrorCode::bad_value, "rope.base"},
+      {"theta beyond float", with("rope_theta", "1e300"), ErrorCode::bad_value, "rope.base"},
+      {"scaling a string", with("rope_scaling", "\"yarn\""), ErrorCode::wrong_type, "rope_scaling"},
+      {"scaling unknown", with("rope_scaling", R"({"rope_type":"spiral"})"), ErrorCode::bad_value, "spiral"},
+      {"scaling without factor", with("rope_scaling", R"({"rope_type":"linear"})"), ErrorCode::missing_key,
+       "rope_scaling.factor"},
+      {"activation unknown", with("hidden_act", "\"swiglu9\""), ErrorCode::bad_value, "swiglu9"},
+      {"tie a number", with("tie_word_embeddings", "1"), ErrorCode::wrong_type, "tie_word_embeddings"},
+      {"context zero", with("max_position_embeddings", "0"), ErrorCode::bad_value, "max_position_embeddings"},
+      {"gemma3 without text", "{\"model_type\":\"gemma3\"}", ErrorCode::missing_key, "text_config"},
+      {"gemma3 text a string", R"({"model_type":"gemma3","text_config":"x"})", ErrorCode::wrong_type, "text_config"},
+      {"gpt2 heads", R"({"model_type":"gpt2","n_embd":768,"n_layer":2,"n_head":7})", ErrorCode::bad_value, "n_head"},
+      {"experts", R"({"model_type":"mixtral","vocab_size":100,"hidden_size":64,"intermediate_size":64,
+        "num_hidden_layers":2,"num_attention_heads":2,"num_local_experts":2,"num_experts_per_tok":3})",
+       ErrorCode::bad_value, "num_experts_per_tok"},
+  };
+  for (const HostileCase& test : cases) {
+    SCOPED_TRACE(test.name);
+    try {
+      config_from_json(test.json, "bad.json");
+      ADD_FAILURE() << "accepted";
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      EXPECT_EQ(error_code_name(error.code()), error_code_name(test.code)) << message;
+      EXPECT_NE(message.find(test.mentions), std::string::npos) << message;
+      EXPECT_NE(message.find("bad.json"), std::string::npos) << message;
+      EXPECT_EQ(message.find('\x1b'), std::string::npos);
+      EXPECT_LT(message.size(), 600u);
+    }
+  }
+}
+
+TEST(HfConfig, TruncationAtEveryByteIsRefused) {
+  const std::string json = kFamilyCases[0].json;
+  for (std::size_t n = 0; n < json.size(); ++n)
+    EXPECT_THROW(config_from_json(json.substr(0, n), "cut.json"), Error) << n;
+}
+
+TEST(HfConfig, FilesAreReadAndRefusedByName) {
+  const std::filesystem::path dir = std::filesystem::temp_directory_path() / ("plumb_hf_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(dir);
+  std::ofstream(dir / "config.json") << kFamilyCases[0].json;
+  std::ofstream(dir / "empty.json");
+  EXPECT_EQ(config_from_json_file(dir / "config.json").width, 2048);
+  const auto code_of = [](const std::filesystem::path& path) {
+    try {
+      config_from_json_file(path);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::invalid_argument;
+  };
+  EXPECT_EQ(code_of(dir / "absent.json"), ErrorCode::io);
+  EXPECT_EQ(code_of(dir), ErrorCode::io);
+  EXPECT_EQ(code_of("/dev/zero"), ErrorCode::io);
+  EXPECT_EQ(code_of(dir / "empty.json"), ErrorCode::truncated);
+  std::filesystem::remove_all(dir);
+}
+
+}  // namespace
+}  // namespace plumb
