@@ -27,7 +27,7 @@ class ParseGuard {
     } else if (event == json::parse_event_t::key) {
       const auto& key = value.get_ref<const std::string&>();
       if (!keys_.back().insert(key).second)
-        throw Error(ErrorCode::duplicate, where_ + ": field " + plumb::quoted(key) + " stands twice");
+        throw Error(ErrorCode::duplicate, where_ + ": field " + quote(key) + " stands twice");
     }
     return true;
   }
@@ -58,7 +58,7 @@ json parse_json_object(std::string_view text, std::string_view where) {
 }
 
 std::string read_json_text(const std::filesystem::path& path) {
-  const std::string name = plumb::quoted(path.string());
+  const std::string name = quote(path.string());
   std::error_code failure;
   if (!std::filesystem::is_regular_file(path, failure)) throw Error(ErrorCode::io, name + " is not a readable file");
   std::ifstream in(path, std::ios::binary);

@@ -26,7 +26,7 @@ Activation read_activation(const JsonFields& json, std::string_view key, std::st
   if (name == "gelu") return Activation::gelu;
   if (name == "relu") return Activation::relu;
   if (name == "relu2") return Activation::relu2;
-  json.refuse(key, "is " + plumb::quoted(name) + ", expected silu, gelu, gelu_new, gelu_pytorch_tanh, relu or relu2");
+  json.refuse(key, "is " + quote(name) + ", expected silu, gelu, gelu_new, gelu_pytorch_tanh, relu or relu2");
 }
 
 /// Stretching of the rotation. The kind stands under `rope_type`, in older files under `type`.
@@ -40,8 +40,7 @@ void read_rope_scaling(const JsonFields& scaling, ModelConfig& config) {
     config.rope_factors = true;
     config.rope.factor = 1.0f;
   } else {
-    scaling.refuse("rope_type",
-                   "is " + plumb::quoted(kind) + ", expected default, dynamic, linear, yarn, llama3 or longrope");
+    scaling.refuse("rope_type", "is " + quote(kind) + ", expected default, dynamic, linear, yarn, llama3 or longrope");
   }
   config.rope.original_context =
       scaling.int_or("original_max_position_embeddings", config.rope.original_context, 1, Limits::kContext);
@@ -319,7 +318,7 @@ const Family& find_family(const JsonFields& json) {
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
   throw Error(ErrorCode::unsupported_architecture,
-              json.where() + ": field 'model_type' is " + plumb::quoted(type) + ", expected one of " + known);
+              json.where() + ": field 'model_type' is " + quote(type) + ", expected one of " + known);
 }
 
 }  // namespace
@@ -340,7 +339,7 @@ ModelConfig config_from_json(std::string_view text, std::string_view where) {
 }
 
 ModelConfig config_from_json_file(const std::filesystem::path& path) {
-  return config_from_json(read_json_text(path), plumb::quoted(path.string()));
+  return config_from_json(read_json_text(path), quote(path.string()));
 }
 
 }  // namespace plumb
