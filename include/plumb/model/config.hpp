@@ -5,46 +5,10 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
+
+#include "plumb/ops/kinds.hpp"
 
 namespace plumb {
-
-/// How query and key dimensions pair up for rotation.
-enum class RopePairs {
-  none,         ///< no rotation (gpt2; ALiBi models)
-  interleaved,  ///< (0,1), (2,3), ... : llama
-  halves,       ///< (0, d/2), (1, d/2+1), ... : gptneox, qwen, gemma, phi
-};
-
-/// How rotation frequencies are stretched for contexts longer than the training context.
-enum class RopeScaling { none, linear, yarn };
-
-/// Non-linearity of the feed-forward block.
-enum class Activation {
-  silu,       ///< x * sigmoid(x)
-  gelu_tanh,  ///< tanh approximation
-  gelu,       ///< erf
-  relu,
-  relu2,  ///< relu(x)^2
-};
-
-/// Kind of normalisation.
-enum class NormKind {
-  rms,    ///< x / sqrt(mean(x^2) + eps) * weight
-  layer,  ///< (x - mean) / sqrt(var + eps) * weight + bias
-};
-
-/// Rotary position embedding. Costs nothing in parameters; 6 operations per rotated element of q and k.
-struct RopeConfig {
-  RopePairs pairs = RopePairs::interleaved;
-  int dims = 0;           ///< rotated dimensions per head (<= head_dim); 0 means all
-  float base = 10000.0f;  ///< theta; larger = slower rotation = longer usable context
-  RopeScaling scaling = RopeScaling::none;
-  float factor = 1.0f;       ///< context stretch
-  int original_context = 0;  ///< context of the original training; yarn only
-  float attn_factor = 1.0f;  ///< extra magnitude of the rotated vectors
-  float yarn_ext_factor = 1.0f, yarn_beta_fast = 32.0f, yarn_beta_slow = 1.0f;
-};
 
 /// Mixture of experts. Parameters grow with `count`, bytes and operations per token only with `used`.
 struct MoeConfig {

@@ -1,0 +1,126 @@
+#pragma once
+/// @file
+/// The KV cache: keys and values of every position of every sequence.
+///
+/// Layout, one place for all: [sequence][layer][KV head] { keys [context, k_dim], values [context, v_dim] }. A head's
+/// keys are contiguous, so attention streams them; slabs are padded to an odd number of cache lines, since heads at
+/// power-of-two distances would fall into the same cache sets. Memory is touched when positions are stored.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "plumb/core/checked.hpp"
+#include "plumb/core/half.hpp"
+#include "plumb/core/memory.hpp"
+#include "plumb/model/config.hpp"
+#include "plumb/ops/attention.hpp"
+
+namespace plumb {
+
+/// Keys and values of `sequences` sequences of up to `context` positions each. Sequence s holds positions
+/// [0, length(s)).
+class KvCache {
+ public:
+  KvCache() = default;
+  /// `type` is f32 or f16. @throws Error{invalid_argument, overflow, out_of_memory}.
+  KvCache(const ModelConfig& config, int context, int sequences, DType type);
+
+  DType type() const { return type_; }
+  int context() const { return context_; }
+  int sequences() const { return static_cast<int>(lengths_.size()); }
+  /// Bytes of the whole cache, padding included.
+  std::size_t bytes() const { return memory_.size(); }
+  /// Positions that sequence s holds.
+  int length(int s) const { return lengths_[checked_sequence(s)]; }
+
+  /// Forgets positions [length, ...) of sequence s. @throws Error{out_of_range}.
+  void truncate(int s, int length);
+  /// Forgets sequence s.
+  void clear(int s) { truncate(s, 0); }
+  /// Makes the first `length` positions of `to` equal to those of `from`. @throws Error{out_of_range}.
+  void copy(int from, int to, int length);
+
+  /// Announces that positions up to `length` of sequence s are being stored by a forward pass.
+  void extend(int s, int length) { lengths_[checked_sequence(s)] = std::max(lengths_[checked_sequence(s)], length); }
+  /// Where the keys and values of one layer lie.
+  ops::KvLayer layer(int l) const;
+
+ private:
+  std::size_t checked_sequence(int s) const {
+    if (s < 0 || s >= sequences())
+      throw Error(ErrorCode::out_of_range,
+                  "sequence " + std::to_string(s) + " of a cache for " + std::to_string(sequences()) + " sequences");
+    return static_cast<std::size_t>(s);
+  }
+
+  DType type_ = DType::f32;
+  int context_ = 0, n_layers_ = 0, n_kv_heads_ = 0;
+  std::int64_t k_stride_ = 0, v_stride_ = 0;  // bytes per position
+  std::int64_t slab_bytes_ = 0;               // keys and values of one head
+  std::vector<int> lengths_;                  // [sequences]
+  AlignedBuffer memory_;                      // [sequences, n_layers, n_kv_heads, slab_bytes_]
+};
+
+inline KvCache::KvCache(const ModelConfig& config, int context, int sequences, DType type)
+    : type_(type), context_(context), n_layers_(config.n_layers), n_kv_heads_(config.n_kv_heads) {
+  if (type != DType::f32 && type != DType::f16)
+    throw Error(ErrorCode::invalid_argument,
+                "KV type " + std::string(dtype_name(type)) + ": the cache holds F32 or F16");
+  if (context < 1) throw Error(ErrorCode::invalid_argument, "context " + std::to_string(context) + ": at least 1");
+  if (sequences < 1)
+    throw Error(ErrorCode::invalid_argument, "sequences " + std::to_string(sequences) + ": at least 1");
+  constexpr std::int64_t kLine = kAlignment;
+  k_stride_ = static_cast<std::int64_t>(row_bytes(type, config.head_dim));
+  v_stride_ = k_stride_;
+  const std::int64_t keys = round_up(checked_mul<std::int64_t>(context, k_stride_, "KV cache"), kLine);
+  const std::int64_t values = round_up(checked_mul<std::int64_t>(context, v_stride_, "KV cache"), kLine);
+  slab_bytes_ = checked_add(keys, values, "KV cache");
+  if (slab_bytes_ / kLine % 2 == 0) slab_bytes_ += kLine;
+  const std::int64_t slabs = checked_mul<std::int64_t>(
+      checked_mul<std::int64_t>(sequences, n_layers_, "KV cache"), n_kv_heads_, "KV cache");
+  memory_ = AlignedBuffer(static_cast<std::size_t>(checked_mul(slabs, slab_bytes_, "KV cache")));
+  lengths_.assign(static_cast<std::size_t>(sequences), 0);
+}
+
+inline ops::KvLayer KvCache::layer(int l) const {
+  ops::KvLayer view;
+  const std::int64_t layer_bytes = n_kv_heads_ * slab_bytes_;
+  view.base = const_cast<std::byte*>(memory_.data()) + l * layer_bytes;
+  view.sequence_stride = n_layers_ * layer_bytes;
+  view.head_stride = slab_bytes_;
+  view.value_offset = round_up<std::int64_t>(context_ * k_stride_, kAlignment);
+  view.k_stride = k_stride_;
+  view.v_stride = v_stride_;
+  view.type = type_;
+  return view;
+}
+
+inline void KvCache::truncate(int s, int length) {
+  int& own = lengths_[checked_sequence(s)];
+  if (length < 0 || length > own)
+    throw Error(ErrorCode::out_of_range, "cannot cut sequence " + std::to_string(s) + " of " + std::to_string(own) +
+                                             " positions to " + std::to_string(length));
+  own = length;
+}
+
+inline void KvCache::copy(int from, int to, int length) {
+  const std::size_t source = checked_sequence(from), target = checked_sequence(to);
+  if (length < 0 || length > lengths_[source])
+    throw Error(ErrorCode::out_of_range, "cannot copy " + std::to_string(length) + " positions of sequence " +
+                                             std::to_string(from) + ", which holds " +
+                                             std::to_string(lengths_[source]));
+  lengths_[target] = length;
+  if (source == target || length == 0) return;
+  for (int l = 0; l < n_layers_; ++l) {
+    const ops::KvLayer view = layer(l);
+    for (int g = 0; g < n_kv_heads_; ++g) {
+      std::memcpy(view.key(to, g, 0), view.key(from, g, 0), static_cast<std::size_t>(length * k_stride_));
+      std::memcpy(view.value(to, g, 0), view.value(from, g, 0), static_cast<std::size_t>(length * v_stride_));
+    }
+  }
+}
+
+}  // namespace plumb
