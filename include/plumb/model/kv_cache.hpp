@@ -79,8 +79,8 @@ inline KvCache::KvCache(const ModelConfig& config, int context, int sequences, D
   const std::int64_t values = round_up(checked_mul<std::int64_t>(context, v_stride_, "KV cache"), kLine);
   slab_bytes_ = checked_add(keys, values, "KV cache");
   if (slab_bytes_ / kLine % 2 == 0) slab_bytes_ += kLine;
-  const std::int64_t slabs = checked_mul<std::int64_t>(
-      checked_mul<std::int64_t>(sequences, n_layers_, "KV cache"), n_kv_heads_, "KV cache");
+  const std::int64_t slabs =
+      checked_mul<std::int64_t>(checked_mul<std::int64_t>(sequences, n_layers_, "KV cache"), n_kv_heads_, "KV cache");
   memory_ = AlignedBuffer(static_cast<std::size_t>(checked_mul(slabs, slab_bytes_, "KV cache")));
   lengths_.assign(static_cast<std::size_t>(sequences), 0);
 }

@@ -31,23 +31,23 @@ struct Linear {
 
 /// What one layer owns. Absent parts are empty.
 struct LayerWeights {
-  Vector attn_norm;                // [D]
-  Linear wq;                       // [H * head_dim, D]
-  Linear wk, wv;                   // [G * head_dim, D]
-  Linear wo;                       // [D, H * head_dim]
-  Vector q_norm, k_norm;           // [head_dim]; models with qk_norm
-  Vector ffn_norm;                 // [D]
-  Linear gate, up;                 // [F, D]; gate only if gated_ffn
-  Linear down;                     // [D, F]
+  Vector attn_norm;       // [D]
+  Linear wq;              // [H * head_dim, D]
+  Linear wk, wv;          // [G * head_dim, D]
+  Linear wo;              // [D, H * head_dim]
+  Vector q_norm, k_norm;  // [head_dim]; models with qk_norm
+  Vector ffn_norm;        // [D]
+  Linear gate, up;        // [F, D]; gate only if gated_ffn
+  Linear down;            // [D, F]
 };
 
 /// All weights of a model. Matrices point into memory that `owner` keeps alive.
 struct Weights {
   ops::WeightMatrix embedding;  // [V, D]
   std::vector<LayerWeights> layers;
-  Vector output_norm;           // [D]
-  Linear head;                  // [V, D]; the embedding matrix again when tied
-  Vector rope_factors;          // [rotated dims / 2] or empty
+  Vector output_norm;   // [D]
+  Linear head;          // [V, D]; the embedding matrix again when tied
+  Vector rope_factors;  // [rotated dims / 2] or empty
   std::shared_ptr<const void> owner;
 
   /// Bytes of all matrices and vectors; a tied head counts once.

@@ -108,10 +108,10 @@ inline float short_dot(const float* a, const float* b, int n) {
 inline void attend_group(const AttentionShape& shape, const KvView& kv, std::int64_t position, const float* q,
                          float* out, float* scratch) {
   const int group = shape.group();
-  float* const scores = scratch;                     // [group, kKeyBlock]
-  float* const top = scores + group * kKeyBlock;     // [group], running maximum
-  float* const total = top + group;                  // [group], running sum of exp(score - maximum)
-  float* const kv_buffer = total + group;            // [max(k_dim, v_dim)]
+  float* const scores = scratch;                  // [group, kKeyBlock]
+  float* const top = scores + group * kKeyBlock;  // [group], running maximum
+  float* const total = top + group;               // [group], running sum of exp(score - maximum)
+  float* const kv_buffer = total + group;         // [max(k_dim, v_dim)]
   std::fill_n(top, group, -INFINITY);
   std::fill_n(total, group, 0.0f);
   std::fill_n(out, group * shape.v_dim, 0.0f);

@@ -77,7 +77,8 @@ inline void rope_angles(const RopeTable& table, std::int64_t position, float* co
   }
 }
 
-/// Turns one head in place: (a, b) becomes (a cos - b sin, a sin + b cos) for every pair. Dimensions beyond `dims` stay.
+/// Turns one head in place: (a, b) becomes (a cos - b sin, a sin + b cos) for every pair. Dimensions beyond `dims`
+/// stay.
 inline void rotate_head(const RopeTable& table, const float* cos_sin, float* head) {
   const std::int64_t half = table.dims / 2;
   const float* const sin = cos_sin + half;

@@ -1,0 +1,98 @@
+#pragma once
+/// @file
+/// The memory of a forward pass: made once for the largest batch, so that decoding allocates nothing.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "plumb/core/memory.hpp"
+#include "plumb/model/config.hpp"
+#include "plumb/model/weights.hpp"
+#include "plumb/ops/attention.hpp"
+#include "plumb/ops/matmul.hpp"
+
+namespace plumb {
+
+/// A matrix of f32 rows that the passes of one session share.
+class Rows {
+ public:
+  Rows() = default;
+  /// [rows, width], each row on a cache line of its own. @throws Error{overflow, out_of_memory}.
+  Rows(std::int64_t rows, std::int64_t width)
+      : rows_(rows),
+        stride_(round_up<std::int64_t>(width, 16)),
+        memory_(static_cast<std::size_t>(
+            checked_mul(checked_mul(rows, stride_, "scratch"), std::int64_t{sizeof(float)}, "scratch"))) {}
+  float* row(std::int64_t n) { return memory_.as<float>() + n * stride_; }
+  const float* row(std::int64_t n) const { return memory_.as<float>() + n * stride_; }
+  float* data() { return row(0); }
+  std::int64_t rows() const { return rows_; }
+  std::int64_t stride() const { return stride_; }
+  std::size_t bytes() const { return memory_.size(); }
+
+ private:
+  std::int64_t rows_ = 0, stride_ = 0;
+  AlignedBuffer memory_;
+};
+
+/// Scratch of one session, for batches of up to `max_rows` rows.
+struct Scratch {
+  Scratch() = default;
+  Scratch(const ModelConfig& config, int max_rows, int threads);
+
+  Rows residual;                          // [max_rows, D], the stream that every branch reads and adds to
+  Rows normed;                            // [max_rows, D], input of q/k/v, of gate/up, of the head
+  Rows q;                                 // [max_rows, H * head_dim]
+  Rows k, v;                              // [max_rows, G * head_dim]
+  Rows attn_out;                          // [max_rows, H * head_dim], all heads' weighted values, input of wo
+  Rows ffn_gate;                          // [max_rows, F], becomes act(gate) * up, input of down
+  Rows ffn_up;                            // [max_rows, F]
+  Rows angles;                            // [max_rows, rotated dims], cos and sin of each row's position
+  Rows logits;                            // [rows that asked, V]
+  std::vector<ops::AttentionRow> asking;  // [max_rows], position and sequence of each row
+  ops::MatmulScratch matmul;
+  ops::AttentionScratch attention;
+
+  int max_rows() const { return static_cast<int>(residual.rows()); }
+  /// Makes room for `rows` rows of logits. Allocates only when more are asked for than ever before.
+  void reserve_logits(std::int64_t rows, std::int64_t vocab_size) {
+    if (rows > logits.rows()) logits = Rows(rows, vocab_size);
+  }
+  std::size_t bytes() const;
+};
+
+/// What attention needs to know of a model.
+inline ops::AttentionShape attention_shape(const ModelConfig& config, int layer) {
+  ops::AttentionShape shape;
+  shape.n_heads = config.n_heads;
+  shape.n_kv_heads = config.n_kv_heads;
+  shape.k_dim = shape.v_dim = config.head_dim;
+  shape.scale = config.attn_scale > 0 ? config.attn_scale : 1.0f / std::sqrt(static_cast<float>(config.head_dim));
+  shape.softcap = config.attn_softcap;
+  shape.window = config.is_windowed(layer) ? config.sliding_window : 0;
+  return shape;
+}
+
+inline Scratch::Scratch(const ModelConfig& config, int max_rows, int threads)
+    : residual(max_rows, config.width),
+      normed(max_rows, config.width),
+      q(max_rows, config.q_dim()),
+      k(max_rows, config.kv_dim()),
+      v(max_rows, config.kv_dim()),
+      attn_out(max_rows, config.q_dim()),
+      ffn_gate(max_rows, config.ffn_dim),
+      ffn_up(max_rows, config.ffn_dim),
+      angles(max_rows, config.head_dim),
+      asking(static_cast<std::size_t>(max_rows)),
+      matmul(std::max({config.width, config.q_dim(), config.ffn_dim}), threads),
+      attention(attention_shape(config, 0), threads) {}
+
+inline std::size_t Scratch::bytes() const {
+  std::size_t total = 0;
+  for (const Rows* rows : {&residual, &normed, &q, &k, &v, &attn_out, &ffn_gate, &ffn_up, &angles, &logits})
+    total += rows->bytes();
+  return total;
+}
+
+}  // namespace plumb

@@ -1,0 +1,160 @@
+#pragma once
+/// @file
+/// A session: one conversation (or several side by side) with a model. Owns the KV cache and the scratch.
+
+#include <cstdint>
+#include <iterator>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "plumb/model/batch.hpp"
+#include "plumb/model/kv_cache.hpp"
+#include "plumb/model/model.hpp"
+#include "plumb/model/scratch.hpp"
+#include "plumb/text/sampler.hpp"
+
+namespace plumb {
+
+/// How to run a model.
+struct SessionOptions {
+  int context = 0;        ///< positions that each sequence may hold; 0 = the model's own context
+  int threads = 0;        ///< 0 = OMP_NUM_THREADS or all processors
+  int sequences = 1;      ///< sequences side by side
+  int batch = 512;        ///< most rows of one forward pass; longer prompts are cut
+  DType kv = DType::f32;  ///< type of keys and values: f32 or f16
+};
+
+class Generation;
+struct GenerateOptions;
+
+/// Runs forward passes and remembers what the model has read. Not for use from several threads at once; any number of
+/// sessions may share a model.
+class Session {
+ public:
+  /// @throws Error{invalid_argument} naming a bad option, Error{out_of_memory, overflow}.
+  explicit Session(Model model, const SessionOptions& options = {});
+
+  const Model& model() const { return model_; }
+  int context() const { return cache_.context(); }
+  int threads() const { return threads_; }
+  int sequences() const { return cache_.sequences(); }
+  /// Rows of one forward pass at most.
+  int batch() const { return scratch_.max_rows(); }
+  DType kv_type() const { return cache_.type(); }
+  /// Tokens that sequence s has read. @throws Error{out_of_range}.
+  std::span<const Token> tokens(int s = 0) const { return sequence(s).read; }
+  int length(int s = 0) const { return static_cast<int>(tokens(s).size()); }
+  /// Bytes of cache and scratch.
+  std::size_t bytes() const { return cache_.bytes() + scratch_.bytes(); }
+
+  /// One forward pass. The rows of each sequence continue where it ends, in order; rows of different sequences may
+  /// alternate. @throws Error{out_of_range} for a token or sequence that does not exist, Error{context_overflow},
+  /// Error{invalid_argument} for no rows, more than batch() rows or positions that do not follow on. Nothing changes
+  /// then.
+  void forward(std::span<const BatchRow> rows);
+  /// Rows of the last pass that asked for logits.
+  int logit_rows() const { return asked_; }
+  /// Logits of the i-th row of the last pass that asked, valid until the next pass. [vocab_size].
+  /// @throws Error{out_of_range}.
+  std::span<const float> logits(int i = 0) const;
+
+  /// Reads tokens at the end of sequence s, in as many passes as it takes; logits() are those of the last token.
+  /// @throws Error{invalid_argument} for no tokens, Error{out_of_range, context_overflow}. Nothing changes then.
+  void prefill(std::span<const Token> tokens, int s = 0);
+  /// Reads one token; logits() are its.
+  void decode(Token token, int s = 0) { prefill({&token, 1}, s); }
+
+  /// Tokens that follow what sequence s has read, as a range to walk once.
+  /// @throws Error{invalid_argument} when s has read nothing or an option is bad.
+  Generation generate(const GenerateOptions& options, int s = 0);
+
+  /// Forgets all but the first `length` tokens of sequence s. @throws Error{out_of_range}.
+  void truncate(int s, int length);
+  /// Forgets sequence s.
+  void clear(int s = 0) { truncate(s, 0); }
+  /// Makes sequence `to` equal to the first `length` tokens of `from`. @throws Error{out_of_range}.
+  void copy(int from, int to, int length);
+
+ private:
+  friend class Generation;
+  struct Sequence {
+    std::vector<Token> read;   // tokens whose keys and values are in the cache
+    Token pending = kNoToken;  // generated and handed out, but not read yet
+    int logits_row = -1;       // row of the last pass that holds the logits of the last token
+  };
+
+  const Sequence& sequence(int s) const;
+  Sequence& sequence(int s) { return const_cast<Sequence&>(std::as_const(*this).sequence(s)); }
+  void check_token(Token token) const;
+  void check(std::span<const BatchRow> rows);
+  void run(std::span<const BatchRow> rows);
+  std::span<const float> continuation_logits(int s);
+
+  Model model_;
+  int threads_ = 1;
+  KvCache cache_;
+  Scratch scratch_;
+  std::vector<Sequence> sequences_;
+  int asked_ = 0;                // rows of the last pass that asked for logits
+  std::vector<BatchRow> chunk_;  // rows of one pass of a prefill
+  std::vector<int> next_;        // next position of each sequence while a batch is checked
+};
+
+/// How to continue a sequence.
+struct GenerateOptions {
+  SamplerOptions sampling;  ///< temperature, filters, penalties, seed
+  int max_tokens = -1;      ///< stop after this many; -1: until the model ends or the context is full
+  bool stop_at_end = true;  ///< stop at the tokens that end a text, and do not hand them out
+};
+
+/// Why a generation came to its end.
+enum class StopReason { none, max_tokens, end_token, context_full };
+
+/// The continuation of a sequence, one token at a time: a single-pass range. The session reads a token when the next
+/// one is asked for (or when it is next prefilled), so that the last token costs no pass.
+class Generation {
+ public:
+  class Iterator {
+   public:
+    using iterator_concept = std::input_iterator_tag;
+    using difference_type = std::ptrdiff_t;
+    using value_type = Token;
+    Iterator() = default;
+    explicit Iterator(Generation* owner) : owner_(owner) {}
+    Token operator*() const { return owner_->token_; }
+    Iterator& operator++() {
+      owner_->advance();
+      return *this;
+    }
+    void operator++(int) { owner_->advance(); }
+    bool operator==(std::default_sentinel_t) const { return owner_->stop_ != StopReason::none; }
+
+   private:
+    Generation* owner_ = nullptr;
+  };
+
+  /// Draws the first token.
+  Iterator begin();
+  std::default_sentinel_t end() const { return {}; }
+  /// Why the range ended; none while it runs.
+  StopReason stop_reason() const { return stop_; }
+  /// Its log-probabilities, if asked for.
+  const Sampler& sampler() const { return sampler_; }
+
+ private:
+  friend class Session;
+  Generation(Session& session, const GenerateOptions& options, int s);
+  void advance();
+
+  Session* session_;
+  int s_;
+  int max_tokens_;
+  bool stop_at_end_;
+  Sampler sampler_;
+  int made_ = 0;
+  Token token_ = kNoToken;
+  StopReason stop_ = StopReason::none;
+};
+
+}  // namespace plumb

@@ -1,0 +1,140 @@
+#include "plumb/model/weights.hpp"
+
+#include <utility>
+
+#include "plumb/quant/dequantize.hpp"
+
+namespace plumb {
+namespace {
+
+std::string quoted(const TensorSource& source, std::string_view tensor) {
+  return source.name + ": tensor '" + std::string(tensor) + "'";
+}
+
+/// Finds tensors of one source and checks them against what the configuration expects.
+class Binder {
+ public:
+  explicit Binder(const TensorSource& source) : source_(source) {}
+
+  bool has(const std::string& name) const { return source_.find(name).has_value(); }
+
+  ops::WeightMatrix matrix(const std::string& name, std::int64_t rows, std::int64_t cols) const {
+    const ConstTensorView view = require(name, Shape{rows, cols});
+    return ops::make_weight_matrix(view);
+  }
+
+  /// [size], any float type, as f32.
+  Vector vector(const std::string& name, std::int64_t size) const {
+    const ConstTensorView view = require(name, Shape{size});
+    if (view.dtype() != DType::f32 && view.dtype() != DType::f16 && view.dtype() != DType::bf16)
+      throw Error(ErrorCode::wrong_type, quoted(source_, name) + ": type " + std::string(dtype_name(view.dtype())) +
+                                             ", expected F32, F16 or BF16");
+    Vector values(static_cast<std::size_t>(size));
+    dequantize_row(view.dtype(), view.data(), values.data(), size);
+    return values;
+  }
+
+  /// `name`.weight [rows, cols] and, if asked for, `name`.bias [rows].
+  Linear linear(const std::string& name, std::int64_t rows, std::int64_t cols, bool bias) const {
+    Linear result{matrix(name + ".weight", rows, cols), {}};
+    if (bias) result.bias = vector(name + ".bias", rows);
+    return result;
+  }
+
+ private:
+  ConstTensorView require(const std::string& name, const Shape& shape) const {
+    const std::optional<ConstTensorView> view = source_.find(name);
+    if (!view) throw Error(ErrorCode::missing_key, quoted(source_, name) + " is absent, expected " + shape.to_string());
+    if (!same_shape(view->shape(), shape))
+      throw Error(ErrorCode::bad_shape, quoted(source_, name) + ": shape " + view->shape().to_string() + ", expected " +
+                                            shape.to_string() + " by the configuration");
+    if (!dtype_info(view->dtype()).computed)
+      throw Error(ErrorCode::unsupported_type,
+                  quoted(source_, name) + ": type " + std::string(dtype_name(view->dtype())) + " cannot be computed");
+    return *view;
+  }
+
+  /// Equal, leading dimensions of 1 not counted: files may store [1, n] for a vector.
+  static bool same_shape(const Shape& found, const Shape& expected) {
+    const int extra = found.rank() - expected.rank();
+    for (int i = 0; i < found.rank(); ++i) {
+      const std::int64_t want = i < extra ? 1 : expected[i - extra];
+      if (found[i] != want) return false;
+    }
+    return extra >= 0;
+  }
+
+  const TensorSource& source_;
+};
+
+LayerWeights bind_layer(const ModelConfig& config, const Binder& binder, int l) {
+  const std::string blk = "blk." + std::to_string(l) + ".";
+  const std::int64_t width = config.width, q = config.q_dim(), kv = config.kv_dim(), ffn = config.ffn_dim;
+  LayerWeights layer;
+  layer.attn_norm = binder.vector(blk + "attn_norm.weight", width);
+  layer.wq = binder.linear(blk + "attn_q", q, width, config.qkv_bias);
+  layer.wk = binder.linear(blk + "attn_k", kv, width, config.qkv_bias);
+  layer.wv = binder.linear(blk + "attn_v", kv, width, config.qkv_bias);
+  layer.wo = binder.linear(blk + "attn_output", width, q, config.attn_out_bias);
+  if (config.qk_norm) {
+    layer.q_norm = binder.vector(blk + "attn_q_norm.weight", config.head_dim);
+    layer.k_norm = binder.vector(blk + "attn_k_norm.weight", config.head_dim);
+  }
+  layer.ffn_norm = binder.vector(blk + "ffn_norm.weight", width);
+  if (config.gated_ffn) layer.gate = binder.linear(blk + "ffn_gate", ffn, width, config.ffn_bias);
+  layer.up = binder.linear(blk + "ffn_up", ffn, width, config.ffn_bias);
+  layer.down = binder.linear(blk + "ffn_down", width, ffn, config.ffn_bias);
+  return layer;
+}
+
+}  // namespace
+
+Weights bind_weights(const ModelConfig& config, const TensorSource& source) {
+  const Binder binder(source);
+  Weights weights;
+  weights.embedding = binder.matrix("token_embd.weight", config.vocab_size, config.width);
+  for (int l = 0; l < config.n_layers; ++l) weights.layers.push_back(bind_layer(config, binder, l));
+  weights.output_norm = binder.vector("output_norm.weight", config.width);
+  if (config.tied_head)
+    weights.head.w = weights.embedding;
+  else
+    weights.head = binder.linear("output", config.vocab_size, config.width, config.head_bias);
+  if (config.rope_factors) {
+    const int dims = config.rope.dims > 0 ? config.rope.dims : config.head_dim;
+    weights.rope_factors = binder.vector("rope_freqs.weight", dims / 2);
+    for (const float factor : weights.rope_factors)
+      if (!(factor > 0))
+        throw Error(ErrorCode::bad_value, quoted(source, "rope_freqs.weight") + ": factor " + std::to_string(factor) +
+                                              ", expected positive numbers");
+  }
+  return weights;
+}
+
+void for_each_matrix(const Weights& weights,
+                     const std::function<void(const std::string& name, const ops::WeightMatrix&)>& visit) {
+  visit("token_embd.weight", weights.embedding);
+  for (std::size_t l = 0; l < weights.layers.size(); ++l) {
+    const LayerWeights& layer = weights.layers[l];
+    const std::pair<const char*, const Linear*> parts[] = {
+        {"attn_q", &layer.wq},     {"attn_k", &layer.wk}, {"attn_v", &layer.wv},    {"attn_output", &layer.wo},
+        {"ffn_gate", &layer.gate}, {"ffn_up", &layer.up}, {"ffn_down", &layer.down}};
+    for (const auto& [name, linear] : parts)
+      if (!linear->empty()) visit("blk." + std::to_string(l) + "." + name + ".weight", linear->w);
+  }
+  if (weights.head.w.file.data() != weights.embedding.file.data()) visit("output.weight", weights.head.w);
+}
+
+std::size_t Weights::bytes() const {
+  std::size_t total = 0;
+  for_each_matrix(*this, [&](const std::string&, const ops::WeightMatrix& w) { total += w.bytes(); });
+  const auto add = [&](const Vector& v) { total += v.size() * sizeof(float); };
+  for (const LayerWeights& layer : layers)
+    for (const Vector* v :
+         {&layer.attn_norm, &layer.wq.bias, &layer.wk.bias, &layer.wv.bias, &layer.wo.bias, &layer.q_norm,
+          &layer.k_norm, &layer.ffn_norm, &layer.gate.bias, &layer.up.bias, &layer.down.bias})
+      add(*v);
+  for (const Vector* v : {&output_norm, &head.bias, &rope_factors}) add(*v);
+  return total;
+}
+
+}  // namespace plumb
