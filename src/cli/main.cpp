@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   CLI::App app{"plumb: run a transformer on this CPU, measure it, and say why it is as fast as it is"};
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every command");
+  plumb::cli::add_inspect(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

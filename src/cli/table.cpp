@@ -1,0 +1,95 @@
+#include "table.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace plumb::cli {
+namespace {
+
+/// Code points, which is the width of all but wide and combining characters.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string replace_all(std::string text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
+  return text;
+}
+
+std::string csv_cell(const std::string& cell) {
+  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
+  return '"' + replace_all(cell, "\"", "\"\"") + '"';
+}
+
+}  // namespace
+
+CLI::Option* add_format(CLI::App& command, Format& format) {
+  const auto set = [&format](const std::string& name) {
+    format = name == "json" ? Format::json : name == "csv" ? Format::csv : name == "md" ? Format::md : Format::text;
+  };
+  return command.add_option_function<std::string>("--format", set, "Output as text, json, csv or md (default text)")
+      ->check(CLI::IsMember({"text", "json", "csv", "md"}).description(""))
+      ->type_name("FORMAT");
+}
+
+std::vector<std::size_t> Table::widths(const std::vector<std::vector<std::string>>& rows) const {
+  std::vector<std::size_t> widths;
+  for (const auto& [title, align] : columns_) widths.push_back(width_of(title));
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+  return widths;
+}
+
+std::string Table::padded(const std::string& cell, std::size_t column, std::size_t width) const {
+  const std::string space(width - std::min(width, width_of(cell)), ' ');
+  return columns_[column].second == Align::right ? space + cell : cell + space;
+}
+
+std::string Table::text() const {
+  const auto width = widths(rows_);
+  std::string out;
+  const auto line = [&](const auto& cell_of) {
+    std::string row;
+    for (std::size_t i = 0; i < columns_.size(); ++i) row += (i > 0 ? "  " : "") + padded(cell_of(i), i, width[i]);
+    row.erase(row.find_last_not_of(' ') + 1);
+    out += row + '\n';
+  };
+  line([&](std::size_t i) { return columns_[i].first; });
+  for (const auto& row : rows_) line([&](std::size_t i) { return row[i]; });
+  return out;
+}
+
+std::string Table::markdown() const {
+  std::vector<std::vector<std::string>> rows = rows_;
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = replace_all(cell, "|", "\\|");
+  const auto width = widths(rows);
+  std::string out = "|", rule = "|";
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    out += ' ' + padded(columns_[i].first, i, width[i]) + " |";
+    const bool right = columns_[i].second == Align::right;
+    rule += ' ' + std::string(std::max<std::size_t>(width[i], 2) - (right ? 1 : 0), '-') + (right ? ": |" : " |");
+  }
+  out += '\n' + rule + '\n';
+  for (const auto& row : rows) {
+    out += '|';
+    for (std::size_t i = 0; i < columns_.size(); ++i) out += ' ' + padded(row[i], i, width[i]) + " |";
+    out += '\n';
+  }
+  return out;
+}
+
+std::string Table::csv() const {
+  std::string out;
+  const auto line = [&](const auto& cell_of) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) out += (i > 0 ? "," : "") + csv_cell(cell_of(i));
+    out += '\n';
+  };
+  line([&](std::size_t i) { return columns_[i].first; });
+  for (const auto& row : rows_) line([&](std::size_t i) { return row[i]; });
+  return out;
+}
+
+}  // namespace plumb::cli
