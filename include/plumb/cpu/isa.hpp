@@ -1,0 +1,118 @@
+#pragma once
+/// @file
+/// The instruction-set tiers that kernels are written for, and which of them this machine can run.
+
+#include <array>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
+#include "plumb/core/error.hpp"
+
+namespace plumb {
+
+/// A tier is named by the features it needs, never by a processor. Each stands on the one before it.
+enum class Isa {
+  scalar,       ///< the compiler's baseline; plain loops
+  avx2,         ///< AVX2, FMA, F16C
+  avx512,       ///< AVX-512 F, BW, VL, DQ
+  avx512_vnni,  ///< the same with VPDPBUSD: four u8 x s8 products summed into an int32 lane
+};
+
+inline constexpr std::array kAllIsas{Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_vnni};
+
+constexpr std::string_view isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::scalar: return "scalar";
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
+    case Isa::avx512_vnni: return "avx512_vnni";
+  }
+  return "unknown";
+}
+
+/// The tier of that name, or nothing.
+constexpr std::optional<Isa> isa_from_name(std::string_view name) {
+  for (Isa isa : kAllIsas)
+    if (isa_name(isa) == name) return isa;
+  return std::nullopt;
+}
+
+/// What the processor has *and* the operating system saves on a context switch (CPUID and XGETBV).
+struct CpuFeatures {
+  bool avx2 = false, fma = false, f16c = false;
+  bool avx512f = false, avx512bw = false, avx512vl = false, avx512dq = false, avx512_vnni = false;
+  bool avx_vnni = false, avx512_bf16 = false;
+};
+
+#if defined(__x86_64__)
+/// Reads CPUID leaves 1 and 7 and XCR0 (Intel SDM vol. 1 ch. 13-15).
+inline CpuFeatures detect_cpu_features() {
+  CpuFeatures f;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & (1u << 27))) return f;  // OSXSAVE: XGETBV may be used
+  unsigned xcr0_low = 0, xcr0_high = 0;
+  __asm__("xgetbv" : "=a"(xcr0_low), "=d"(xcr0_high) : "c"(0));
+  const bool ymm_saved = (xcr0_low & 0x6) == 0x6;
+  const bool zmm_saved = (xcr0_low & 0xE6) == 0xE6;
+  f.fma = ymm_saved && (c & (1u << 12));
+  f.f16c = ymm_saved && (c & (1u << 29));
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return f;
+  const unsigned last_subleaf = a;
+  f.avx2 = ymm_saved && (b & (1u << 5));
+  f.avx512f = zmm_saved && (b & (1u << 16));
+  f.avx512dq = zmm_saved && (b & (1u << 17));
+  f.avx512bw = zmm_saved && (b & (1u << 30));
+  f.avx512vl = zmm_saved && (b & (1u << 31));
+  f.avx512_vnni = zmm_saved && (c & (1u << 11));
+  if (last_subleaf >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) {
+    f.avx_vnni = ymm_saved && (a & (1u << 4));
+    f.avx512_bf16 = zmm_saved && (a & (1u << 5));
+  }
+  return f;
+}
+#else
+inline CpuFeatures detect_cpu_features() { return {}; }
+#endif
+
+/// Whether this machine can run a tier.
+inline bool isa_supported(Isa isa) {
+  static const CpuFeatures f = detect_cpu_features();
+  const bool avx512 = f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq;
+  switch (isa) {
+    case Isa::scalar: return true;
+    case Isa::avx2: return f.avx2 && f.fma && f.f16c;
+    case Isa::avx512: return avx512 && f.avx2 && f.fma && f.f16c;
+    case Isa::avx512_vnni: return avx512 && f.avx512_vnni && f.avx2 && f.fma && f.f16c;
+  }
+  return false;
+}
+
+/// The highest tier this machine can run.
+inline Isa best_isa() {
+  Isa best = Isa::scalar;
+  for (Isa isa : kAllIsas)
+    if (isa_supported(isa)) best = isa;
+  return best;
+}
+
+/// The tier to use: PLUMB_ISA when set, else the best. @throws Error{unsupported_isa} when the forced tier is unknown
+/// or cannot run here; it never falls back silently.
+inline Isa choose_isa() {
+  const char* forced = std::getenv("PLUMB_ISA");
+  if (forced == nullptr || *forced == '\0') return best_isa();
+  const std::optional<Isa> isa = isa_from_name(forced);
+  if (!isa || !isa_supported(*isa))
+    throw Error(ErrorCode::unsupported_isa, std::string("PLUMB_ISA=") + forced +
+                                                (isa ? ": this machine cannot run that tier" : ": no such tier") +
+                                                "; the best here is " + std::string(isa_name(best_isa())));
+  return *isa;
+}
+
+}  // namespace plumb

@@ -1,0 +1,172 @@
+// The SIMD wrapper of the avx2 tier: two 256-bit registers per value (rows 0-7 and 8-15 of a panel).
+
+#undef PLUMB_UNROLL
+#define PLUMB_UNROLL(n) PLUMB_UNROLL_FULLY(n)
+
+struct F32x16 {
+  __m256 lo, hi;
+};
+struct I32x16 {
+  __m256i lo, hi;
+};
+struct U8x64 {
+  __m256i lo, hi;
+};
+
+PLUMB_INLINE __m256i load_256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+PLUMB_INLINE __m128i load_128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+PLUMB_INLINE __m128i load_64(const void* p) { return _mm_loadl_epi64(static_cast<const __m128i*>(p)); }
+PLUMB_INLINE const char* at(const void* p, int bytes) { return static_cast<const char*>(p) + bytes; }
+PLUMB_INLINE __m256i first_lanes(std::int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+PLUMB_INLINE F32x16 zero_f32() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+PLUMB_INLINE F32x16 broadcast_f32(const float* p) { return {_mm256_broadcast_ss(p), _mm256_broadcast_ss(p)}; }
+PLUMB_INLINE F32x16 splat_f32(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+PLUMB_INLINE F32x16 load_f32(const void* p) {
+  const float* f = static_cast<const float*>(p);
+  return {_mm256_loadu_ps(f), _mm256_loadu_ps(f + 8)};
+}
+PLUMB_INLINE F32x16 load_f16(const void* p) {
+  return {_mm256_cvtph_ps(load_128(p)), _mm256_cvtph_ps(load_128(at(p, 16)))};
+}
+PLUMB_INLINE F32x16 load_bf16_even(const void* p) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(load_256(p), 16)),
+          _mm256_castsi256_ps(_mm256_slli_epi32(load_256(at(p, 32)), 16))};
+}
+PLUMB_INLINE F32x16 load_bf16_odd(const void* p) {
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xFFFF0000));
+  return {_mm256_castsi256_ps(_mm256_and_si256(load_256(p), high)),
+          _mm256_castsi256_ps(_mm256_and_si256(load_256(at(p, 32)), high))};
+}
+PLUMB_INLINE void store_f32(float* p, F32x16 a) {
+  _mm256_storeu_ps(p, a.lo);
+  _mm256_storeu_ps(p + 8, a.hi);
+}
+PLUMB_INLINE F32x16 load_f32_first(const float* p, std::int64_t n) {
+  F32x16 a = zero_f32();
+  a.lo = _mm256_maskload_ps(p, first_lanes(n));
+  if (n > 8) a.hi = _mm256_maskload_ps(p + 8, first_lanes(n - 8));
+  return a;
+}
+PLUMB_INLINE void store_f32_first(float* p, F32x16 a, std::int64_t n) {
+  _mm256_maskstore_ps(p, first_lanes(n), a.lo);
+  if (n > 8) _mm256_maskstore_ps(p + 8, first_lanes(n - 8), a.hi);
+}
+PLUMB_INLINE F32x16 mul(F32x16 a, F32x16 b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
+PLUMB_INLINE F32x16 mul_add(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+PLUMB_INLINE F32x16 neg_mul_add(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi)};
+}
+PLUMB_INLINE F32x16 to_f32(I32x16 a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+
+PLUMB_INLINE I32x16 zero_i32() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+PLUMB_INLINE I32x16 splat_i32(std::int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+PLUMB_INLINE I32x16 broadcast_i32(const void* p) {
+  std::int32_t x;
+  std::memcpy(&x, p, 4);
+  return splat_i32(x);
+}
+PLUMB_INLINE I32x16 load_i32(const void* p) { return {load_256(p), load_256(at(p, 32))}; }
+PLUMB_INLINE I32x16 load_i8_as_i32(const void* p) {
+  return {_mm256_cvtepi8_epi32(load_64(p)), _mm256_cvtepi8_epi32(load_64(at(p, 8)))};
+}
+PLUMB_INLINE I32x16 load_u8_as_i32(const void* p) {
+  return {_mm256_cvtepu8_epi32(load_64(p)), _mm256_cvtepu8_epi32(load_64(at(p, 8)))};
+}
+PLUMB_INLINE I32x16 load_u16_as_i32(const void* p) {
+  return {_mm256_cvtepu16_epi32(load_128(p)), _mm256_cvtepu16_epi32(load_128(at(p, 16)))};
+}
+PLUMB_INLINE I32x16 bit_and(I32x16 a, std::int32_t mask) {
+  const __m256i m = _mm256_set1_epi32(mask);
+  return {_mm256_and_si256(a.lo, m), _mm256_and_si256(a.hi, m)};
+}
+PLUMB_INLINE I32x16 bit_or(I32x16 a, I32x16 b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
+PLUMB_INLINE I32x16 add(I32x16 a, I32x16 b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
+PLUMB_INLINE I32x16 shift_right(I32x16 a, int n) {
+  const __m128i count = _mm_cvtsi32_si128(n);
+  return {_mm256_srl_epi32(a.lo, count), _mm256_srl_epi32(a.hi, count)};
+}
+PLUMB_INLINE I32x16 shift_left(I32x16 a, int n) {
+  const __m128i count = _mm_cvtsi32_si128(n);
+  return {_mm256_sll_epi32(a.lo, count), _mm256_sll_epi32(a.hi, count)};
+}
+PLUMB_INLINE F32x16 bits_to_f32(I32x16 a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
+
+PLUMB_INLINE U8x64 load_u8(const void* p) { return {load_256(p), load_256(at(p, 32))}; }
+PLUMB_INLINE void store_u8(void* p, U8x64 a) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), a.lo);
+  _mm256_storeu_si256(static_cast<__m256i*>(p) + 1, a.hi);
+}
+PLUMB_INLINE U8x64 bit_and(U8x64 a, std::uint8_t mask) {
+  const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
+  return {_mm256_and_si256(a.lo, m), _mm256_and_si256(a.hi, m)};
+}
+PLUMB_INLINE U8x64 bit_or(U8x64 a, U8x64 b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
+PLUMB_INLINE U8x64 add_u8(U8x64 a, std::uint8_t x) {
+  const __m256i v = _mm256_set1_epi8(static_cast<char>(x));
+  return {_mm256_add_epi8(a.lo, v), _mm256_add_epi8(a.hi, v)};
+}
+// Shifts move whole 16-bit lanes: bits that cross into the neighbouring byte must be masked away afterwards.
+PLUMB_INLINE U8x64 shift_right16(U8x64 a, int n) {
+  const __m128i count = _mm_cvtsi32_si128(n);
+  return {_mm256_srl_epi16(a.lo, count), _mm256_srl_epi16(a.hi, count)};
+}
+PLUMB_INLINE U8x64 shift_left16(U8x64 a, int n) {
+  const __m128i count = _mm_cvtsi32_si128(n);
+  return {_mm256_sll_epi16(a.lo, count), _mm256_sll_epi16(a.hi, count)};
+}
+// table[a] for every byte a in 0..15.
+PLUMB_INLINE U8x64 look_up16(const std::uint8_t* table, U8x64 a) {
+  const __m256i t = _mm256_broadcastsi128_si256(load_128(table));
+  return {_mm256_shuffle_epi8(t, a.lo), _mm256_shuffle_epi8(t, a.hi)};
+}
+
+PLUMB_INLINE F32x16 max_abs(F32x16 a, F32x16 b) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_max_ps(_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, b.lo)),
+          _mm256_max_ps(_mm256_andnot_ps(sign, a.hi), _mm256_andnot_ps(sign, b.hi))};
+}
+PLUMB_INLINE float reduce_max(F32x16 a) {
+  const __m256 m8 = _mm256_max_ps(a.lo, a.hi);
+  const __m128 m4 = _mm_max_ps(_mm256_castps256_ps128(m8), _mm256_extractf128_ps(m8, 1));
+  const __m128 m2 = _mm_max_ps(m4, _mm_movehl_ps(m4, m4));
+  return _mm_cvtss_f32(_mm_max_ss(m2, _mm_movehdup_ps(m2)));
+}
+PLUMB_INLINE I32x16 round_to_i32(F32x16 a) {
+  return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)};
+}  // to nearest even
+PLUMB_INLINE std::int32_t reduce_add(I32x16 a) {
+  const __m256i s8 = _mm256_add_epi32(a.lo, a.hi);
+  const __m128i s4 = _mm_add_epi32(_mm256_castsi256_si128(s8), _mm256_extracti128_si256(s8, 1));
+  const __m128i s2 = _mm_add_epi32(s4, _mm_unpackhi_epi64(s4, s4));
+  return _mm_cvtsi128_si32(_mm_add_epi32(s2, _mm_shuffle_epi32(s2, 1)));
+}
+PLUMB_INLINE void store_as_i8(void* p, I32x16 a) {
+  const __m128i lo = _mm_packs_epi32(_mm256_castsi256_si128(a.lo), _mm256_extracti128_si256(a.lo, 1));
+  const __m128i hi = _mm_packs_epi32(_mm256_castsi256_si128(a.hi), _mm256_extracti128_si256(a.hi, 1));
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm_packs_epi16(lo, hi));
+}
+
+// acc[r] += sum over 4 k of w[r, k] * a[k]; w unsigned, a signed, exact for every pair of bytes: widened to 16 bits,
+// even and odd k apart, so that no product sum can saturate.
+PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, const std::byte* a) {
+  const __m256i codes = broadcast_i32(a).lo;
+  const __m256i low = _mm256_set1_epi16(0xFF);
+  const __m256i a_even = _mm256_srai_epi16(_mm256_slli_epi16(codes, 8), 8);
+  const __m256i a_odd = _mm256_srai_epi16(codes, 8);
+  const __m256i lo = _mm256_add_epi32(_mm256_madd_epi16(_mm256_and_si256(w.lo, low), a_even),
+                                      _mm256_madd_epi16(_mm256_srli_epi16(w.lo, 8), a_odd));
+  const __m256i hi = _mm256_add_epi32(_mm256_madd_epi16(_mm256_and_si256(w.hi, low), a_even),
+                                      _mm256_madd_epi16(_mm256_srli_epi16(w.hi, 8), a_odd));
+  return {_mm256_add_epi32(acc.lo, lo), _mm256_add_epi32(acc.hi, hi)};
+}
+// The same for weights of at most 7 bits: two products of a byte pair then fit 16 bits (2 * 127 * 128 = 32512).
+PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, const std::byte* a) {
+  const __m256i codes = broadcast_i32(a).lo, ones = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(_mm256_maddubs_epi16(w.lo, codes), ones)),
+          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(_mm256_maddubs_epi16(w.hi, codes), ones))};
+}

@@ -1,0 +1,185 @@
+// y[c, r] (+)= sum_k W[r, k] * x[c, k] for quantized W and int8 x. Included inside a tier's region.
+//
+// Operands in memory order: W as panels of 16 rows (formats_*.hpp), x as a column tile (ActivationStep), y row-major
+// [c, r]. The plain loop, for one row r, one column c, one scale group g of W, with a the int8 codes of x:
+//
+//     d = sum over k in g of (code[r, k] - offset) * a[k]             exact in int32: 32 * 255 * 127 < 2^21
+//     y += (scale[r, g] * scale_x[c, step]) * d - min[r, g] * sum_x[c, g]
+//
+// The offset is not subtracted from the codes: the accumulator starts from seed = -offset * sum(a), kept with the
+// activations for offset 128 and shifted down for the others. The f32 sum runs over k in rising order in one chain per
+// output, in `direct` and in `tile` alike, so the result does not depend on how many columns are computed together.
+
+// What the inner product needs to know of a format. Formats that agree in these share their tile kernels.
+template <int Group, int Offset, bool Small>
+struct DotTraits {
+  static constexpr bool kHasMin = Offset == 0;
+  static constexpr int kGroups = 32 / Group;
+  static constexpr bool kSmall = Small;  // codes of at most 7 bits
+  static constexpr int kSeedShift = Offset == 128  ? 0
+                                    : Offset == 32 ? 2
+                                    : Offset == 16 ? 3
+                                    : Offset == 8  ? 4
+                                                   : 5;  // log2(128 / offset)
+  static_assert(kHasMin || (Offset << kSeedShift) == 128, "the offset must divide 128");
+  static_assert(32 * 255 * 128 < (1 << 22), "an int32 lane cannot overflow, nor lose bits as f32");
+};
+template <class Format>
+using TraitsOf = DotTraits<Format::kGroup, Format::kOffset, (Format::kMaxCode <= 127)>;
+
+// acc[c] += one step of W times column c of the tile.
+template <class Traits, int N>
+PLUMB_INLINE void multiply_step(const U8x64 (&codes)[8], const F32x16* scale, const F32x16* min, const std::byte* step,
+                                F32x16 (&acc)[N]) {
+  constexpr int kPerGroup = 8 / Traits::kGroups;
+  PLUMB_UNROLL(16)
+  for (int c = 0; c < N; ++c) {
+    const F32x16 scale_x = broadcast_f32(reinterpret_cast<const float*>(step + ActivationStep::scale(N)) + c);
+    PLUMB_UNROLL(2)
+    for (int g = 0; g < Traits::kGroups; ++g) {
+      const std::int64_t seed_at = Traits::kGroups == 1 ? ActivationStep::seed(N) : ActivationStep::seed16(N, g);
+      const std::int64_t sum_at = Traits::kGroups == 1 ? ActivationStep::sum(N) : ActivationStep::sum16(N, g);
+      I32x16 dot = zero_i32();
+      if constexpr (!Traits::kHasMin) {
+        std::int32_t seed;
+        std::memcpy(&seed, step + seed_at + 4 * c, 4);
+        dot = splat_i32(seed >> Traits::kSeedShift);
+      }
+      PLUMB_UNROLL(8)
+      for (int v = 0; v < kPerGroup; ++v) {
+        const std::byte* a = step + 32 * c + 4 * (kPerGroup * g + v);
+        const U8x64 w = codes[kPerGroup * g + v];
+        dot = Traits::kSmall ? dot4_small(dot, w, a) : dot4(dot, w, a);
+      }
+      acc[c] = mul_add(to_f32(dot), mul(scale[g], scale_x), acc[c]);
+      if constexpr (Traits::kHasMin)
+        acc[c] = neg_mul_add(min[g], broadcast_f32(reinterpret_cast<const float*>(step + sum_at) + c), acc[c]);
+    }
+  }
+}
+
+template <int N>
+PLUMB_INLINE void load_accumulators(const PanelProduct& p, std::int64_t row, F32x16 (&acc)[N]) {
+  const std::int64_t rows = p.n_rows - row;
+  PLUMB_UNROLL(16)
+  for (int c = 0; c < N; ++c) {
+    const float* out = p.out + c * p.out_stride + row;
+    acc[c] = !p.accumulate ? zero_f32() : rows >= 16 ? load_f32(out) : load_f32_first(out, rows);
+  }
+}
+
+template <int N>
+PLUMB_INLINE void store_accumulators(const PanelProduct& p, std::int64_t row, const F32x16 (&acc)[N]) {
+  const std::int64_t rows = p.n_rows - row;
+  PLUMB_UNROLL(16)
+  for (int c = 0; c < N; ++c) {
+    float* out = p.out + c * p.out_stride + row;
+    if (rows >= 16)
+      store_f32(out, acc[c]);
+    else
+      store_f32_first(out, acc[c], rows);
+  }
+}
+
+// Few columns: the packed bytes are streamed once and unpacked in registers. Decode is bound by memory here: a step of
+// Q4_0 is 288 bytes and about 30 + 11 N instructions.
+template <class Format, int N>
+static void direct_quantized(const PanelProduct& p) {
+  const std::int64_t blocks = p.k / (32 * Format::kBlockSteps);
+  for (std::int64_t row = 0; row < p.n_rows; row += 16) {
+    const std::byte* block = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
+    const std::byte* step = p.activations;
+    F32x16 acc[N];
+    load_accumulators(p, row, acc);
+    for (std::int64_t b = 0; b < blocks; ++b, block += Format::kBlockBytes) {
+      for (int s = 0; s < Format::kBlockSteps; ++s, step += ActivationStep::bytes(N)) {
+        UnpackedStep<Format::kGroup> w;
+        Format::unpack(block, s, w);
+        multiply_step<TraitsOf<Format>>(w.codes, w.scale, w.min, step, acc);
+      }
+    }
+    store_accumulators(p, row, acc);
+  }
+}
+
+// Unpacked form of a step, read by `tile_quantized`: | codes: 8 x 64 | scale: f32[16] per group | min: f32[16] per
+// group |
+template <class Format>
+constexpr std::size_t unpacked_step_bytes() {
+  return 512 + 64 * static_cast<std::size_t>(TraitsOf<Format>::kGroups) * (TraitsOf<Format>::kHasMin ? 2 : 1);
+}
+
+template <class Format>
+static void unpack_quantized(const std::byte* panel, std::int64_t first_k, std::int64_t k, std::byte* out) {
+  constexpr std::int64_t kBlockK = 32 * Format::kBlockSteps;
+  for (std::int64_t at = first_k; at < first_k + k; at += 32, out += unpacked_step_bytes<Format>()) {
+    UnpackedStep<Format::kGroup> w;
+    Format::unpack(panel + at / kBlockK * Format::kBlockBytes, static_cast<int>(at % kBlockK / 32), w);
+    PLUMB_UNROLL(8)
+    for (int v = 0; v < 8; ++v) store_u8(out + 64 * v, w.codes[v]);
+    PLUMB_UNROLL(2)
+    for (int g = 0; g < TraitsOf<Format>::kGroups; ++g) {
+      store_f32(reinterpret_cast<float*>(out + 512) + 16 * g, w.scale[g]);
+      if constexpr (TraitsOf<Format>::kHasMin)
+        store_f32(reinterpret_cast<float*>(out + 512) + 16 * (TraitsOf<Format>::kGroups + g), w.min[g]);
+    }
+  }
+}
+
+// Many columns: a tile of 16 rows x N columns, f32 accumulators in registers (avx512: N + 8 codes + 2 + temporaries <=
+// 32). Per step and column: 8 dots, 1 convert, 1 multiply, 1 FMA (and 1 more FMA where there are minimums), so at most
+// 8/11 of the dot rate with two arithmetic ports.
+template <class Traits, int N>
+static void tile_quantized(const PanelProduct& p) {
+  constexpr std::int64_t kStepBytes = 512 + 64 * Traits::kGroups * (Traits::kHasMin ? 2 : 1);
+  for (std::int64_t row = 0; row < p.n_rows; row += 16) {
+    const std::byte* w = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
+    const std::byte* step = p.activations;
+    F32x16 acc[N];
+    load_accumulators(p, row, acc);
+    for (std::int64_t k = 0; k < p.k; k += 32, w += kStepBytes, step += ActivationStep::bytes(N)) {
+      U8x64 codes[8];
+      F32x16 scale[2], min[2];
+      PLUMB_UNROLL(8)
+      for (int v = 0; v < 8; ++v) codes[v] = load_u8(w + 64 * v);
+      PLUMB_UNROLL(2)
+      for (int g = 0; g < Traits::kGroups; ++g) {
+        scale[g] = load_f32(w + 512 + 64 * g);
+        if constexpr (Traits::kHasMin) min[g] = load_f32(w + 512 + 64 * (Traits::kGroups + g));
+      }
+      multiply_step<Traits>(codes, scale, min, step, acc);
+    }
+    store_accumulators(p, row, acc);
+  }
+}
+
+template <class T>
+PLUMB_INLINE void put(std::byte* at, T value) {
+  std::memcpy(at, &value, sizeof value);
+}
+
+// x[c, k] -> int8 column tile; see KernelTable::quantize_activations.
+static void quantize_activations(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols,
+                                 std::byte* tile) {
+  for (std::int64_t k = 0; k < cols; k += 32, tile += ActivationStep::bytes(n)) {
+    for (std::int64_t c = 0; c < n; ++c) {
+      const F32x16 low = load_f32(x + c * stride + k), high = load_f32(x + c * stride + k + 16);
+      const float largest = reduce_max(max_abs(low, high));
+      const float scale = largest / 127.0f;
+      const F32x16 inverse = splat_f32(largest > 0 ? 127.0f / largest : 0.0f);
+      const I32x16 low_codes = round_to_i32(mul(low, inverse)), high_codes = round_to_i32(mul(high, inverse));
+      store_as_i8(tile + 32 * c, low_codes);
+      store_as_i8(tile + 32 * c + 16, high_codes);
+      const std::int32_t half_sums[2] = {reduce_add(low_codes), reduce_add(high_codes)};
+      const std::int32_t whole = half_sums[0] + half_sums[1];
+      std::byte* const column = tile + 4 * c;
+      put(column + ActivationStep::scale(n), scale);
+      put(column + ActivationStep::seed(n), -128 * whole);
+      put(column + ActivationStep::sum(n), scale * static_cast<float>(whole));
+      for (int half = 0; half < 2; ++half) {
+        put(column + ActivationStep::seed16(n, half), -128 * half_sums[half]);
+        put(column + ActivationStep::sum16(n, half), scale * static_cast<float>(half_sums[half]));
+      }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+// Puts the matmul kernels of a tier into its table. Included inside a tier's region, after the kernels.
+
+template <class Format, int... I>
+static void add_quantized(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
+  ((kernels.direct[I] = direct_quantized<Format, I + 1>), ...);
+}
+template <class Traits, int... I>
+static void add_quantized_tiles(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
+  ((kernels.tile[I] = tile_quantized<Traits, I + 1>), ...);
+}
+template <class Format>
+static void add_quantized(KernelTable& table, DType type) {
+  MatmulKernels& kernels = table.matmul[static_cast<std::size_t>(type)];
+  add_quantized<Format>(kernels, std::make_integer_sequence<int, kDirectCols>());
+  add_quantized_tiles<TraitsOf<Format>>(kernels, std::make_integer_sequence<int, kTileCols>());
+  kernels.unpack = unpack_quantized<Format>;
+  kernels.unpacked_step_bytes = unpacked_step_bytes<Format>();
+}
+
+template <class Weights, int... I>
+static void add_float(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
+  ((kernels.direct[I] = direct_float<Weights, I + 1>), ...);
+}
+template <int... I>
+static void add_float_tiles(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
+  ((kernels.tile[I] = tile_float<I + 1>), ...);
+}
+template <class Weights>
+static void add_float(KernelTable& table, DType type) {
+  MatmulKernels& kernels = table.matmul[static_cast<std::size_t>(type)];
+  add_float<Weights>(kernels, std::make_integer_sequence<int, kDirectCols>());
+  add_float_tiles(kernels, std::make_integer_sequence<int, kTileCols>());
+  kernels.unpack = unpack_float<Weights>;
+  kernels.unpacked_step_bytes = 32 * 64;
+}
+
+static void add_matmul_kernels(KernelTable& table) {
+  add_float<F32Weights>(table, DType::f32);
+  add_float<F16Weights>(table, DType::f16);
+  add_float<BF16Weights>(table, DType::bf16);
+  add_quantized<Q8_0>(table, DType::q8_0);
+  add_quantized<Q4_0>(table, DType::q4_0);
+  add_quantized<Q4_1>(table, DType::q4_1);
+  add_quantized<Q5_0>(table, DType::q5_0);
+  add_quantized<Q5_1>(table, DType::q5_1);
+  add_quantized<IQ4_NL>(table, DType::iq4_nl);
+  add_quantized<MXFP4>(table, DType::mxfp4);
+  add_quantized<Q2_K>(table, DType::q2_k);
+  add_quantized<Q3_K>(table, DType::q3_k);
+  add_quantized<Q4_K>(table, DType::q4_k);
+  add_quantized<Q5_K>(table, DType::q5_k);
+  add_quantized<Q6_K>(table, DType::q6_k);
+  add_quantized<IQ4_XS>(table, DType::iq4_xs);
+  table.quantize_activations = quantize_activations;
+}

@@ -1,0 +1,2 @@
+// Closes the scalar tier.
+}  // namespace plumb::kernels::scalar

@@ -1,0 +1,17 @@
+#include "kernels/avx2/tier.hpp"
+#include "tiers.hpp"
+
+namespace plumb::kernels {
+
+const KernelTable& avx2_table() {
+  static const KernelTable table = [] {
+    KernelTable t = scalar_table();
+    t.isa = Isa::avx2;
+    t.name = "avx2";
+    avx2::add_matmul_kernels(t);
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace plumb::kernels

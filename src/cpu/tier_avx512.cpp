@@ -1,0 +1,17 @@
+#include "kernels/avx512/tier.hpp"
+#include "tiers.hpp"
+
+namespace plumb::kernels {
+
+const KernelTable& avx512_table() {
+  static const KernelTable table = [] {
+    KernelTable t = avx2_table();
+    t.isa = Isa::avx512;
+    t.name = "avx512";
+    avx512::add_matmul_kernels(t);
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace plumb::kernels

@@ -1,0 +1,17 @@
+#include "kernels/avx512_vnni/tier.hpp"
+#include "tiers.hpp"
+
+namespace plumb::kernels {
+
+const KernelTable& avx512_vnni_table() {
+  static const KernelTable table = [] {
+    KernelTable t = avx512_table();
+    t.isa = Isa::avx512_vnni;
+    t.name = "avx512_vnni";
+    avx512_vnni::add_matmul_kernels(t);
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace plumb::kernels

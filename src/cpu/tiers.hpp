@@ -1,0 +1,13 @@
+#pragma once
+/// The tables of the tiers that are compiled in. Building a table runs no instruction of its tier.
+
+#include "plumb/cpu/kernel_table.hpp"
+
+namespace plumb::kernels {
+
+const KernelTable& scalar_table();
+const KernelTable& avx2_table();
+const KernelTable& avx512_table();
+const KernelTable& avx512_vnni_table();
+
+}  // namespace plumb::kernels

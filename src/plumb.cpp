@@ -1,3 +1,0 @@
-#include "plumb/core/parallel.hpp"
-#include "plumb/core/tensor.hpp"
-#include "plumb/model/config.hpp"

@@ -1,0 +1,233 @@
+/// Rows in file layout -> panels of 16 interleaved rows (R16K4). The order of a panel's parts is drawn beside the
+/// unpacking code in kernels/generic/formats_*.hpp; tests hold the two against each other.
+
+#include <array>
+#include <cstring>
+
+#include "plumb/quant/formats.hpp"
+#include "plumb/quant/packed.hpp"
+
+namespace plumb {
+namespace {
+
+/// The blocks of 16 rows at one k: what becomes one packed block.
+template <class Block>
+using SixteenBlocks = std::array<const Block*, 16>;
+
+/// 4 bytes of each row in turn: out[64 v + 4 r + t] = rows[r][4 v + t]. `member` finds the bytes in a block.
+template <class Block, class Member>
+std::byte* interleave(const SixteenBlocks<Block>& rows, Member member, std::size_t bytes, std::byte* out) {
+  for (std::size_t v = 0; v < bytes; v += 4)
+    for (const Block* row : rows) {
+      std::memcpy(out, reinterpret_cast<const std::byte*>(member(*row)) + v, 4);
+      out += 4;
+    }
+  return out;
+}
+
+/// One value of each row, side by side.
+template <class Block, class Value>
+std::byte* side_by_side(const SixteenBlocks<Block>& rows, Value value, std::byte* out) {
+  for (const Block* row : rows) {
+    const auto x = value(*row);
+    std::memcpy(out, &x, sizeof x);
+    out += sizeof x;
+  }
+  return out;
+}
+
+/// Eight 4-bit fields in one word.
+template <class Field>
+std::uint32_t eight_nibbles(Field field) {
+  std::uint32_t word = 0;
+  for (int i = 0; i < 8; ++i) word |= static_cast<std::uint32_t>(field(i) & 15) << (4 * i);
+  return word;
+}
+
+/// Bit 4 v + t of the file's word goes to bit v of byte t, where the kernels want it.
+std::uint32_t fifth_bits_by_vector(const std::uint8_t (&qh)[4]) {
+  std::uint32_t in = 0, out = 0;
+  std::memcpy(&in, qh, 4);
+  for (int v = 0; v < 8; ++v)
+    for (int t = 0; t < 4; ++t) out |= ((in >> (4 * v + t)) & 1u) << (8 * t + v);
+  return out;
+}
+
+constexpr auto scale_of = [](const auto& b) { return b.d; };
+constexpr auto min_of = [](const auto& b) { return b.m; };
+constexpr auto codes_of = [](const auto& b) { return b.qs; };
+
+void pack_block(const SixteenBlocks<BlockQ4_0>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  interleave(rows, codes_of, 16, out);
+}
+void pack_block(const SixteenBlocks<BlockIQ4_NL>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  interleave(rows, codes_of, 16, out);
+}
+void pack_block(const SixteenBlocks<BlockMXFP4>& rows, std::byte* out) {
+  out = side_by_side(
+      rows, [](const BlockMXFP4& b) { return b.e; }, out);
+  interleave(rows, codes_of, 16, out);
+}
+void pack_block(const SixteenBlocks<BlockQ4_1>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  out = side_by_side(rows, min_of, out);
+  interleave(rows, codes_of, 16, out);
+}
+void pack_block(const SixteenBlocks<BlockQ5_0>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  out = side_by_side(
+      rows, [](const BlockQ5_0& b) { return fifth_bits_by_vector(b.qh); }, out);
+  interleave(rows, codes_of, 16, out);
+}
+void pack_block(const SixteenBlocks<BlockQ5_1>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  out = side_by_side(rows, min_of, out);
+  out = side_by_side(
+      rows, [](const BlockQ5_1& b) { return fifth_bits_by_vector(b.qh); }, out);
+  interleave(rows, codes_of, 16, out);
+}
+void pack_block(const SixteenBlocks<BlockQ8_0>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  std::byte* const codes = out;
+  interleave(rows, codes_of, 32, out);
+  for (int i = 0; i < 512; ++i) codes[i] ^= std::byte{0x80};  // signed -> unsigned with offset 128
+}
+
+/// Scales of Q4_K and Q5_K: see unpack_k_scales.
+template <class Block>
+std::byte* pack_k_scales(const SixteenBlocks<Block>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  out = side_by_side(
+      rows, [](const Block& b) { return b.dmin; }, out);
+  std::array<ScalesK4, 16> fields;
+  for (std::size_t r = 0; r < 16; ++r) fields[r] = unpack_scales_k4(rows[r]->scales);
+  std::uint32_t words[3][16];
+  for (std::size_t r = 0; r < 16; ++r) {
+    const ScalesK4& f = fields[r];
+    words[0][r] = eight_nibbles([&](int i) { return f.scale[i]; });
+    words[1][r] = eight_nibbles([&](int i) { return f.minimum[i]; });
+    words[2][r] = 0;
+    for (int i = 0; i < 8; ++i)
+      words[2][r] |= static_cast<std::uint32_t>(f.scale[i] >> 4) << (2 * i) |
+                     static_cast<std::uint32_t>(f.minimum[i] >> 4) << (16 + 2 * i);
+  }
+  std::memcpy(out, words, sizeof words);
+  return out + sizeof words;
+}
+void pack_block(const SixteenBlocks<BlockQ4_K>& rows, std::byte* out) {
+  out = pack_k_scales(rows, out);
+  interleave(rows, codes_of, 128, out);
+}
+void pack_block(const SixteenBlocks<BlockQ5_K>& rows, std::byte* out) {
+  out = pack_k_scales(rows, out);
+  out = interleave(
+      rows, [](const BlockQ5_K& b) { return b.qh; }, 32, out);
+  interleave(rows, codes_of, 128, out);
+}
+void pack_block(const SixteenBlocks<BlockQ6_K>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  for (int i = 0; i < 16; ++i)
+    out = side_by_side(
+        rows, [i](const BlockQ6_K& b) { return b.scales[i]; }, out);
+  out = interleave(
+      rows, [](const BlockQ6_K& b) { return b.ql; }, 128, out);
+  interleave(
+      rows, [](const BlockQ6_K& b) { return b.qh; }, 64, out);
+}
+void pack_block(const SixteenBlocks<BlockQ2_K>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  out = side_by_side(
+      rows, [](const BlockQ2_K& b) { return b.dmin; }, out);
+  for (int i = 0; i < 16; ++i)
+    out = side_by_side(
+        rows, [i](const BlockQ2_K& b) { return b.scales[i]; }, out);
+  interleave(rows, codes_of, 64, out);
+}
+void pack_block(const SixteenBlocks<BlockQ3_K>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  std::uint32_t words[3][16] = {};
+  for (std::size_t r = 0; r < 16; ++r) {
+    const std::array<std::int8_t, 16> scales = unpack_scales_q3_k(rows[r]->scales);
+    const auto field = [&](int i) { return scales[static_cast<std::size_t>(i)] + 32; };
+    words[0][r] = eight_nibbles([&](int i) { return field(i); });
+    words[1][r] = eight_nibbles([&](int i) { return field(i + 8); });
+    for (int i = 0; i < 16; ++i) words[2][r] |= static_cast<std::uint32_t>(field(i) >> 4) << (2 * i);
+  }
+  std::memcpy(out, words, sizeof words);
+  out = interleave(
+      rows, [](const BlockQ3_K& b) { return b.hmask; }, 32, out + sizeof words);
+  interleave(rows, codes_of, 64, out);
+}
+void pack_block(const SixteenBlocks<BlockIQ4_XS>& rows, std::byte* out) {
+  out = side_by_side(rows, scale_of, out);
+  out = side_by_side(
+      rows, [](const BlockIQ4_XS& b) { return b.scales_h; }, out);
+  out = interleave(
+      rows, [](const BlockIQ4_XS& b) { return b.scales_l; }, 4, out);
+  interleave(rows, codes_of, 128, out);
+}
+
+template <class Block>
+void pack_quantized(const std::byte* rows, std::size_t row_stride, std::int64_t n_rows, std::int64_t blocks,
+                    std::size_t bytes, std::byte* panel) {
+  static const Block kZero{};
+  for (std::int64_t b = 0; b < blocks; ++b, panel += 16 * bytes) {
+    SixteenBlocks<Block> sixteen;
+    for (std::int64_t r = 0; r < 16; ++r)
+      sixteen[static_cast<std::size_t>(r)] =
+          r < n_rows ? reinterpret_cast<const Block*>(rows + static_cast<std::size_t>(r) * row_stride) + b : &kZero;
+    pack_block(sixteen, panel);
+  }
+}
+
+/// Floats: for each group of `PerLane` k, the values of row 0, row 1, ... row 15. Missing rows and k are zeros.
+template <class Element, std::int64_t PerLane>
+void pack_float(const std::byte* rows, std::size_t row_stride, std::int64_t n_rows, std::int64_t cols,
+                std::byte* panel) {
+  for (std::int64_t k = 0; k < cols; k += PerLane)
+    for (std::int64_t r = 0; r < 16; ++r, panel += PerLane * static_cast<std::int64_t>(sizeof(Element))) {
+      Element lane[PerLane] = {};
+      const std::int64_t present = cols - k < PerLane ? cols - k : PerLane;
+      if (r < n_rows)
+        std::memcpy(lane,
+                    rows + static_cast<std::size_t>(r) * row_stride + static_cast<std::size_t>(k) * sizeof(Element),
+                    static_cast<std::size_t>(present) * sizeof(Element));
+      std::memcpy(panel, lane, sizeof lane);
+    }
+}
+
+}  // namespace
+
+void pack_panel(DType type, const std::byte* rows, std::size_t row_stride, std::int64_t n_rows, std::int64_t cols,
+                std::byte* panel) {
+  const DTypeInfo& info = dtype_info(type);
+  const std::int64_t blocks = cols / info.block_elements;
+  const auto quantized = [&]<class Block>(const Block*) {
+    pack_quantized<Block>(rows, row_stride, n_rows, blocks, info.block_bytes, panel);
+  };
+  switch (type) {
+    case DType::f32: return pack_float<float, 1>(rows, row_stride, n_rows, cols, panel);
+    case DType::f16: return pack_float<Half, 1>(rows, row_stride, n_rows, cols, panel);
+    case DType::bf16: return pack_float<BFloat16, 2>(rows, row_stride, n_rows, cols, panel);
+    case DType::q4_0: return quantized(static_cast<const BlockQ4_0*>(nullptr));
+    case DType::q4_1: return quantized(static_cast<const BlockQ4_1*>(nullptr));
+    case DType::q5_0: return quantized(static_cast<const BlockQ5_0*>(nullptr));
+    case DType::q5_1: return quantized(static_cast<const BlockQ5_1*>(nullptr));
+    case DType::q8_0: return quantized(static_cast<const BlockQ8_0*>(nullptr));
+    case DType::q2_k: return quantized(static_cast<const BlockQ2_K*>(nullptr));
+    case DType::q3_k: return quantized(static_cast<const BlockQ3_K*>(nullptr));
+    case DType::q4_k: return quantized(static_cast<const BlockQ4_K*>(nullptr));
+    case DType::q5_k: return quantized(static_cast<const BlockQ5_K*>(nullptr));
+    case DType::q6_k: return quantized(static_cast<const BlockQ6_K*>(nullptr));
+    case DType::iq4_nl: return quantized(static_cast<const BlockIQ4_NL*>(nullptr));
+    case DType::iq4_xs: return quantized(static_cast<const BlockIQ4_XS*>(nullptr));
+    case DType::mxfp4: return quantized(static_cast<const BlockMXFP4*>(nullptr));
+    default:
+      throw Error(ErrorCode::unsupported_type,
+                  "weights of type " + std::string(info.name) + " cannot be packed: they are not computed");
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,172 @@
+/// Every weight type, in every tier this machine has: packed panels times quantized activations against the same
+/// product in double precision over the same quantized operands.
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <random>
+#include <vector>
+
+#include "plumb/core/memory.hpp"
+#include "plumb/cpu/kernel_table.hpp"
+#include "plumb/quant/dequantize.hpp"
+#include "plumb/quant/formats.hpp"
+#include "tests/support/numeric.hpp"
+
+namespace plumb {
+namespace {
+
+std::vector<Isa> tiers_here() {
+  std::vector<Isa> tiers;
+  for (Isa isa : kAllIsas)
+    if (isa_supported(isa)) tiers.push_back(isa);
+  return tiers;
+}
+
+/// Random bit patterns with sane scales: every code and every sub-scale occurs.
+std::vector<std::byte> random_weights(DType type, std::int64_t rows, std::int64_t cols, std::mt19937& rng) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(rows) * row_bytes(type, cols));
+  const auto half = [&](std::byte* at) {
+    const Half h = to_half(std::uniform_real_distribution<float>(-0.02f, 0.02f)(rng));
+    std::memcpy(at, &h, 2);
+  };
+  if (!dtype_info(type).quantized()) {
+    std::normal_distribution<float> normal;
+    const std::size_t size = dtype_info(type).block_bytes;
+    for (std::size_t i = 0; i < bytes.size(); i += size) {
+      const float x = normal(rng);
+      const std::uint16_t narrow = type == DType::f16 ? to_half(x).bits : to_bfloat16(x).bits;
+      if (size == 4)
+        std::memcpy(&bytes[i], &x, 4);
+      else
+        std::memcpy(&bytes[i], &narrow, 2);
+    }
+    return bytes;
+  }
+  for (std::byte& b : bytes) b = static_cast<std::byte>(rng());
+  for (std::size_t i = 0; i < bytes.size(); i += dtype_info(type).block_bytes) {
+    std::byte* block = &bytes[i];
+    switch (type) {
+      case DType::mxfp4: block[0] = static_cast<std::byte>(118 + rng() % 6); break;
+      case DType::q4_1:
+      case DType::q5_1:
+      case DType::q4_k:
+      case DType::q5_k:
+        half(block);
+        half(block + 2);
+        break;
+      case DType::q2_k:
+        half(block + 80);
+        half(block + 82);
+        break;
+      case DType::q3_k: half(block + 108); break;
+      case DType::q6_k: half(block + 208); break;
+      default: half(block); break;
+    }
+  }
+  return bytes;
+}
+
+struct Case {
+  DType type;
+  std::int64_t rows, cols, n;
+};
+
+/// y by both kernel paths, against double precision. `error_power` etc. are accumulated by nmse.
+void check(const KernelTable& table, const Case& c, std::mt19937& rng) {
+  const std::vector<std::byte> weights = random_weights(c.type, c.rows, c.cols, rng);
+  std::vector<float> x(static_cast<std::size_t>(c.n * c.cols));
+  std::normal_distribution<float> normal;
+  for (float& v : x) v = normal(rng);
+
+  const std::int64_t panels = ceil_div(c.rows, kPanelRows);
+  const std::size_t bytes = panel_bytes(c.type, c.cols);
+  AlignedBuffer packed(static_cast<std::size_t>(panels) * bytes);
+  for (std::int64_t p = 0; p < panels; ++p)
+    pack_panel(c.type, weights.data() + static_cast<std::size_t>(16 * p) * row_bytes(c.type, c.cols),
+               row_bytes(c.type, c.cols), std::min<std::int64_t>(16, c.rows - 16 * p), c.cols,
+               packed.data() + static_cast<std::size_t>(p) * bytes);
+
+  // Activations as the kernels take them, and what they stand for.
+  const bool int8 = uses_int8_activations(c.type);
+  std::vector<std::byte> tile(
+      static_cast<std::size_t>(int8 ? ActivationStep::bytes(c.n) * c.cols / 32 : 4 * c.n * c.cols));
+  std::vector<double> meant(x.size());
+  if (int8) {
+    table.quantize_activations(x.data(), c.cols, c.n, c.cols, tile.data());
+    for (std::int64_t i = 0; i < c.n; ++i)
+      for (std::int64_t k = 0; k < c.cols; ++k) {
+        const std::byte* step = tile.data() + k / 32 * ActivationStep::bytes(c.n);
+        float scale;
+        std::memcpy(&scale, step + ActivationStep::scale(c.n) + 4 * i, 4);
+        meant[static_cast<std::size_t>(i * c.cols + k)] =
+            static_cast<double>(scale) * static_cast<std::int8_t>(step[32 * i + k % 32]);
+        EXPECT_NEAR(meant[static_cast<std::size_t>(i * c.cols + k)], x[static_cast<std::size_t>(i * c.cols + k)],
+                    scale * 0.5001);
+      }
+  } else {
+    for (std::int64_t i = 0; i < c.n; ++i)
+      for (std::int64_t k = 0; k < c.cols; ++k) {
+        const float v = x[static_cast<std::size_t>(i * c.cols + k)];
+        std::memcpy(&tile[static_cast<std::size_t>(4 * (k * c.n + i))], &v, 4);
+        meant[static_cast<std::size_t>(i * c.cols + k)] = v;
+      }
+  }
+
+  std::vector<double> want(static_cast<std::size_t>(c.n * c.rows));
+  std::vector<float> row(static_cast<std::size_t>(c.cols));
+  for (std::int64_t r = 0; r < c.rows; ++r) {
+    dequantize_row(c.type, weights.data() + static_cast<std::size_t>(r) * row_bytes(c.type, c.cols), row.data(),
+                   c.cols);
+    for (std::int64_t i = 0; i < c.n; ++i) {
+      double sum = 1.0;  // the kernels are asked to accumulate onto 1
+      for (std::int64_t k = 0; k < c.cols; ++k)
+        sum += static_cast<double>(row[static_cast<std::size_t>(k)]) * meant[static_cast<std::size_t>(i * c.cols + k)];
+      want[static_cast<std::size_t>(i * c.rows + r)] = sum;
+    }
+  }
+
+  const MatmulKernels& kernels = table.matmul_for(c.type);
+  ASSERT_TRUE(kernels.available());
+  std::vector<float> direct(want.size(), 1.0f), tiled(want.size(), 1.0f);
+  PanelProduct product{packed.data(), bytes, c.rows, tile.data(), c.cols, direct.data(), c.rows, true};
+  if (c.n <= kDirectCols) {
+    kernels.direct[c.n - 1](product);
+    EXPECT_LE((test::nmse<float, double>(direct, want)), 1e-12) << dtype_name(c.type) << " direct, n " << c.n;
+  }
+  const std::size_t unpacked_bytes =
+      static_cast<std::size_t>(ceil_div<std::int64_t>(c.cols, 32)) * kernels.unpacked_step_bytes;
+  AlignedBuffer unpacked(static_cast<std::size_t>(panels) * unpacked_bytes);
+  for (std::int64_t p = 0; p < panels; ++p)
+    kernels.unpack(packed.data() + static_cast<std::size_t>(p) * bytes, 0, c.cols,
+                   unpacked.data() + static_cast<std::size_t>(p) * unpacked_bytes);
+  product.panels = unpacked.data();
+  product.panel_stride = unpacked_bytes;
+  product.out = tiled.data();
+  kernels.tile[c.n - 1](product);
+  EXPECT_LE((test::nmse<float, double>(tiled, want)), 1e-12) << dtype_name(c.type) << " tile, n " << c.n;
+  if (c.n <= kDirectCols) {
+    EXPECT_EQ(direct, tiled) << "both paths add in the same order";
+  }
+}
+
+class MatmulKernels : public testing::TestWithParam<DType> {};
+
+TEST_P(MatmulKernels, EqualTheDoublePrecisionProductInEveryTier) {
+  const std::uint32_t seed = 20260101u + static_cast<std::uint32_t>(GetParam());
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  for (Isa isa : tiers_here()) {
+    SCOPED_TRACE(isa_name(isa));
+    std::mt19937 rng(seed);
+    const std::int64_t unit = dtype_info(GetParam()).block_elements;
+    for (std::int64_t n : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 16})
+      for (std::int64_t rows : {16, 1, 37, 150})
+        check(kernels_for(isa), {GetParam(), rows, unit == 1 ? 7 * rows + n : unit * (1 + rows % 3), n}, rng);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AllTypes, MatmulKernels, testing::ValuesIn(kComputedTypes),
+                         [](const auto& info) { return std::string(dtype_name(info.param)); });
+
+}  // namespace
+}  // namespace plumb
