@@ -19,8 +19,8 @@
 /// Kernels are built from small functions that must melt into their callers' registers.
 #define PLUMB_INLINE static inline __attribute__((always_inline))
 
-/// Unrolls the following loop fully, so that arrays indexed by its counter live in registers. Each tier's SIMD wrapper says
-/// whether PLUMB_UNROLL is this: without vector registers it would only make the code long.
+/// Unrolls the following loop fully, so that arrays indexed by its counter live in registers. Each tier's SIMD wrapper
+/// says whether PLUMB_UNROLL is this: without vector registers it would only make the code long.
 #define PLUMB_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #define PLUMB_UNROLL_FULLY(n) PLUMB_PRAGMA(clang loop unroll(full))
