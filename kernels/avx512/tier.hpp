@@ -1,14 +1,16 @@
 #pragma once
 /// The avx512 tier: its SIMD wrapper under the kernels that are written once, and the table that holds them.
 
-// clang-format off: the order is the meaning
-#include "kernels/avx512/begin.hpp"
-#include "kernels/avx512/dot4.hpp"
-#include "kernels/avx512/end.hpp"
-#include "kernels/avx512/simd.hpp"
-#include "kernels/generic/formats_256.hpp"
-#include "kernels/generic/formats_32.hpp"
-#include "kernels/generic/matmul_float.hpp"
-#include "kernels/generic/matmul_quantized.hpp"
-#include "kernels/generic/matmul_table.hpp"
+// The order is the meaning here.
+// clang-format off
 #include "kernels/prelude.hpp"
+#include "kernels/avx512/begin.hpp"
+#include "kernels/avx512/simd.hpp"
+#include "kernels/avx512/dot4.hpp"
+#include "kernels/generic/formats_32.hpp"
+#include "kernels/generic/formats_256.hpp"
+#include "kernels/generic/matmul_quantized.hpp"
+#include "kernels/generic/matmul_float.hpp"
+#include "kernels/generic/matmul_table.hpp"
+#include "kernels/avx512/end.hpp"
+// clang-format on

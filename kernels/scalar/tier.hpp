@@ -1,13 +1,15 @@
 #pragma once
 /// The scalar tier: its SIMD wrapper under the kernels that are written once, and the table that holds them.
 
-// clang-format off: the order is the meaning
-#include "kernels/generic/formats_256.hpp"
-#include "kernels/generic/formats_32.hpp"
-#include "kernels/generic/matmul_float.hpp"
-#include "kernels/generic/matmul_quantized.hpp"
-#include "kernels/generic/matmul_table.hpp"
+// The order is the meaning here.
+// clang-format off
 #include "kernels/prelude.hpp"
 #include "kernels/scalar/begin.hpp"
-#include "kernels/scalar/end.hpp"
 #include "kernels/scalar/simd.hpp"
+#include "kernels/generic/formats_32.hpp"
+#include "kernels/generic/formats_256.hpp"
+#include "kernels/generic/matmul_quantized.hpp"
+#include "kernels/generic/matmul_float.hpp"
+#include "kernels/generic/matmul_table.hpp"
+#include "kernels/scalar/end.hpp"
+// clang-format on
