@@ -2,13 +2,13 @@
 
 #include <utility>
 
-#include "plumb/io/gguf.hpp"
+#include "plumb/io/open_model.hpp"
 #include "plumb/model/config_from_gguf.hpp"
 
 namespace plumb {
 
 Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
-  return from_file(GgufFile::open(path), options);
+  return from_file(open_model_file(path), options);
 }
 
 Model Model::from_file(const ModelFile& file, const LoadOptions& options) {

@@ -28,8 +28,8 @@ struct LoadOptions {
 /// Handle to an immutable model; copies share it.
 class Model {
  public:
-  /// Opens, checks and binds a GGUF file. The file stays mapped while any copy lives.
-  /// @throws Error with the codes of GgufFile::open, config_from_file, bind_weights and Tokenizer::from_file.
+  /// Opens, checks and binds a model file (GGUF, or a llama2.c checkpoint). The file stays mapped while any copy lives.
+  /// @throws Error with the codes of open_model_file, config_from_file, bind_weights and Tokenizer::from_file.
   static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
   /// The same for a file that is already open.
   static Model from_file(const ModelFile& file, const LoadOptions& options = {});

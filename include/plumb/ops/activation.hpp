@@ -12,12 +12,17 @@ namespace plumb::ops {
 
 /// x * sigmoid(x).
 inline float silu(float x) { return x / (1.0f + std::exp(-x)); }
-/// x * Phi(x).
-inline float gelu(float x) { return 0.5f * x * (1.0f + std::erf(x * std::numbers::sqrt2_v<float> * 0.5f)); }
-/// x * Phi(x) with Phi's tanh approximation (Hendrycks and Gimpel, 2016).
+/// x * Phi(x), Phi the normal distribution. In double: 1 + erf(x) would cancel for negative x.
+inline float gelu(float x) {
+  const double wide = static_cast<double>(x);
+  return static_cast<float>(0.5 * wide * std::erfc(-wide * (0.5 * std::numbers::sqrt2)));
+}
+/// x * Phi(x) with Phi's tanh approximation (Hendrycks and Gimpel 2016), as x * sigmoid(2z), which does not cancel.
 inline float gelu_tanh(float x) {
-  constexpr float kSqrt2OverPi = 0.79788456080286535588f;
-  return 0.5f * x * (1.0f + std::tanh(kSqrt2OverPi * x * (1.0f + 0.044715f * x * x)));
+  constexpr double kSqrt2OverPi = 0.79788456080286535588;
+  const double wide = static_cast<double>(x);
+  const double z = kSqrt2OverPi * (wide + 0.044715 * wide * wide * wide);
+  return static_cast<float>(wide / (1.0 + std::exp(-2.0 * z)));
 }
 inline float relu(float x) { return x > 0 ? x : 0; }
 inline float relu2(float x) { return x > 0 ? x * x : 0; }

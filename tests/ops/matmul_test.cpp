@@ -1,0 +1,120 @@
+// Products against double precision, for every computed type, ragged sizes, teams and epilogues.
+
+#include "plumb/ops/matmul.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "plumb/quant/dequantize.hpp"
+
+namespace plumb {
+namespace {
+
+constexpr unsigned kSeed = 1234;
+
+/// A matrix of random bit patterns with sane scales: bytes of quantized types are random, but every f16 scale would be
+/// too, so rows are made until all weights are finite and moderate.
+AlignedBuffer random_matrix(DType type, std::int64_t rows, std::int64_t cols, std::mt19937& random) {
+  const std::size_t row = row_bytes(type, cols);
+  const std::size_t block = dtype_info(type).block_bytes, elements = dtype_info(type).block_elements;
+  AlignedBuffer buffer(row * static_cast<std::size_t>(rows));
+  std::vector<float> values(elements);
+  std::normal_distribution<float> normal;
+  for (std::size_t at = 0; at < buffer.size(); at += block) {
+    if (type == DType::f32) {
+      const float value = normal(random);
+      std::memcpy(buffer.data() + at, &value, sizeof value);
+      continue;
+    }
+    bool sane = false;
+    while (!sane) {
+      for (std::size_t i = 0; i < block; ++i) buffer.data()[at + i] = static_cast<std::byte>(random() & 0xFF);
+      dequantize_row(type, buffer.data() + at, values.data(), static_cast<std::int64_t>(elements));
+      sane = true;
+      for (const float v : values) sane = sane && std::isfinite(v) && std::fabs(v) < 100;
+    }
+  }
+  return buffer;
+}
+
+struct Case {
+  std::int64_t rows, cols, n;
+};
+
+void check_product(DType type, const Case& c, int threads, bool accumulate, bool with_bias) {
+  SCOPED_TRACE(testing::Message() << dtype_name(type) << " " << c.rows << "x" << c.cols << " n " << c.n << " threads "
+                                  << threads << " seed " << kSeed);
+  std::mt19937 random(kSeed);
+  std::normal_distribution<float> normal;
+  const AlignedBuffer bytes = random_matrix(type, c.rows, c.cols, random);
+  const ops::WeightMatrix w = ops::make_weight_matrix({bytes.data(), type, Shape{c.rows, c.cols}});
+  const std::int64_t stride = c.cols + 3, out_stride = c.rows + 5;
+  std::vector<float> x(static_cast<std::size_t>(c.n * stride)), bias(static_cast<std::size_t>(c.rows));
+  for (float& v : x) v = normal(random);
+  for (float& v : bias) v = normal(random);
+  std::vector<float> out(static_cast<std::size_t>(c.n * out_stride), 0.5f);
+  ops::MatmulScratch scratch(c.cols, threads);
+  const ops::Activations activations{x.data(), c.n, c.cols, stride, &scratch, true};
+  const ops::MatmulTask task{&w, out.data(), out_stride, with_bias ? bias.data() : nullptr, accumulate};
+  run_parallel(threads, [&](const Worker& worker) {
+    ops::prepare(worker, activations);
+    worker.barrier();
+    ops::matmul(worker, {&task, 1}, activations);
+  });
+
+  std::vector<float> row(static_cast<std::size_t>(c.cols));
+  for (std::int64_t r = 0; r < c.rows; ++r) {
+    dequantize_row(type, w.file.row(r), row.data(), c.cols);
+    for (std::int64_t n = 0; n < c.n; ++n) {
+      double want = accumulate ? 0.5 : 0.0, magnitude = std::fabs(want);
+      if (with_bias) want += static_cast<double>(bias[static_cast<std::size_t>(r)]);
+      magnitude += std::fabs(want);
+      for (std::int64_t k = 0; k < c.cols; ++k) {
+        const double term = static_cast<double>(row[static_cast<std::size_t>(k)]) *
+                            static_cast<double>(x[static_cast<std::size_t>(n * stride + k)]);
+        want += term;
+        magnitude += std::fabs(term);
+      }
+      // Rounding of 16 partial sums, their tree, and the two additions of the epilogue.
+      const double bound = (static_cast<double>(c.cols) / 16 + 4 + 2 + 2) * 0x1p-24 * magnitude;
+      EXPECT_NEAR(static_cast<double>(out[static_cast<std::size_t>(n * out_stride + r)]), want, bound)
+          << "row " << r << " n " << n;
+    }
+  }
+  for (std::int64_t n = 0; n < c.n; ++n)  // the padding between output rows is nobody's
+    for (std::int64_t r = c.rows; r < out_stride; ++r)
+      EXPECT_EQ(out[static_cast<std::size_t>(n * out_stride + r)], 0.5f);
+}
+
+TEST(Matmul, EveryComputedTypeEqualsDoublePrecision) {
+  for (const DTypeInfo& info : kDTypes) {
+    if (!info.computed) continue;
+    const std::int64_t block = info.block_elements;
+    check_product(info.type, {5, 3 * block, 2}, 1, false, false);
+    check_product(info.type, {33, 2 * block, 3}, 2, true, true);
+  }
+}
+
+TEST(Matmul, RaggedShapes) {
+  for (std::int64_t cols : {1, 15, 16, 17, 31, 172, 1000})
+    for (std::int64_t rows : {1, 15, 17, 64})
+      for (std::int64_t n : {1, 7}) check_product(DType::f32, {rows, cols, n}, 3, false, true);
+}
+
+TEST(Matmul, GateAndUpAreCutAtTheSameRows) {
+  ops::WeightMatrix gate, up;
+  gate.rows = up.rows = 172;
+  for (int count : {1, 2, 3, 8, 64})
+    for (int index = 0; index < count; ++index) {
+      const Worker worker{index, count, nullptr};
+      EXPECT_EQ(ops::matmul_rows(worker, gate).begin, ops::matmul_rows(worker, up).begin);
+      EXPECT_EQ(ops::matmul_rows(worker, gate).end, ops::matmul_rows(worker, up).end);
+    }
+}
+
+}  // namespace
+}  // namespace plumb
