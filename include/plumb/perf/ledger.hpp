@@ -1,0 +1,387 @@
+#pragma once
+/// @file
+/// The ledger: what a forward pass must do and move, from a configuration alone. It counts what is really touched: one
+/// row of the embedding per token, the experts that are visited, the positions inside a window, the head only for rows
+/// that ask for logits. The file size is not the bytes per token.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plumb/core/error.hpp"
+#include "plumb/model/check.hpp"
+#include "plumb/perf/parameters.hpp"
+#include "plumb/perf/weight_types.hpp"
+#include "plumb/perf/work.hpp"
+
+namespace plumb {
+
+/// One forward pass: `tokens` new tokens of each of `sequences` sequences that already hold `position` tokens each.
+/// One token of one sequence is decoding; many tokens of one sequence are a prefill; one token of many sequences is
+/// batched decoding.
+struct PassOptions {
+  WeightTypes weights = DType::f16;
+  DType kv = DType::f16;
+  std::int64_t position = 0;   ///< tokens in the cache before the pass, per sequence
+  std::int64_t tokens = 1;     ///< new tokens per sequence
+  std::int64_t sequences = 1;  ///< sequences in the batch
+  std::int64_t logits = -1;    ///< rows that ask for logits; -1: the last of each sequence
+  bool exact = false;          ///< activations stay f32 in products with quantized weights
+  bool bf16_dot = false;       ///< bf16 weights meet bf16 activations rather than f32 ones
+
+  double rows() const { return static_cast<double>(tokens) * static_cast<double>(sequences); }
+};
+
+/// Memory that a session holds, in bytes.
+struct MemoryUse {
+  double weights = 0;
+  double kv = 0;           ///< keys and values of the whole context, windowed layers included
+  double activations = 0;  ///< scratch of one pass
+  double total() const { return weights + kv + activations; }
+};
+
+/// The work of one pass (or of several, added up), operation by operation.
+struct Ledger {
+  std::vector<OpWork> ops;
+
+  Operations operations() const {
+    Operations sum;
+    for (const OpWork& work : ops) sum += work.operations;
+    return sum;
+  }
+  Traffic bytes() const {
+    Traffic sum;
+    for (const OpWork& work : ops) sum += work.bytes;
+    return sum;
+  }
+  /// The same operation of all layers added up. Shapes of the first layer that has it.
+  OpWork sum_of(Op op) const {
+    OpWork sum{op, -1, {}, {}, {}};
+    for (const OpWork& work : ops) {
+      if (work.op != op) continue;
+      if (sum.matrix.rows == 0) sum.matrix = work.matrix;
+      sum.operations += work.operations;
+      sum.bytes += work.bytes;
+    }
+    return sum;
+  }
+};
+
+/// Operations per element, where the arithmetic is not a product. An exponential or a division counts as one.
+struct ElementCost {
+  static constexpr double kRmsNorm = 4;    ///< square, add; scale, weight
+  static constexpr double kLayerNorm = 7;  ///< add; subtract, square, add; scale, weight, bias
+  static constexpr double kRope = 3;       ///< of each rotated element: two multiplies and an add
+  static constexpr double kSoftmax = 4;    ///< of each score: scale, subtract the maximum, exponential, add
+  static constexpr double kSoftcap = 3;    ///< divide, tanh, multiply
+  static constexpr double kGated = 5;      ///< negate, exponential, add, divide; multiply by up
+  static constexpr double kPlain = 4;      ///< the same without the gate
+  static constexpr double kQuantize = 3;   ///< magnitude, multiply, round
+  static constexpr double kAdd = 1;        ///< residual, bias
+};
+
+/// Bytes of one position of keys and values in one layer.
+inline double kv_bytes_per_position(const ModelConfig& config, DType kv) {
+  const double bytes = dtype_info(kv).bits_per_weight() / 8;
+  if (config.is_mla()) return (static_cast<double>(config.mla.kv_rank) + config.mla.rope_dims) * bytes;
+  return 2.0 * config.n_kv_heads * config.head_dim * bytes;
+}
+
+/// Distinct positions whose keys and values a pass reads in one layer, per sequence.
+inline double positions_read(const ModelConfig& config, int layer, const PassOptions& pass) {
+  const double end = static_cast<double>(pass.position) + static_cast<double>(pass.tokens);
+  if (!config.is_windowed(layer)) return end;
+  return std::min(end, static_cast<double>(pass.tokens) + config.sliding_window - 1.0);
+}
+
+/// (row, position) pairs that attention scores in one layer, per sequence: the causal triangle, cut by the window.
+inline double positions_scored(const ModelConfig& config, int layer, const PassOptions& pass) {
+  const double first = static_cast<double>(pass.position) + 1, n = static_cast<double>(pass.tokens);
+  const double all = n * first + n * (n - 1) / 2;  // row i sees first + i positions
+  if (!config.is_windowed(layer)) return all;
+  const double window = config.sliding_window;
+  const double growing = std::clamp(window - first + 1, 0.0, n);  // rows whose window is not full or just so
+  return growing * first + growing * (growing - 1) / 2 + (n - growing) * window;
+}
+
+/// Experts of a layer that at least one of `rows` rows visits. Exact for one row; for more, the expectation when every
+/// choice of experts is equally likely and rows choose independently.
+inline double experts_touched(const MoeConfig& moe, double rows) {
+  const double miss = 1.0 - static_cast<double>(moe.used) / moe.count;
+  return rows <= 1 ? moe.used : moe.count * (1.0 - std::pow(miss, rows));
+}
+
+namespace detail {
+
+/// Writes the ledger of one pass, layer by layer, in the order of the forward pass.
+class LedgerWriter {
+ public:
+  LedgerWriter(const ModelConfig& config, const PassOptions& pass) : c_(config), pass_(pass), rows_(pass.rows()) {}
+
+  Ledger write();
+
+ private:
+  static constexpr double kFloat = 4;  // bytes of an activation
+
+  OpWork& add(Op op) {
+    ledger_.ops.push_back(OpWork{op, layer_, {}, {}, {}});
+    return ledger_.ops.back();
+  }
+  DType type_of(TensorRole role, double rows, double cols) const {
+    return pass_.weights.of(
+        {role, layer_, false, Shape{static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols)}});
+  }
+  bool quantizes(DType type) const { return dtype_info(type).quantized() && !pass_.exact; }
+
+  void matmul(Op op, TensorRole role, double rows, double cols, double tokens, double count = 1, bool bias = false);
+  void norm(Op op, double rows, double width);
+  void quantize(DType type, double rows, double cols);
+  void quantize_for(TensorRole role, double out, double cols, double rows) {
+    quantize(type_of(role, out, cols), rows, cols);
+  }
+  void embedding();
+  void attention_block();
+  void mla_projections();
+  void rope(double heads_rotated, double dims, double normed_elements);
+  void attention();
+  void ffn_block();
+  void dense_ffn(TensorRole gate, TensorRole up, TensorRole down, double inner, double tokens, double count);
+  void head();
+
+  const ModelConfig& c_;
+  const PassOptions& pass_;
+  double rows_;
+  int layer_ = -1;
+  Ledger ledger_;
+};
+
+/// y = W x for `tokens` columns and each of `count` matrices.
+inline void LedgerWriter::matmul(Op op, TensorRole role, double rows, double cols, double tokens, double count,
+                                 bool bias) {
+  OpWork& work = add(op);
+  const DType type = type_of(role, rows, cols);
+  const double macs = rows * cols * tokens * count;
+  work.matrix = {type, rows, cols, tokens, count};
+  if (quantizes(type)) {
+    work.operations.int8 = 2 * macs;
+  } else if (type == DType::bf16 && pass_.bf16_dot) {
+    work.operations.bf16 = 2 * macs;
+  } else {
+    work.operations.f32 = 2 * macs;
+  }
+  if (type != DType::f32) work.operations.unpack = rows * cols * count;
+  work.bytes = weight_traffic(type, rows * cols * count);
+  if (bias) {
+    work.bytes.weight_payload += rows * count * kFloat;
+    work.operations.f32 += rows * tokens * count * ElementCost::kAdd;
+  }
+  work.bytes.activation_read = tokens * count * cols * kFloat;
+  work.bytes.activation_write = tokens * count * rows * kFloat;
+}
+
+inline void LedgerWriter::norm(Op op, double rows, double width) {
+  OpWork& work = add(op);
+  const bool layer_norm = c_.norm == NormKind::layer;
+  work.operations.f32 = rows * width * (layer_norm ? ElementCost::kLayerNorm : ElementCost::kRmsNorm);
+  if (c_.norm_weight) work.bytes.weight_payload = width * kFloat * (c_.norm_bias ? 2 : 1);
+  work.bytes.activation_read = work.bytes.activation_write = rows * width * kFloat;
+}
+
+/// Activations to int8, per 32 values a scale, where the weights they meet are quantized.
+inline void LedgerWriter::quantize(DType type, double rows, double cols) {
+  if (!quantizes(type)) return;
+  OpWork& work = add(Op::quantize);
+  work.operations.f32 = rows * cols * ElementCost::kQuantize;
+  work.bytes.activation_read = rows * cols * kFloat;
+  work.bytes.activation_write = rows * cols * dtype_info(DType::q8_0).bits_per_weight() / 8;
+}
+
+inline void LedgerWriter::embedding() {
+  OpWork& work = add(Op::embedding);
+  const DType type = type_of(TensorRole::token_embedding, c_.vocab_size, c_.width);
+  work.bytes = weight_traffic(type, rows_ * c_.width);
+  if (type != DType::f32) work.operations.unpack = rows_ * c_.width;
+  if (c_.embedding_scale != 1.0f) work.operations.f32 += rows_ * c_.width;
+  if (c_.learned_positions) {
+    work.bytes.weight_payload += rows_ * c_.width * kFloat;
+    work.operations.f32 += rows_ * c_.width * ElementCost::kAdd;
+  }
+  work.bytes.activation_write = rows_ * c_.width * kFloat;
+}
+
+/// Queries and the compressed keys and values. The latent vector serves all heads, so k_up and v_up act on queries and
+/// on weighted values rather than on every cached position.
+inline void LedgerWriter::mla_projections() {
+  const MlaConfig& m = c_.mla;
+  const double q_rows = static_cast<double>(c_.n_heads) * (m.nope_dims + m.rope_dims);
+  if (m.q_rank > 0) {
+    matmul(Op::q, TensorRole::mla_q_down, m.q_rank, c_.width, rows_);
+    norm(Op::attn_norm, rows_, m.q_rank);
+    quantize_for(TensorRole::mla_q_up, q_rows, m.q_rank, rows_);
+  }
+  matmul(Op::q, TensorRole::mla_q_up, q_rows, m.q_rank > 0 ? m.q_rank : c_.width, rows_);
+  matmul(Op::k, TensorRole::mla_kv_down, m.kv_rank + m.rope_dims, c_.width, rows_);
+  norm(Op::attn_norm, rows_, m.kv_rank);
+  rope(c_.n_heads + 1.0, m.rope_dims, 0);
+  matmul(Op::attention, TensorRole::mla_k_up, static_cast<double>(c_.n_heads) * m.nope_dims, m.kv_rank, rows_);
+}
+
+/// Head norms, rotation, and the new keys and values going to the cache.
+inline void LedgerWriter::rope(double heads_rotated, double dims, double normed_elements) {
+  OpWork& work = add(Op::rope);
+  if (c_.rope.pairs != RopePairs::none) work.operations.f32 += rows_ * heads_rotated * dims * ElementCost::kRope;
+  if (normed_elements > 0) {
+    work.operations.f32 += rows_ * normed_elements * ElementCost::kRmsNorm;
+    work.bytes.weight_payload += 2.0 * c_.head_dim * kFloat;
+  }
+  const double written = rows_ * kv_bytes_per_position(c_, pass_.kv);
+  const double kv_values = rows_ * kv_bytes_per_position(c_, DType::f32) / kFloat;
+  const double q_values = c_.is_mla() ? rows_ * c_.n_heads * dims : rows_ * static_cast<double>(c_.q_dim());
+  work.bytes.kv_write = written;
+  work.bytes.activation_read = (q_values + kv_values) * kFloat;
+  work.bytes.activation_write = q_values * kFloat;
+}
+
+inline void LedgerWriter::attention() {
+  OpWork& work = add(Op::attention);
+  const double scored = positions_scored(c_, layer_, pass_) * static_cast<double>(pass_.sequences) * c_.n_heads;
+  const double score_dims = c_.is_mla() ? c_.mla.kv_rank + c_.mla.rope_dims : c_.head_dim;
+  const double value_dims = c_.is_mla() ? c_.mla.kv_rank : c_.head_dim;
+  work.operations.f32 = scored * (2 * score_dims + 2 * value_dims + ElementCost::kSoftmax);
+  if (c_.attn_softcap > 0) work.operations.f32 += scored * ElementCost::kSoftcap;
+  const double read = positions_read(c_, layer_, pass_) * static_cast<double>(pass_.sequences);
+  work.bytes.kv_read = read * kv_bytes_per_position(c_, pass_.kv);
+  if (pass_.kv != DType::f32) work.operations.unpack = read * kv_bytes_per_position(c_, DType::f32) / kFloat;
+  work.bytes.activation_read = rows_ * c_.n_heads * score_dims * kFloat;
+  work.bytes.activation_write = rows_ * c_.n_heads * value_dims * kFloat;
+}
+
+inline void LedgerWriter::attention_block() {
+  norm(Op::attn_norm, rows_, c_.width);
+  if (c_.is_mla()) {
+    quantize_for(TensorRole::mla_kv_down, c_.mla.kv_rank + c_.mla.rope_dims, c_.width, rows_);
+    mla_projections();
+    attention();
+    const double v_rows = static_cast<double>(c_.n_heads) * c_.mla.v_dims;
+    matmul(Op::attention, TensorRole::mla_v_up, v_rows, c_.mla.kv_rank, rows_);
+    quantize_for(TensorRole::attn_out, c_.width, v_rows, rows_);
+    matmul(Op::attn_out, TensorRole::attn_out, c_.width, v_rows, rows_, 1, c_.attn_out_bias);
+  } else {
+    quantize_for(TensorRole::attn_q, c_.q_dim(), c_.width, rows_);
+    matmul(Op::q, TensorRole::attn_q, c_.q_dim(), c_.width, rows_, 1, c_.qkv_bias);
+    matmul(Op::k, TensorRole::attn_k, c_.kv_dim(), c_.width, rows_, 1, c_.qkv_bias);
+    matmul(Op::v, TensorRole::attn_v, c_.kv_dim(), c_.width, rows_, 1, c_.qkv_bias);
+    rope(c_.n_heads + c_.n_kv_heads, c_.rope.dims > 0 ? c_.rope.dims : c_.head_dim,
+         c_.qk_norm ? c_.q_dim() + c_.kv_dim() : 0);
+    attention();
+    quantize_for(TensorRole::attn_out, c_.width, c_.q_dim(), rows_);
+    matmul(Op::attn_out, TensorRole::attn_out, c_.width, c_.q_dim(), rows_, 1, c_.attn_out_bias);
+  }
+  if (c_.post_norms) norm(Op::attn_norm, rows_, c_.width);
+}
+
+/// gate, up, activation, down for `tokens` columns and each of `count` blocks of inner width `inner`.
+inline void LedgerWriter::dense_ffn(TensorRole gate, TensorRole up, TensorRole down, double inner, double tokens,
+                                    double count) {
+  const bool bias = c_.ffn_bias && up == TensorRole::ffn_up;
+  if (c_.gated_ffn) matmul(Op::gate, gate, inner, c_.width, tokens, count, bias);
+  matmul(Op::up, up, inner, c_.width, tokens, count, bias);
+  OpWork& act = add(Op::activation);
+  act.operations.f32 = tokens * count * inner * (c_.gated_ffn ? ElementCost::kGated : ElementCost::kPlain);
+  act.bytes.activation_read = tokens * count * inner * kFloat * (c_.gated_ffn ? 2 : 1);
+  act.bytes.activation_write = tokens * count * inner * kFloat;
+  quantize_for(down, c_.width, inner, tokens * count);
+  matmul(Op::down, down, c_.width, inner, tokens, count, bias);
+}
+
+inline void LedgerWriter::ffn_block() {
+  if (!c_.parallel_residual || c_.norm_weight) norm(Op::ffn_norm, rows_, c_.width);
+  if (!c_.is_moe_layer(layer_)) {
+    quantize_for(TensorRole::ffn_up, c_.ffn_dim, c_.width, rows_);
+    dense_ffn(TensorRole::ffn_gate, TensorRole::ffn_up, TensorRole::ffn_down, c_.ffn_dim, rows_, 1);
+  } else {
+    OpWork& router = add(Op::router);
+    router.operations.f32 = rows_ * c_.moe.count * (2.0 * c_.width + ElementCost::kSoftmax);
+    router.bytes.weight_payload =
+        (static_cast<double>(c_.width) + (c_.moe.router_bias ? 1 : 0)) * c_.moe.count * kFloat;
+    router.bytes.activation_read = rows_ * c_.width * kFloat;
+    router.bytes.activation_write = rows_ * c_.moe.count * kFloat;
+    quantize_for(TensorRole::expert_up, c_.moe.ffn_dim, c_.width, rows_);
+    const double touched = experts_touched(c_.moe, rows_);
+    dense_ffn(TensorRole::expert_gate, TensorRole::expert_up, TensorRole::expert_down, c_.moe.ffn_dim,
+              rows_ * c_.moe.used / touched, touched);
+    if (c_.moe.shared_ffn_dim > 0)
+      dense_ffn(TensorRole::shared_gate, TensorRole::shared_up, TensorRole::shared_down, c_.moe.shared_ffn_dim, rows_,
+                1);
+    if (c_.moe.shared_gate) {
+      OpWork& gate = add(Op::router);
+      gate.operations.f32 = rows_ * (2.0 * c_.width + ElementCost::kPlain);
+      gate.bytes.weight_payload = c_.width * kFloat;
+      gate.bytes.activation_read = rows_ * c_.width * kFloat;
+      gate.bytes.activation_write = rows_ * kFloat;
+    }
+  }
+  if (c_.post_norms) norm(Op::ffn_norm, rows_, c_.width);
+}
+
+inline void LedgerWriter::head() {
+  const double asked = static_cast<double>(pass_.logits >= 0 ? pass_.logits : pass_.sequences);
+  if (asked == 0) return;
+  norm(Op::head_norm, asked, c_.width);
+  const TensorRole role = c_.tied_head ? TensorRole::token_embedding : TensorRole::head;
+  quantize_for(role, c_.vocab_size, c_.width, asked);
+  matmul(Op::head, role, c_.vocab_size, c_.width, asked, 1, c_.head_bias);
+}
+
+inline Ledger LedgerWriter::write() {
+  embedding();
+  for (layer_ = 0; layer_ < c_.n_layers; ++layer_) {
+    attention_block();
+    ffn_block();
+  }
+  layer_ = -1;
+  head();
+  return std::move(ledger_);
+}
+
+}  // namespace detail
+
+/// Refuses a pass that no session could run. @throws Error{invalid_argument} naming the option.
+inline void check_pass(const PassOptions& pass) {
+  const auto check = [](std::string_view name, std::int64_t value, std::int64_t low, std::int64_t high) {
+    if (value < low || value > high)
+      throw Error(ErrorCode::invalid_argument, std::string(name) + " is " + std::to_string(value) + ", expected " +
+                                                   std::to_string(low) + " to " + std::to_string(high));
+  };
+  check("position", pass.position, 0, ConfigLimits::kContext);
+  check("tokens", pass.tokens, 1, ConfigLimits::kContext);
+  check("sequences", pass.sequences, 1, 1 << 20);
+  check("logits", pass.logits, -1, pass.tokens * pass.sequences);
+}
+
+/// The work of one forward pass. The configuration must have passed check_config. @throws Error{invalid_argument}.
+inline Ledger pass_work(const ModelConfig& config, const PassOptions& pass) {
+  check_pass(pass);
+  return detail::LedgerWriter(config, pass).write();
+}
+
+/// Memory of a session with room for `context` positions of each of `sequences` sequences.
+/// Activations are those of a pass of `batch` rows.
+inline MemoryUse memory_use(const ModelConfig& config, const WeightTypes& weights, DType kv, std::int64_t context,
+                            std::int64_t sequences = 1, std::int64_t batch = 512) {
+  MemoryUse memory;
+  for_each_tensor(config, [&](const TensorSpec& tensor) {
+    memory.weights += weight_traffic(weights.of(tensor), static_cast<double>(tensor.shape.elements())).weights();
+  });
+  memory.kv = kv_bytes_per_position(config, kv) * static_cast<double>(context) * static_cast<double>(sequences) *
+              config.n_layers;
+  const double inner = std::max({config.ffn_dim, config.moe.used * config.moe.ffn_dim, config.moe.shared_ffn_dim});
+  const double per_row = 3.0 * config.width + 2.0 * config.q_dim() + 2.0 * config.kv_dim() + 2.0 * inner;
+  memory.activations = 4 * (per_row * static_cast<double>(batch) +
+                            static_cast<double>(config.vocab_size) * static_cast<double>(sequences));
+  return memory;
+}
+
+}  // namespace plumb
