@@ -25,9 +25,9 @@ struct EncodeOptions {
 /// How to write tokens.
 struct DecodeOptions {
   bool render_special = true;    ///< control tokens appear as their spelling; otherwise as nothing
-  bool skip_bos_eos = false;     ///< drop the bos and eos that encode() added
-  bool clean_up_spaces = false;  ///< drop spaces before . , ? ! and n't-like endings, as some reference decoders do;
-                                 ///< then decoding does not give the text back
+  bool skip_bos_eos = false;     ///< the tokens that encode() adds at either end appear as nothing
+  bool clean_up_spaces = false;  ///< drop spaces before . , ? ! 's 'm 're 've, as some families' reference decoders do;
+                                 ///< decoding then no longer gives the text back. Not for streams, which ignore it.
 };
 
 /// An immutable tokenizer. Cheap to copy (copies share the tables), safe to use from any number of threads.
@@ -68,7 +68,12 @@ class Tokenizer {
   std::span<const Token> ends() const;
 
  private:
+  friend class StreamDecoder;
   struct Tables;
+  void check(Token token) const;
+  /// What a token adds to a text; `at_start` says whether anything was added before, and is updated.
+  std::string_view render(Token token, const DecodeOptions& options, bool& at_start) const;
+
   std::shared_ptr<const Tables> tables_;
 };
 

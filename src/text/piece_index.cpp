@@ -1,0 +1,65 @@
+#include "piece_index.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace plumb {
+namespace {
+
+/// High and low half of a 128-bit product, folded.
+std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+std::uint64_t load_word(const char* bytes, std::size_t count) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, count);
+  return word;
+}
+
+constexpr std::uint64_t kOdd1 = 0x9E3779B97F4A7C15u;  // 2^64 / golden ratio
+constexpr std::uint64_t kOdd2 = 0xD1B54A32D192ED03u;
+
+}  // namespace
+
+std::uint64_t hash_key(std::uint64_t key, std::uint64_t seed) { return fold_multiply(key ^ seed ^ kOdd1, kOdd2); }
+
+std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
+  std::uint64_t hash = fold_multiply(seed ^ kOdd1, bytes.size() ^ kOdd2);
+  std::size_t at = 0;
+  for (; at + 8 <= bytes.size(); at += 8) hash = fold_multiply(hash ^ load_word(bytes.data() + at, 8), kOdd1);
+  if (at < bytes.size()) hash = fold_multiply(hash ^ load_word(bytes.data() + at, bytes.size() - at), kOdd1);
+  return fold_multiply(hash, kOdd2);
+}
+
+PieceIndex::PieceIndex(std::span<const std::string> pieces) : pieces_(pieces) {
+  for (const std::string& piece : pieces) {
+    seed_ = hash_bytes(piece, seed_);
+    longest_ = std::max(longest_, piece.size());
+  }
+  slots_.assign(std::bit_ceil(2 * pieces.size() + 1), kNoToken);
+  mask_ = slots_.size() - 1;
+  for (std::size_t id = 0; id < pieces.size(); ++id) {
+    if (pieces[id].empty()) continue;
+    std::size_t slot = hash_bytes(pieces[id], seed_) & mask_;
+    while (slots_[slot] != kNoToken && pieces[static_cast<std::size_t>(slots_[slot])] != pieces[id])
+      slot = (slot + 1) & mask_;
+    if (slots_[slot] == kNoToken)
+      slots_[slot] = static_cast<Token>(id);
+    else if (first_duplicate_ == kNoToken)
+      first_duplicate_ = static_cast<Token>(id);
+  }
+}
+
+Token PieceIndex::find(std::string_view spelling) const {
+  if (spelling.empty() || spelling.size() > longest_) return kNoToken;
+  for (std::size_t slot = hash_bytes(spelling, seed_) & mask_;; slot = (slot + 1) & mask_) {
+    const Token token = slots_[slot];
+    if (token == kNoToken || pieces_[static_cast<std::size_t>(token)] == spelling) return token;
+  }
+}
+
+}  // namespace plumb

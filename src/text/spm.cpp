@@ -1,0 +1,127 @@
+#include "spm.hpp"
+
+#include <algorithm>
+
+#include "utf8.hpp"
+
+namespace plumb {
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+std::string byte_spelling(unsigned byte) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  return {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};
+}
+
+}  // namespace
+
+int byte_of_spelling(std::string_view spelling) {
+  if (spelling.size() != 6 || spelling.substr(0, 3) != "<0x" || spelling[5] != '>') return -1;
+  const int high = hex_digit(spelling[3]), low = hex_digit(spelling[4]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+SpmEncoder::SpmEncoder(const Vocabulary& vocabulary, const PieceIndex& index)
+    : index_(index), types_(vocabulary.types), scores_(vocabulary.scores) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    Token& token = byte_tokens_[byte];
+    token = index.find(byte_spelling(byte));
+    const char raw = static_cast<char>(byte);
+    if (token == kNoToken) token = index.find(std::string_view(&raw, 1));
+    if (token == kNoToken) token = vocabulary.unknown;
+  }
+}
+
+Token SpmEncoder::find_piece(std::string_view spelling) const {
+  const Token token = index_.find(spelling);
+  if (token == kNoToken || types_.empty()) return token;
+  // Only text is made of text: "<s>" or "<0x41>" in a prompt are characters (as in SentencePiece, which looks these
+  // kinds up in a table of their own).
+  const TokenType type = types_[static_cast<std::size_t>(token)];
+  const bool is_text = type != TokenType::control && type != TokenType::unknown && type != TokenType::byte;
+  return is_text ? token : kNoToken;
+}
+
+void SpmEncoder::consider(std::int32_t left, Scratch& scratch) const {
+  if (left < 0) return;
+  const Symbol& symbol = scratch.symbols[static_cast<std::size_t>(left)];
+  if (symbol.next < 0) return;
+  const std::int32_t length = symbol.length + scratch.symbols[static_cast<std::size_t>(symbol.next)].length;
+  const Token joined =
+      find_piece(scratch.text.substr(static_cast<std::size_t>(symbol.begin), static_cast<std::size_t>(length)));
+  if (joined == kNoToken) return;
+  const float score = scores_.empty() ? 0.0f : scores_[static_cast<std::size_t>(joined)];
+  scratch.heap.push_back({score, left, length, joined});
+  std::push_heap(scratch.heap.begin(), scratch.heap.end());
+}
+
+void SpmEncoder::cut_characters(Scratch& scratch) const {
+  const auto size = static_cast<std::int32_t>(scratch.text.size());
+  for (std::int32_t begin = 0, index = 0; begin < size; ++index) {
+    const auto announced =
+        static_cast<std::int32_t>(utf8_announced_length(scratch.text[static_cast<std::size_t>(begin)]));
+    const std::int32_t length = std::min(announced, size - begin);
+    const std::string_view piece =
+        scratch.text.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(length));
+    begin += length;
+    scratch.symbols.push_back({begin - length, length, index - 1, begin < size ? index + 1 : -1, find_piece(piece)});
+  }
+}
+
+void SpmEncoder::join_all(Scratch& scratch) const {
+  for (std::size_t i = 0; i < scratch.symbols.size(); ++i) consider(static_cast<std::int32_t>(i), scratch);
+  while (!scratch.heap.empty()) {
+    std::pop_heap(scratch.heap.begin(), scratch.heap.end());
+    const Candidate best = scratch.heap.back();
+    scratch.heap.pop_back();
+    Symbol& left = scratch.symbols[static_cast<std::size_t>(best.left)];
+    if (left.length == 0 || left.next < 0) continue;
+    Symbol& right = scratch.symbols[static_cast<std::size_t>(left.next)];
+    if (left.length + right.length != best.length) continue;
+    left.length = best.length;
+    left.token = best.joined;
+    right.length = 0;
+    left.next = right.next;
+    if (right.next >= 0) scratch.symbols[static_cast<std::size_t>(right.next)].previous = best.left;
+    consider(left.previous, scratch);
+    consider(best.left, scratch);
+  }
+}
+
+void SpmEncoder::append_bytes(std::string_view bytes, std::vector<Token>& out) const {
+  for (const char c : bytes) {
+    const Token token = byte_tokens_[static_cast<unsigned char>(c)];
+    if (token != kNoToken) out.push_back(token);
+  }
+}
+
+void SpmEncoder::encode(std::string_view text, std::vector<Token>& out) const {
+  std::string marked;
+  marked.reserve(text.size() + text.size() / 2);
+  for (const char c : text) {
+    if (c == ' ')
+      marked += kSpaceMark;
+    else
+      marked += c;
+  }
+  Scratch scratch{marked, {}, {}};
+  cut_characters(scratch);
+  join_all(scratch);
+  for (std::int32_t at = scratch.symbols.empty() ? -1 : 0; at >= 0;) {
+    const Symbol& symbol = scratch.symbols[static_cast<std::size_t>(at)];
+    if (symbol.token != kNoToken)
+      out.push_back(symbol.token);
+    else
+      append_bytes(scratch.text.substr(static_cast<std::size_t>(symbol.begin), static_cast<std::size_t>(symbol.length)),
+                   out);
+    at = symbol.next;
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,66 @@
+#pragma once
+/// @file
+/// SentencePiece BPE (Kudo and Richardson 2018) as Llama uses it: pieces with scores, byte fallback.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "piece_index.hpp"
+#include "plumb/text/vocabulary.hpp"
+
+namespace plumb {
+
+/// U+2581, which spells a space in SentencePiece vocabularies.
+inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
+
+/// The byte that a spelling of the form <0xHH> stands for; -1 for any other spelling.
+int byte_of_spelling(std::string_view spelling);
+
+/// Joins the best-scoring adjacent pair until no pair is a piece. Immutable after construction.
+class SpmEncoder {
+ public:
+  SpmEncoder(const Vocabulary& vocabulary, const PieceIndex& index);
+
+  /// Appends the tokens of a text in which spaces are ordinary spaces. What is no piece becomes byte tokens; a byte
+  /// without a token becomes the unknown token, or nothing when there is none.
+  void encode(std::string_view text, std::vector<Token>& out) const;
+
+ private:
+  /// A piece of the text, in a doubly linked list of positions.
+  struct Symbol {
+    std::int32_t begin, length;  // length 0: joined to its left neighbour
+    std::int32_t previous, next;
+    Token token;  // kNoToken: spelled with bytes
+  };
+  /// A possible join of the symbol at `left` with the one after it.
+  struct Candidate {
+    float score;
+    std::int32_t left, length;  // length of both when it was found: it is void if either has changed
+    Token joined;
+    bool operator<(const Candidate& other) const {  // the heap's top is the best score, leftmost first
+      return score != other.score ? score < other.score : left > other.left;
+    }
+  };
+  struct Scratch {
+    std::string_view text;
+    std::vector<Symbol> symbols;
+    std::vector<Candidate> heap;
+  };
+
+  Token find_piece(std::string_view spelling) const;
+  void consider(std::int32_t left, Scratch& scratch) const;
+  void cut_characters(Scratch& scratch) const;
+  void join_all(Scratch& scratch) const;
+  void append_bytes(std::string_view bytes, std::vector<Token>& out) const;
+
+  const PieceIndex& index_;
+  std::span<const TokenType> types_;
+  std::span<const float> scores_;
+  std::array<Token, 256> byte_tokens_;
+};
+
+}  // namespace plumb

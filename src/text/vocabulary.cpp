@@ -1,0 +1,116 @@
+#include "plumb/text/vocabulary.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <limits>
+
+#include "plumb/core/printable.hpp"
+#include "pretokenizer.hpp"
+
+namespace plumb {
+namespace {
+
+constexpr std::string_view kPrefix = "tokenizer.ggml.";
+std::string key(std::string_view name) { return std::string(kPrefix).append(name); }
+
+TokenizerModel read_model(const ModelFile& file) {
+  const std::string_view model = file.get_string(key("model"));
+  if (model == "llama") return TokenizerModel::spm;
+  if (model == "gpt2") return TokenizerModel::bpe;
+  file.fail_key(ErrorCode::unsupported_tokenizer, key("model"),
+                quote(model) + " is not supported, expected 'llama' (SentencePiece) or 'gpt2' (byte-level BPE)");
+}
+
+std::vector<std::string> read_strings(const ModelFile& file, const std::string& name) {
+  const std::vector<std::string_view> views = file.get_strings(name);
+  return {views.begin(), views.end()};
+}
+
+/// The special token of a key, or `fallback` where the file is silent and the vocabulary is large enough.
+Token read_special(const ModelFile& file, std::string_view name, Token fallback, std::int64_t size) {
+  const std::string full = key(name);
+  if (!file.find(full)) return fallback < size ? fallback : kNoToken;
+  const std::int64_t id = file.get_int(full);
+  if (id < 0 || id >= size)
+    file.fail_key(ErrorCode::out_of_range, full,
+                  std::to_string(id) + ", the vocabulary has " + std::to_string(size) + " tokens");
+  return static_cast<Token>(id);
+}
+
+void read_special_tokens(const ModelFile& file, Vocabulary& vocabulary) {
+  const std::int64_t size = vocabulary.size();
+  const bool spm = vocabulary.model == TokenizerModel::spm;
+  // Llama's ids, for SentencePiece files older than the keys.
+  vocabulary.bos = read_special(file, "bos_token_id", spm ? 1 : kNoToken, size);
+  vocabulary.eos = read_special(file, "eos_token_id", spm ? 2 : kNoToken, size);
+  vocabulary.unknown = read_special(file, "unknown_token_id", spm ? 0 : kNoToken, size);
+  vocabulary.eot = read_special(file, "eot_token_id", kNoToken, size);
+  vocabulary.eom = read_special(file, "eom_token_id", kNoToken, size);
+  vocabulary.separator = read_special(file, "seperator_token_id", kNoToken, size);  // so spelled in the format
+  vocabulary.padding = read_special(file, "padding_token_id", kNoToken, size);
+  for (const std::string_view name : {"fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id"})
+    if (const Token token = read_special(file, name, kNoToken, size); token != kNoToken)
+      vocabulary.extra_ends.push_back(token);
+}
+
+/// Phi-3 swallows the white space after its special tokens. No key says so; the model's name does.
+bool is_phi3(const ModelFile& file) {
+  std::string name(file.string_or("general.name", ""));
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+  return name.find("phi-3") != std::string::npos || name.find("phi3") != std::string::npos;
+}
+
+void read_rules(const ModelFile& file, Vocabulary& vocabulary) {
+  bool add_bos = true;
+  if (vocabulary.model == TokenizerModel::bpe) {
+    const PretokenizerFamily* family = find_pretokenizer(vocabulary.pre);
+    if (!family)
+      file.fail_key(ErrorCode::unsupported_tokenizer, key("pre"),
+                    "pre-tokenizer " + quote(vocabulary.pre) + " is not known");
+    vocabulary.ignore_merges = family->ignore_merges;
+    vocabulary.clean_up_spaces = family->clean_up_spaces;
+    add_bos = family->add_bos;
+  }
+  // A family's habit needs the token; a file that asks for a token it lacks is refused later.
+  vocabulary.add_bos = file.bool_or(key("add_bos_token"), add_bos && vocabulary.bos != kNoToken);
+  vocabulary.add_eos = file.bool_or(key("add_eos_token"), false);
+  vocabulary.add_space_prefix = file.bool_or(key("add_space_prefix"), vocabulary.model == TokenizerModel::spm);
+  vocabulary.remove_extra_whitespaces = file.bool_or(key("remove_extra_whitespaces"), false);
+  vocabulary.strip_right_of_special = is_phi3(file);
+}
+
+}  // namespace
+
+Vocabulary vocabulary_from_file(const ModelFile& file) {
+  Vocabulary vocabulary;
+  vocabulary.source = file.path();
+  vocabulary.model = read_model(file);
+  vocabulary.pre = file.string_or(key("pre"), "");
+  vocabulary.pieces = read_strings(file, key("tokens"));
+  if (vocabulary.pieces.size() > static_cast<std::size_t>(std::numeric_limits<Token>::max()))
+    file.fail_key(ErrorCode::overflow, key("tokens"), "more tokens than 31-bit ids");
+  // An empty array of scores or types would pass for an absent one below.
+  const auto check_size = [&](std::size_t found, const std::string& name) {
+    if (found != vocabulary.pieces.size())
+      file.fail_key(
+          ErrorCode::bad_tokenizer, name,
+          std::to_string(found) + " elements, expected one per token: " + std::to_string(vocabulary.pieces.size()));
+  };
+  if (vocabulary.model == TokenizerModel::spm || file.find(key("scores"))) {
+    vocabulary.scores = file.get_floats(key("scores"));
+    check_size(vocabulary.scores.size(), key("scores"));
+  }
+  if (file.find(key("token_type"))) {
+    const std::vector<std::int32_t> types = file.get_ints(key("token_type"));
+    check_size(types.size(), key("token_type"));
+    vocabulary.types.reserve(types.size());
+    for (const std::int32_t type : types) vocabulary.types.push_back(static_cast<TokenType>(type));
+  }
+  if (vocabulary.model == TokenizerModel::bpe) vocabulary.merges = read_strings(file, key("merges"));
+  read_special_tokens(file, vocabulary);
+  read_rules(file, vocabulary);
+  return vocabulary;
+}
+
+}  // namespace plumb
