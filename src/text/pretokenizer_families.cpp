@@ -33,6 +33,7 @@ constexpr SplitStep kQwen35[] = {pattern(
     PLUMB_ENDINGS R"(|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
 constexpr SplitStep kSeedCoder[] = {
     pattern(PLUMB_ENDINGS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+constexpr SplitStep kLaguna[] = {pattern(R"([^\n]+|\n+)"), kQwen2[0]};
 constexpr SplitStep kBailing[] = {pattern(
     R"('(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)")};
 constexpr SplitStep kMiniCpm5[] = {pattern(R"(\p{N}{1,3})"),
@@ -43,35 +44,18 @@ constexpr SplitStep kExaoneMoe[] = {pattern(
     R"(|[^\r\n\p{L}\p{N}]?\p{L}[\p{L}\p{M}]*+(?: \p{L}[\p{L}\p{M}]*+)*+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+)")};
 
 constexpr SplitStep kTekken[] = {pattern(
-#ifdef PUBLISHED
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N})" PLUMB_REST_SLASH
-#else
-    R"([^\r\n\p{L}\p{N}]?[^a-z\P{L}]*[^A-Z\P{L}]+|[^\r\n\p{L}\p{N}]?[^a-z\P{L}]+[^A-Z\P{L}]*|\p{N})" PLUMB_REST_SLASH
-#endif
-    )};
-constexpr SplitStep kGpt4o[] = {pattern(
-#ifdef PUBLISHED
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" PLUMB_ENDINGS
-    R"(?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)" PLUMB_ENDINGS
-    R"(?|\p{N}{1,3})" PLUMB_REST_SLASH
-#else
-    R"([^\r\n\p{L}\p{N}]?[^a-z\P{L}]*[^A-Z\P{L}]+)" PLUMB_ENDINGS
-    R"(?|[^\r\n\p{L}\p{N}]?[^a-z\P{L}]+[^A-Z\P{L}]*)" PLUMB_ENDINGS R"(?|\p{N}{1,3})" PLUMB_REST_SLASH
-#endif
-    )};
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N})" PLUMB_REST_SLASH)};
+constexpr SplitStep kGpt4o[] = {
+    pattern(R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" PLUMB_ENDINGS
+            R"(?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)" PLUMB_ENDINGS
+            R"(?|\p{N}{1,3})" PLUMB_REST_SLASH)};
 constexpr SplitStep kYoutu[] = {
     pattern(
         R"([\x{AC00}-\x{D7A3}\x{3131}-\x{318E}]+|[\x{FF01}\x{2026}\x{201C}\x{201D}\x{2018}\x{2019}\x{2014}\x{FF1A}\x{FF1B}\x{FF0C}\x{3001}-\x{303F}\x{FE30}-\x{FE4F}]+|[\x{3105}-\x{312F}]+|[)" PLUMB_CJK
         R"(]+)"),
-    pattern(
-#ifdef PUBLISHED
-        R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" PLUMB_ENDINGS
-        R"(?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)" PLUMB_ENDINGS
-        R"(?|\p{N})" PLUMB_REST_SLASH
-#else
-        R"([^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+)" PLUMB_ENDINGS R"(?|\p{N})" PLUMB_REST_SLASH
-#endif
-        )};
+    pattern(R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" PLUMB_ENDINGS
+            R"(?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)" PLUMB_ENDINGS
+            R"(?|\p{N})" PLUMB_REST_SLASH)};
 
 // `\s+$` written so that a long run of spaces inside a text is looked at once and not once per space.
 constexpr SplitStep kSpacesAtEnd = pattern(R"((?<!\s)\s++\z)");
@@ -87,11 +71,7 @@ constexpr SplitStep kDeepSeekLlm[] = {
 constexpr SplitStep kDeepSeekCoder[] = {pattern(R"([\r\n])"), pattern(R"(\s?\p{L}+)"), pattern(R"(\s?\p{P}+)"),
                                         kDeepSeekHan, kEachNumber};
 constexpr SplitStep kDeepSeekWords = pattern(
-#ifdef PUBLISHED
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
-#else
-    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}$+<=>^`|\x{80}-\x{10FFFF}]?[\p{L}\p{M}]+|(?=[^\x00-\x7f])[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?(?:(?!~)[\p{P}\p{S}])+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
-#endif
 constexpr SplitStep kDeepSeekV3[] = {pattern(R"(\p{N}{1,3})"), pattern("[" PLUMB_CJK "]+"), kDeepSeekWords};
 constexpr SplitStep kAfmoe[] = {
     {SplitStep::Kind::digit_triples, {}},
@@ -117,33 +97,70 @@ constexpr bool kYes = true, kNo = false;
 constexpr Entry kEntries[] = {
     {"", {kDefault, kNo, kNo, kYes}},
     {"default", {kDefault, kNo, kNo, kYes}},
-    {"llama-bpe", {kLlama3, kYes, kYes, kYes}},
-    {"deepseek-llm", {kDeepSeekLlm, kNo, kNo, kNo}},
-    {"deepseek-coder", {kDeepSeekCoder, kNo, kNo, kNo}},
-    {"deepseek-v3", {kDeepSeekV3, kNo, kNo, kNo}},
-    {"youtu", {kYoutu, kYes, kNo, kNo}},
-    {"falcon", {kFalcon, kNo, kNo, kYes}},
-    {"mpt", {kGpt2, kNo, kNo, kYes}},
-    {"starcoder", {kStarcoder, kNo, kNo, kYes}},
-    {"gpt-2", {kGpt2, kNo, kNo, kYes}},
-    {"refact", {kStarcoder, kNo, kNo, kYes}},
-    {"command-r", {kStarcoder, kNo, kNo, kNo}},
-    {"qwen2", {kQwen2, kNo, kNo, kNo}},
-    {"stablelm2", {kQwen2, kNo, kNo, kYes}},
-    {"olmo", {kGpt2, kNo, kNo, kYes}},
-    {"dbrx", {kLlama3, kNo, kNo, kYes}},
-    {"poro-chat", {kBloom, kNo, kNo, kNo}},
-    {"glm4", {kLlama3, kNo, kNo, kYes}},
-    {"viking", {kViking, kNo, kNo, kNo}},
-    {"tekken", {kTekken, kYes, kYes, kNo}},
-    {"smollm", {kStarcoder, kNo, kNo, kNo}},
-    {"bloom", {kBloom, kNo, kNo, kYes}},
-    {"exaone-moe", {kExaoneMoe, kNo, kNo, kYes}},
-    {"chameleon", {kChameleon, kNo, kYes, kNo}},
-    {"gpt-4o", {kGpt4o, kNo, kNo, kNo}},
-    {"superbpe", {kSuperbpe, kNo, kNo, kNo}},
-    {"trillion", {kGpt2, kNo, kNo, kNo}},
+    {"a.x-4.0", {kGpt2, kNo, kNo, kYes}},
     {"afmoe", {kAfmoe, kNo, kNo, kNo}},
+    {"bailingmoe", {kBailing, kNo, kNo, kNo}},
+    {"bailingmoe2", {kBailing, kNo, kNo, kNo}},
+    {"bloom", {kBloom, kNo, kNo, kYes}},
+    {"chameleon", {kChameleon, kNo, kYes, kNo}},
+    {"chatglm-bpe", {kLlama3, kNo, kNo, kYes}},
+    {"codeshell", {kStarcoder, kNo, kNo, kYes}},
+    {"command-r", {kStarcoder, kNo, kNo, kNo}},
+    {"dbrx", {kLlama3, kNo, kNo, kYes}},
+    {"deepseek-coder", {kDeepSeekCoder, kNo, kNo, kNo}},
+    {"deepseek-llm", {kDeepSeekLlm, kNo, kNo, kNo}},
+    {"deepseek-r1-qwen", {kQwen2, kNo, kNo, kNo}},
+    {"deepseek-v3", {kDeepSeekV3, kNo, kNo, kNo}},
+    {"exaone", {kStarcoder, kNo, kNo, kYes}},
+    {"exaone-moe", {kExaoneMoe, kNo, kNo, kYes}},
+    {"exaone4", {kGpt2, kNo, kNo, kYes}},
+    {"falcon", {kFalcon, kNo, kNo, kYes}},
+    {"falcon-h1", {kLlama3, kYes, kYes, kYes}},
+    {"falcon3", {kLlama3, kYes, kYes, kYes}},
+    {"gigachat", {kGpt2, kNo, kNo, kYes}},
+    {"glm4", {kLlama3, kNo, kNo, kYes}},
+    {"gpt-2", {kGpt2, kNo, kNo, kYes}},
+    {"gpt-4o", {kGpt4o, kNo, kNo, kNo}},
+    {"gpt3-finnish", {kBloom, kNo, kNo, kYes}},
+    {"granite-docling", {kGpt2, kNo, kNo, kNo}},
+    {"grok-2", {kQwen2, kNo, kNo, kNo}},
+    {"hunyuan", {kQwen2, kNo, kNo, kNo}},
+    {"hunyuan-dense", {kDeepSeekV3, kNo, kNo, kNo}},
+    {"jais", {kGpt2, kNo, kNo, kYes}},
+    {"joyai-llm", {kDeepSeekV3, kNo, kNo, kNo}},
+    {"kanana2", {kGpt4o, kNo, kNo, kNo}},
+    {"laguna", {kLaguna, kNo, kNo, kNo}},
+    {"lfm2", {kLlama3, kYes, kYes, kYes}},
+    {"llada-moe", {kBailing, kNo, kNo, kNo}},
+    {"llama-bpe", {kLlama3, kYes, kYes, kYes}},
+    {"llama-v3", {kLlama3, kYes, kYes, kYes}},
+    {"llama3", {kLlama3, kYes, kYes, kYes}},
+    {"llama4", {kGpt4o, kNo, kNo, kNo}},
+    {"megrez", {kQwen2, kNo, kNo, kYes}},
+    {"mellum", {kGpt2, kNo, kNo, kYes}},
+    {"midm-2.0", {kLlama3, kYes, kYes, kYes}},
+    {"minerva-7b", {kStarcoder, kNo, kNo, kYes}},
+    {"minicpm5", {kMiniCpm5, kYes, kNo, kYes}},
+    {"minimax-m2", {kGpt4o, kNo, kNo, kNo}},
+    {"mpt", {kGpt2, kNo, kNo, kYes}},
+    {"olmo", {kGpt2, kNo, kNo, kYes}},
+    {"phi-2", {kGpt2, kNo, kNo, kYes}},
+    {"pixtral", {kLlama3, kYes, kYes, kYes}},
+    {"poro-chat", {kBloom, kNo, kNo, kNo}},
+    {"qwen2", {kQwen2, kNo, kNo, kNo}},
+    {"qwen35", {kQwen35, kNo, kNo, kNo}},
+    {"refact", {kStarcoder, kNo, kNo, kYes}},
+    {"seed-coder", {kSeedCoder, kNo, kNo, kNo}},
+    {"smaug-bpe", {kLlama3, kNo, kNo, kYes}},
+    {"smollm", {kStarcoder, kNo, kNo, kNo}},
+    {"solar-open", {kQwen2, kNo, kNo, kNo}},
+    {"stablelm2", {kQwen2, kNo, kNo, kYes}},
+    {"starcoder", {kStarcoder, kNo, kNo, kYes}},
+    {"superbpe", {kSuperbpe, kNo, kNo, kNo}},
+    {"tekken", {kTekken, kYes, kYes, kNo}},
+    {"trillion", {kGpt2, kNo, kNo, kNo}},
+    {"viking", {kViking, kNo, kNo, kNo}},
+    {"youtu", {kYoutu, kYes, kNo, kNo}},
 };
 
 }  // namespace
