@@ -1,0 +1,78 @@
+#pragma once
+/// What every hostile file must meet: the right error code, a message that names the culprit, bounded memory and time.
+
+#include <gtest/gtest.h>
+#include <time.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include "plumb/core/error.hpp"
+#include "tests/support/allocation_meter.hpp"
+#include "tests/support/gguf_builder.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace plumb::test {
+
+/// One bad file: a valid one with one thing spoilt.
+struct BadFile {
+  std::string name;                   ///< of the test: letters, digits, underscores
+  ErrorCode code;                     ///< what must be thrown
+  std::string mention;                ///< what the message must contain
+  std::function<std::string()> make;  ///< the bytes
+
+  friend void PrintTo(const BadFile& bad, std::ostream* out) { *out << bad.name; }
+};
+
+/// Bounds that no input may exceed: the 64 MiB + twice the file, and a second.
+inline constexpr std::size_t kMemoryBase = std::size_t{64} << 20;
+inline constexpr double kSeconds = 1.0;
+
+/// Processor time of this thread: does not depend on what else the machine does.
+inline double thread_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+/// What became of a file.
+struct Outcome {
+  std::optional<ErrorCode> code;  ///< nothing: accepted
+  std::string message;
+};
+
+/// Runs `read` on a file's bytes and checks the bounds. Anything but plumb::Error fails the test.
+template <class Read>
+Outcome read_bounded(std::string_view file, Read&& read) {
+  const AlignedCopy copy(file);
+  Outcome outcome;
+  const double begin = thread_seconds();
+  const AllocationMeter meter;
+  try {
+    read(copy.bytes());
+  } catch (const Error& e) {
+    outcome = {e.code(), e.what()};
+  } catch (const std::exception& e) {
+    ADD_FAILURE() << "threw something else than plumb::Error: " << e.what();
+  }
+  EXPECT_LE(meter.peak(), kMemoryBase + 2 * file.size());
+  EXPECT_LE(thread_seconds() - begin, kSeconds);
+  return outcome;
+}
+
+/// The whole check of one bad file.
+template <class Read>
+void expect_refused(const BadFile& bad, Read&& read) {
+  const Outcome outcome = read_bounded(bad.make(), read);
+  ASSERT_TRUE(outcome.code) << "the file was accepted, expected " << error_code_name(bad.code);
+  EXPECT_EQ(error_code_name(*outcome.code), error_code_name(bad.code)) << outcome.message;
+  EXPECT_NE(outcome.message.find(bad.mention), std::string::npos)
+      << "the message does not mention \"" << bad.mention << "\": " << outcome.message;
+}
+
+}  // namespace plumb::test
