@@ -4,6 +4,7 @@
 
 #include "plumb/io/open_model.hpp"
 #include "plumb/model/config_from_gguf.hpp"
+#include "plumb/model/pack_weights.hpp"
 
 namespace plumb {
 
@@ -24,6 +25,8 @@ Model Model::from_file(const ModelFile& file, const LoadOptions& options) {
                             }};
   transformer.weights = bind_weights(transformer.config, source);
   transformer.weights.owner = std::make_shared<ModelFile>(file);
+  transformer.kernels = &active_kernels();
+  if (options.repack && !options.exact) pack_weights(transformer.weights, file, options.progress);
   transformer.rope =
       ops::make_rope_table(transformer.config.rope, transformer.config.head_dim, transformer.weights.rope_factors);
   if (options.tokenizer && file.find("tokenizer.ggml.model"))

@@ -11,6 +11,7 @@
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/quant/dequantize.hpp"
 #include "plumb/quant/formats.hpp"
+#include "plumb/quant/pack.hpp"
 #include "tests/support/numeric.hpp"
 
 namespace plumb {

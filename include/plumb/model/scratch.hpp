@@ -51,6 +51,8 @@ struct Scratch {
   Rows angles;                            // [max_rows, rotated dims], cos and sin of each row's position
   Rows logits;                            // [rows that asked, V]
   std::vector<ops::AttentionRow> asking;  // [max_rows], position and sequence of each row
+  ops::ActivationBuffer input_form;       // normed, prepared for products
+  ops::ActivationBuffer inner_form;       // attn_out, then act(gate) * up, prepared for products
   ops::MatmulScratch matmul;
   ops::AttentionScratch attention;
 
@@ -85,6 +87,8 @@ inline Scratch::Scratch(const ModelConfig& config, int max_rows, int threads)
       ffn_up(max_rows, config.ffn_dim),
       angles(max_rows, config.head_dim),
       asking(static_cast<std::size_t>(max_rows)),
+      input_form(max_rows, config.width),
+      inner_form(max_rows, std::max(config.q_dim(), config.ffn_dim)),
       matmul(std::max({config.width, config.q_dim(), config.ffn_dim}), threads),
       attention(attention_shape(config, 0), threads) {}
 
@@ -92,7 +96,7 @@ inline std::size_t Scratch::bytes() const {
   std::size_t total = 0;
   for (const Rows* rows : {&residual, &normed, &q, &k, &v, &attn_out, &ffn_gate, &ffn_up, &angles, &logits})
     total += rows->bytes();
-  return total;
+  return total + input_form.bytes() + inner_form.bytes();
 }
 
 }  // namespace plumb

@@ -28,6 +28,7 @@ struct Transformer {
   ModelConfig config;
   Weights weights;
   ops::RopeTable rope;
+  const KernelTable* kernels = nullptr;
   bool exact = false;  ///< never quantize activations
 };
 
@@ -71,28 +72,29 @@ class ForwardPass {
     const LayerWeights& w = model_.weights.layers[static_cast<std::size_t>(l)];
     Scratch& s = scratch_;
 
-    normalise(worker, w.attn_norm);
+    const ops::Activations input = activations(s.normed, config_.width, s.input_form);
+    normalise(worker, w.attn_norm, input, forms({&w.wq, &w.wk, &w.wv}));
     worker.barrier();
-    product(worker, s.normed, config_.width, {into(w.wq, s.q), into(w.wk, s.k), into(w.wv, s.v)});
+    product(worker, input, {into(w.wq, s.q), into(w.wk, s.k), into(w.wv, s.v)});
     worker.barrier();
     rotate_and_store(worker, w, l);
     worker.barrier();
     ops::attention(worker, attention_shape(config_, l), cache_.layer(l), asking(), s.q.data(), s.q.stride(),
                    s.attn_out.data(), s.attn_out.stride(), s.attention);
     worker.barrier();
-    ops::prepare(worker, activations(s.attn_out, config_.q_dim()));
+    const ops::Activations heads = activations(s.attn_out, config_.q_dim(), s.inner_form);
+    ops::prepare_rows(worker, *model_.kernels, heads, forms({&w.wo}));
     worker.barrier();
-    product(worker, s.attn_out, config_.q_dim(), {onto(w.wo, s.residual)});
+    product(worker, heads, {onto(w.wo, s.residual)});
     worker.barrier();
 
-    normalise(worker, w.ffn_norm);
+    normalise(worker, w.ffn_norm, input, forms({&w.gate, &w.up}));
     worker.barrier();
-    product(worker, s.normed, config_.width, {into(w.gate, s.ffn_gate), into(w.up, s.ffn_up)});
-    activate(worker, w);  // of the columns that this worker has just computed
+    product(worker, input, {into(w.gate, s.ffn_gate), into(w.up, s.ffn_up)});
+    const ops::Activations inner = activations(s.ffn_gate, config_.ffn_dim, s.inner_form);
+    activate(worker, w, inner);  // the columns that this worker has just computed
     worker.barrier();
-    ops::prepare(worker, activations(s.ffn_gate, config_.ffn_dim));
-    worker.barrier();
-    product(worker, s.ffn_gate, config_.ffn_dim, {onto(w.down, s.residual)});
+    product(worker, inner, {onto(w.down, s.residual)});
     worker.barrier();
   }
 
@@ -102,7 +104,9 @@ class ForwardPass {
     std::int64_t asked = 0;
     for (const BatchRow& row : rows_) asked += row.logits ? 1 : 0;
     if (asked == 0) return;
-    const Range mine = worker.share(asked);
+    ops::Activations x = activations(scratch_.normed, config_.width, scratch_.input_form);
+    x.rows = asked;
+    const Range mine = ops::activation_rows(worker, x);
     std::int64_t index = 0;
     for (std::int64_t n = 0; n < n_; ++n) {
       if (!rows_[static_cast<std::size_t>(n)].logits) continue;
@@ -111,20 +115,18 @@ class ForwardPass {
                       scratch_.normed.row(index), config_.width);
       ++index;
     }
-    ops::Activations x = activations(scratch_.normed, config_.width);
-    x.rows = asked;
-    ops::prepare(worker, x);
+    ops::prepare_rows(worker, *model_.kernels, x, forms({&model_.weights.head}));
     worker.barrier();
-    const ops::MatmulTask task = into(model_.weights.head, scratch_.logits);
-    ops::matmul(worker, {&task, 1}, x);
+    product(worker, x, {into(model_.weights.head, scratch_.logits)});
   }
 
   /// normed = norm(residual), ready for products, each worker its share of the rows.
-  void normalise(const Worker& worker, const Vector& weight) {
-    const Range mine = worker.share(n_);
+  void normalise(const Worker& worker, const Vector& weight, const ops::Activations& normed,
+                 ops::ActivationForms forms) {
+    const Range mine = ops::activation_rows(worker, normed);
     for (std::int64_t n = mine.begin; n < mine.end; ++n)
       ops::rms_norm(scratch_.residual.row(n), weight.data(), config_.norm_eps, scratch_.normed.row(n), config_.width);
-    ops::prepare(worker, activations(scratch_.normed, config_.width));
+    ops::prepare_rows(worker, *model_.kernels, normed, forms);
   }
 
   /// Rotates q and k by the rows' positions and puts k and v into the cache. A task is a row.
@@ -165,20 +167,29 @@ class ForwardPass {
     for (int i = 0; i < n; ++i) half[i] = to_half(from[i]);
   }
 
-  /// ffn_gate = act(ffn_gate) * ffn_up, in the columns that this worker's product wrote.
-  void activate(const Worker& worker, const LayerWeights& w) {
+  /// ffn_gate = act(ffn_gate) * ffn_up, in the columns that this worker's product wrote, ready for the next product.
+  void activate(const Worker& worker, const LayerWeights& w, const ops::Activations& inner) {
     const Range mine = ops::matmul_rows(worker, w.up.w);
     for (std::int64_t n = 0; n < n_; ++n)
       ops::activate(config_.activation, scratch_.ffn_gate.row(n) + mine.begin, scratch_.ffn_up.row(n) + mine.begin,
                     mine.size());
+    ops::prepare_columns(*model_.kernels, inner, forms({&w.down}), mine);
   }
 
-  void product(const Worker& worker, const Rows& input, std::int64_t cols,
-               std::initializer_list<ops::MatmulTask> tasks) {
-    ops::matmul(worker, {tasks.begin(), tasks.size()}, activations(input, cols));
+  void product(const Worker& worker, const ops::Activations& x, std::initializer_list<ops::MatmulTask> tasks) {
+    ops::matmul(worker, {model_.kernels, &scratch_.matmul, model_.exact}, {tasks.begin(), tasks.size()}, x);
   }
-  ops::Activations activations(const Rows& rows, std::int64_t cols) {
-    return {rows.row(0), n_, cols, rows.stride(), &scratch_.matmul, model_.exact};
+  ops::Activations activations(const Rows& rows, std::int64_t cols, ops::ActivationBuffer& form) const {
+    return {rows.row(0), n_, cols, rows.stride(), &form};
+  }
+  ops::ActivationForms forms(std::initializer_list<const Linear*> consumers) const {
+    ops::ActivationForms forms;
+    for (const Linear* linear : consumers) {
+      const ops::ActivationForms own = ops::ActivationForms::of({&linear->w}, model_.exact);
+      forms.int8 = forms.int8 || own.int8;
+      forms.f32 = forms.f32 || own.f32;
+    }
+    return forms;
   }
   static ops::MatmulTask into(const Linear& linear, Rows& out) {
     return {&linear.w, out.data(), out.stride(), linear.bias_data(), false};

@@ -45,10 +45,11 @@ struct LayerWeights {
 struct Weights {
   ops::WeightMatrix embedding;  // [V, D]
   std::vector<LayerWeights> layers;
-  Vector output_norm;   // [D]
-  Linear head;          // [V, D]; the embedding matrix again when tied
-  Vector rope_factors;  // [rotated dims / 2] or empty
-  std::shared_ptr<const void> owner;
+  Vector output_norm;                 // [D]
+  Linear head;                        // [V, D]; the embedding matrix again when tied
+  Vector rope_factors;                // [rotated dims / 2] or empty
+  std::shared_ptr<const void> owner;  // of the matrices in file layout
+  std::vector<AlignedBuffer> packed;  // panels of packed matrices
 
   /// Bytes of all matrices and vectors; a tied head counts once.
   std::size_t bytes() const;

@@ -1,59 +1,55 @@
 #pragma once
 /// @file
-/// y = W x for every weight type: the portable form. A weight row is turned into f32 once and meets every activation
-/// row of the batch. Each output element belongs to one worker and its sum runs over k in a fixed order, so results do
-/// not depend on the number of threads or on how a batch is cut.
+/// y = W x for every weight type: who computes which rows, and in which order the kernels see the operands.
+///
+/// Each output element belongs to one worker and its sum runs over k in rising order, so results depend neither on the
+/// number of threads nor on how a batch is cut. A batch of up to kDirectCols rows streams the packed weights once; a
+/// larger one unpacks a block of 128 rows x KC of weights into the worker's L2 and walks all column tiles over it.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
 
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
-#include "plumb/core/tensor.hpp"
+#include "plumb/cpu/kernel_table.hpp"
+#include "plumb/ops/activations.hpp"
+#include "plumb/ops/weight_matrix.hpp"
 #include "plumb/quant/dequantize.hpp"
+#include "plumb/quant/pack.hpp"
 
 namespace plumb::ops {
 
-/// A weight matrix W [rows, cols] that maps cols inputs to rows outputs.
-struct WeightMatrix {
-  DType type = DType::f32;
-  std::int64_t rows = 0;  ///< outputs
-  std::int64_t cols = 0;  ///< inputs
-  ConstTensorView file;   ///< [rows, cols], as stored
+/// Panels of one block of unpacked weights: 128 rows.
+inline constexpr std::int64_t kBlockPanels = 8;
+/// k of one block of unpacked weights: quantized (18 bytes per k and panel) and float (64 bytes).
+inline constexpr std::int64_t kBlockKQuantized = 2048, kBlockKFloat = 512;
 
-  bool empty() const { return rows == 0; }
-  /// Bytes that one product with this matrix reads.
-  std::size_t bytes() const { return empty() ? 0 : file.bytes(); }
-};
-
-/// A matrix as a file or a caller stores it: [..., rows, cols] with the outer dimensions folded into rows.
-inline WeightMatrix make_weight_matrix(const ConstTensorView& view) {
-  return {view.dtype(), view.rows(), view.cols(), view};
-}
-
-/// Memory that products of one session need beside their operands: one f32 weight row per worker.
+/// Memory that each worker needs for products: a block of unpacked weights and, for matrices that are not packed, the
+/// panels of that block.
 class MatmulScratch {
  public:
   MatmulScratch() = default;
   /// For matrices of up to `max_cols` columns and teams of up to `threads` workers. @throws Error{out_of_memory}.
-  MatmulScratch(std::int64_t max_cols, int threads)
-      : stride_(round_up<std::int64_t>(max_cols, 16)),
-        rows_(checked_mul(static_cast<std::size_t>(stride_) * sizeof(float), static_cast<std::size_t>(threads),
-                          "matmul scratch")) {}
-  float* weight_row(const Worker& worker) { return rows_.as<float>() + stride_ * worker.index; }
+  MatmulScratch(std::int64_t max_cols, int threads) {
+    const auto cols = static_cast<std::size_t>(round_up<std::int64_t>(max_cols, 256));
+    panel_offset_ = round_up<std::size_t>(kUnpackedBytes, kAlignment);
+    row_offset_ = panel_offset_ + checked_mul<std::size_t>(cols, 64 * kBlockPanels, "matmul scratch");
+    stride_ = row_offset_ + checked_mul<std::size_t>(cols, 64, "matmul scratch");
+    memory_ = AlignedBuffer(checked_mul(stride_, static_cast<std::size_t>(threads), "matmul scratch"));
+  }
+  std::byte* unpacked(const Worker& w) { return at(w); }
+  std::byte* panels(const Worker& w) { return at(w) + panel_offset_; }
+  float* rows(const Worker& w) { return reinterpret_cast<float*>(at(w) + row_offset_); }
 
  private:
-  std::int64_t stride_ = 0;
-  AlignedBuffer rows_;  // [threads, stride_]
-};
-
-/// Input rows of a product: values[n * stride + k], n < rows, k < cols.
-struct Activations {
-  const float* values = nullptr;  // [rows, stride]
-  std::int64_t rows = 0, cols = 0, stride = 0;
-  MatmulScratch* scratch = nullptr;
-  bool exact = false;  ///< keep f32: never quantize the activations
+  std::byte* at(const Worker& w) { return memory_.data() + stride_ * static_cast<std::size_t>(w.index); }
+  // Largest unpacked block: the step of Q2_K has 2 scales and 2 minimums, a float k is 64 bytes.
+  static constexpr std::size_t kUnpackedBytes =
+      kBlockPanels * std::max<std::size_t>(kBlockKQuantized / kStepK * (512 + 4 * 64), kBlockKFloat * 64);
+  std::size_t panel_offset_ = 0, row_offset_ = 0, stride_ = 0;
+  AlignedBuffer memory_;  // per worker: unpacked block, packed block, 16 f32 rows
 };
 
 /// One product over shared activations: out[n * out_stride + r] (+)= sum_k W[r, k] x[n, k] (+ bias[r]).
@@ -65,61 +61,118 @@ struct MatmulTask {
   bool accumulate = false;      ///< add to out instead of replacing it
 };
 
-/// Phase A, all workers: turns rows of activations into what the products of this width want. The caller puts a barrier
-/// between this and the products. Worker w prepares `w.share(activations.rows)`, so that a phase that wrote the same
-/// share needs no barrier before. (The portable products read the f32 rows as they are.)
-inline void prepare(const Worker&, const Activations&) {}
+/// What the products of one pass share.
+struct MatmulContext {
+  const KernelTable* kernels = nullptr;
+  MatmulScratch* scratch = nullptr;
+  bool exact = false;  ///< f32 activations, whatever the weights
+};
+
+/// Rows of W that a worker computes: cut at multiples of 32 outputs, which are whole panels and whole steps of the
+/// activations of the next product.
+inline Range matmul_rows(const Worker& worker, const WeightMatrix& weights) {
+  return worker.share(weights.rows, 2 * kPanelRows);
+}
 
 namespace detail {
 
-inline constexpr int kLanes = 16;
+/// Hands out the panels of a matrix: in place when they are packed, else packed on the way into the worker's scratch
+/// (exact products with quantized weights: as f32).
+class PanelSource {
+ public:
+  PanelSource(const MatmulContext& context, const Worker& worker, const WeightMatrix& w)
+      : w_(w),
+        type_(context.exact && dtype_info(w.type).quantized() ? DType::f32 : w.type),
+        stride_(panel_bytes(type_, w.cols)),
+        packed_(context.scratch->panels(worker)),
+        rows_(context.scratch->rows(worker)) {}
 
-/// Sum of the lanes as a balanced tree.
-inline float sum_lanes(std::array<float, kLanes>& lanes) {
-  for (std::size_t width = kLanes / 2; width > 0; width /= 2)
-    for (std::size_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  return lanes[0];
+  DType type() const { return type_; }
+  std::size_t stride() const { return stride_; }
+  bool in_place() const { return w_.packed() && type_ == w_.type; }
+  /// The panels of rows [row, row + n), n <= 128 unless in place. Valid until the next call.
+  const std::byte* panels(std::int64_t row, std::int64_t n) {
+    if (in_place()) return w_.panels + static_cast<std::size_t>(row / kPanelRows) * stride_;
+    for (std::int64_t r = 0; r < n; r += kPanelRows)
+      pack(row + r, std::min(kPanelRows, n - r), packed_ + static_cast<std::size_t>(r / kPanelRows) * stride_);
+    return packed_;
+  }
+
+ private:
+  void pack(std::int64_t row, std::int64_t n, std::byte* panel) {
+    if (type_ == w_.type) return pack_panel(type_, w_.file.row(row), w_.file.row_stride(), n, w_.cols, panel);
+    for (std::int64_t r = 0; r < n; ++r) dequantize_row(w_.type, w_.file.row(row + r), rows_ + r * w_.cols, w_.cols);
+    pack_panel(type_, reinterpret_cast<const std::byte*>(rows_), static_cast<std::size_t>(w_.cols) * sizeof(float), n,
+               w_.cols, panel);
+  }
+
+  const WeightMatrix& w_;
+  DType type_;
+  std::size_t stride_;
+  std::byte* packed_;
+  float* rows_;
+};
+
+/// Few rows of activations: one pass over the packed weights.
+inline void multiply_direct(const MatmulContext& context, const MatmulTask& task, PanelSource& source,
+                            const Activations& x, Range rows, bool accumulate) {
+  const MatmulKernels& kernels = context.kernels->matmul_for(source.type());
+  const std::byte* const tile = uses_int8_activations(source.type()) ? x.int8_tile(0, 0) : x.f32_tile(0, 0);
+  const std::int64_t at_once = source.in_place() ? rows.size() : kBlockPanels * kPanelRows;
+  for (std::int64_t row = rows.begin; row < rows.end; row += at_once) {
+    const std::int64_t n = std::min(at_once, rows.end - row);
+    kernels.direct[x.rows - 1](
+        {source.panels(row, n), source.stride(), n, tile, x.cols, task.out + row, task.out_stride, accumulate});
+  }
 }
 
-/// sum a[i] * b[i] in 16 independent partial sums: element i belongs to lane i % 16, whatever n is.
-inline float dot(const float* a, const float* b, std::int64_t n) {
-  std::array<float, kLanes> lanes{};
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int j = 0; j < kLanes; ++j) lanes[static_cast<std::size_t>(j)] += a[i + j] * b[i + j];
-  for (int j = 0; i < n; ++i, ++j) lanes[static_cast<std::size_t>(j)] += a[i] * b[i];
-  return sum_lanes(lanes);
-}
-
-/// Row r of W as f32: in place when the file stores f32, else dequantized into `scratch`.
-inline const float* weight_row(const WeightMatrix& w, std::int64_t r, float* scratch) {
-  const std::byte* bytes = w.file.row(r);
-  if (w.type == DType::f32) return reinterpret_cast<const float*>(bytes);
-  dequantize_row(w.type, bytes, scratch, w.cols);
-  return scratch;
+/// Many rows of activations: a block of weights is unpacked once and meets every column tile while it is in L2.
+inline void multiply_tiled(const MatmulContext& context, const MatmulTask& task, PanelSource& source,
+                           const Activations& x, Range rows, bool accumulate, std::byte* unpacked) {
+  const MatmulKernels& kernels = context.kernels->matmul_for(source.type());
+  const bool int8 = uses_int8_activations(source.type());
+  const std::int64_t block_k = int8 ? kBlockKQuantized : kBlockKFloat;
+  const std::size_t stride = static_cast<std::size_t>(block_k / kStepK) * kernels.unpacked_step_bytes;
+  for (std::int64_t row = rows.begin; row < rows.end; row += kBlockPanels * kPanelRows) {
+    const std::int64_t n = std::min(kBlockPanels * kPanelRows, rows.end - row);
+    const std::byte* const panels = source.panels(row, n);
+    for (std::int64_t k = 0; k < x.cols; k += block_k) {
+      const std::int64_t kc = std::min(block_k, x.cols - k);
+      for (std::int64_t p = 0; p * kPanelRows < n; ++p)
+        kernels.unpack(panels + static_cast<std::size_t>(p) * source.stride(), k, kc,
+                       unpacked + static_cast<std::size_t>(p) * stride);
+      for (int t = 0; t < x.tiles(); ++t) {
+        const Range columns = x.tile(t);
+        kernels.tile[columns.size() - 1]({unpacked, stride, n, int8 ? x.int8_tile(t, k) : x.f32_tile(t, k), kc,
+                                          task.out + columns.begin * task.out_stride + row, task.out_stride,
+                                          accumulate || k > 0});
+      }
+    }
+  }
 }
 
 }  // namespace detail
 
-/// Rows of `weights` that a worker computes: cut at multiples of 16 outputs, so that tasks with equally many rows (gate
-/// and up) are cut at the same places.
-inline Range matmul_rows(const Worker& worker, const WeightMatrix& weights) { return worker.share(weights.rows, 16); }
-
-/// Phase B, all workers: every task's product. Worker w writes the columns `matmul_rows(w, *task.weights)` of each
-/// task's output; no barrier inside.
-inline void matmul(const Worker& worker, std::span<const MatmulTask> tasks, const Activations& x) {
-  float* const scratch = x.scratch->weight_row(worker);
+/// All workers: every task's product over prepared activations (prepare_rows or prepare_columns with the forms of these
+/// weights, and a barrier since). Worker w writes the columns `matmul_rows(w, *task.weights)` of each task's output; no
+/// barrier inside.
+inline void matmul(const Worker& worker, const MatmulContext& context, std::span<const MatmulTask> tasks,
+                   const Activations& x) {
   for (const MatmulTask& task : tasks) {
     const Range rows = matmul_rows(worker, *task.weights);
-    for (std::int64_t r = rows.begin; r < rows.end; ++r) {
-      const float* const w = detail::weight_row(*task.weights, r, scratch);
-      const float bias = task.bias ? task.bias[r] : 0.0f;
-      for (std::int64_t n = 0; n < x.rows; ++n) {
-        float& out = task.out[n * task.out_stride + r];
-        const float y = detail::dot(w, x.values + n * x.stride, x.cols) + bias;
-        out = task.accumulate ? out + y : y;
-      }
-    }
+    if (rows.empty()) continue;
+    if (task.bias)
+      for (std::int64_t n = 0; n < x.rows; ++n)
+        for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+          float& out = task.out[n * task.out_stride + r];
+          out = (task.accumulate ? out : 0.0f) + task.bias[r];
+        }
+    const bool accumulate = task.accumulate || task.bias != nullptr;
+    detail::PanelSource source(context, worker, *task.weights);
+    if (x.rows <= kDirectCols)
+      detail::multiply_direct(context, task, source, x, rows, accumulate);
+    else
+      detail::multiply_tiled(context, task, source, x, rows, accumulate, context.scratch->unpacked(worker));
   }
 }
 

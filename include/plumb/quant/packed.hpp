@@ -39,11 +39,6 @@ constexpr std::size_t panel_bytes(DType type, std::int64_t cols) {
   return static_cast<std::size_t>(blocks * kPanelRows) * info.block_bytes;
 }
 
-/// Packs up to 16 rows (each `row_stride` bytes after the one before, in file layout) into one panel. Rows beyond
-/// n_rows become zeros. `panel` holds panel_bytes(type, cols) bytes. The type must be a computed one.
-void pack_panel(DType type, const std::byte* rows, std::size_t row_stride, std::int64_t n_rows, std::int64_t cols,
-                std::byte* panel);
-
 /// How int8 activations lie in memory: for each step of 32 k, the parts below for all `n` columns of a column tile.
 /// A column is one token. Offsets are in bytes from the start of the step.
 ///

@@ -1,14 +1,17 @@
+#pragma once
+/// @file
 /// Rows in file layout -> panels of 16 interleaved rows (R16K4). The order of a panel's parts is drawn beside the
 /// unpacking code in kernels/generic/formats_*.hpp; tests hold the two against each other.
 
 #include <array>
 #include <cstring>
+#include <string>
 
 #include "plumb/quant/formats.hpp"
 #include "plumb/quant/packed.hpp"
 
 namespace plumb {
-namespace {
+namespace detail {
 
 /// The blocks of 16 rows at one k: what becomes one packed block.
 template <class Block>
@@ -45,7 +48,7 @@ std::uint32_t eight_nibbles(Field field) {
 }
 
 /// Bit 4 v + t of the file's word goes to bit v of byte t, where the kernels want it.
-std::uint32_t fifth_bits_by_vector(const std::uint8_t (&qh)[4]) {
+inline std::uint32_t fifth_bits_by_vector(const std::uint8_t (&qh)[4]) {
   std::uint32_t in = 0, out = 0;
   std::memcpy(&in, qh, 4);
   for (int v = 0; v < 8; ++v)
@@ -53,42 +56,42 @@ std::uint32_t fifth_bits_by_vector(const std::uint8_t (&qh)[4]) {
   return out;
 }
 
-constexpr auto scale_of = [](const auto& b) { return b.d; };
-constexpr auto min_of = [](const auto& b) { return b.m; };
-constexpr auto codes_of = [](const auto& b) { return b.qs; };
+inline constexpr auto scale_of = [](const auto& b) { return b.d; };
+inline constexpr auto min_of = [](const auto& b) { return b.m; };
+inline constexpr auto codes_of = [](const auto& b) { return b.qs; };
 
-void pack_block(const SixteenBlocks<BlockQ4_0>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ4_0>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   interleave(rows, codes_of, 16, out);
 }
-void pack_block(const SixteenBlocks<BlockIQ4_NL>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockIQ4_NL>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   interleave(rows, codes_of, 16, out);
 }
-void pack_block(const SixteenBlocks<BlockMXFP4>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockMXFP4>& rows, std::byte* out) {
   out = side_by_side(
       rows, [](const BlockMXFP4& b) { return b.e; }, out);
   interleave(rows, codes_of, 16, out);
 }
-void pack_block(const SixteenBlocks<BlockQ4_1>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ4_1>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   out = side_by_side(rows, min_of, out);
   interleave(rows, codes_of, 16, out);
 }
-void pack_block(const SixteenBlocks<BlockQ5_0>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ5_0>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   out = side_by_side(
       rows, [](const BlockQ5_0& b) { return fifth_bits_by_vector(b.qh); }, out);
   interleave(rows, codes_of, 16, out);
 }
-void pack_block(const SixteenBlocks<BlockQ5_1>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ5_1>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   out = side_by_side(rows, min_of, out);
   out = side_by_side(
       rows, [](const BlockQ5_1& b) { return fifth_bits_by_vector(b.qh); }, out);
   interleave(rows, codes_of, 16, out);
 }
-void pack_block(const SixteenBlocks<BlockQ8_0>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ8_0>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   std::byte* const codes = out;
   interleave(rows, codes_of, 32, out);
@@ -116,17 +119,17 @@ std::byte* pack_k_scales(const SixteenBlocks<Block>& rows, std::byte* out) {
   std::memcpy(out, words, sizeof words);
   return out + sizeof words;
 }
-void pack_block(const SixteenBlocks<BlockQ4_K>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ4_K>& rows, std::byte* out) {
   out = pack_k_scales(rows, out);
   interleave(rows, codes_of, 128, out);
 }
-void pack_block(const SixteenBlocks<BlockQ5_K>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ5_K>& rows, std::byte* out) {
   out = pack_k_scales(rows, out);
   out = interleave(
       rows, [](const BlockQ5_K& b) { return b.qh; }, 32, out);
   interleave(rows, codes_of, 128, out);
 }
-void pack_block(const SixteenBlocks<BlockQ6_K>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ6_K>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   for (int i = 0; i < 16; ++i)
     out = side_by_side(
@@ -136,7 +139,7 @@ void pack_block(const SixteenBlocks<BlockQ6_K>& rows, std::byte* out) {
   interleave(
       rows, [](const BlockQ6_K& b) { return b.qh; }, 64, out);
 }
-void pack_block(const SixteenBlocks<BlockQ2_K>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ2_K>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   out = side_by_side(
       rows, [](const BlockQ2_K& b) { return b.dmin; }, out);
@@ -145,7 +148,7 @@ void pack_block(const SixteenBlocks<BlockQ2_K>& rows, std::byte* out) {
         rows, [i](const BlockQ2_K& b) { return b.scales[i]; }, out);
   interleave(rows, codes_of, 64, out);
 }
-void pack_block(const SixteenBlocks<BlockQ3_K>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockQ3_K>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   std::uint32_t words[3][16] = {};
   for (std::size_t r = 0; r < 16; ++r) {
@@ -160,7 +163,7 @@ void pack_block(const SixteenBlocks<BlockQ3_K>& rows, std::byte* out) {
       rows, [](const BlockQ3_K& b) { return b.hmask; }, 32, out + sizeof words);
   interleave(rows, codes_of, 64, out);
 }
-void pack_block(const SixteenBlocks<BlockIQ4_XS>& rows, std::byte* out) {
+inline void pack_block(const SixteenBlocks<BlockIQ4_XS>& rows, std::byte* out) {
   out = side_by_side(rows, scale_of, out);
   out = side_by_side(
       rows, [](const BlockIQ4_XS& b) { return b.scales_h; }, out);
@@ -198,19 +201,22 @@ void pack_float(const std::byte* rows, std::size_t row_stride, std::int64_t n_ro
     }
 }
 
-}  // namespace
+}  // namespace detail
 
-void pack_panel(DType type, const std::byte* rows, std::size_t row_stride, std::int64_t n_rows, std::int64_t cols,
-                std::byte* panel) {
+/// Packs up to 16 rows (each `row_stride` bytes after the one before, in file layout) into one panel. Rows beyond
+/// n_rows become zeros. `panel` holds panel_bytes(type, cols) bytes. @throws Error{unsupported_type} for a type that is
+/// not computed.
+inline void pack_panel(DType type, const std::byte* rows, std::size_t row_stride, std::int64_t n_rows,
+                       std::int64_t cols, std::byte* panel) {
   const DTypeInfo& info = dtype_info(type);
   const std::int64_t blocks = cols / info.block_elements;
   const auto quantized = [&]<class Block>(const Block*) {
-    pack_quantized<Block>(rows, row_stride, n_rows, blocks, info.block_bytes, panel);
+    detail::pack_quantized<Block>(rows, row_stride, n_rows, blocks, info.block_bytes, panel);
   };
   switch (type) {
-    case DType::f32: return pack_float<float, 1>(rows, row_stride, n_rows, cols, panel);
-    case DType::f16: return pack_float<Half, 1>(rows, row_stride, n_rows, cols, panel);
-    case DType::bf16: return pack_float<BFloat16, 2>(rows, row_stride, n_rows, cols, panel);
+    case DType::f32: return detail::pack_float<float, 1>(rows, row_stride, n_rows, cols, panel);
+    case DType::f16: return detail::pack_float<Half, 1>(rows, row_stride, n_rows, cols, panel);
+    case DType::bf16: return detail::pack_float<BFloat16, 2>(rows, row_stride, n_rows, cols, panel);
     case DType::q4_0: return quantized(static_cast<const BlockQ4_0*>(nullptr));
     case DType::q4_1: return quantized(static_cast<const BlockQ4_1*>(nullptr));
     case DType::q5_0: return quantized(static_cast<const BlockQ5_0*>(nullptr));
