@@ -1,6 +1,9 @@
 # plumb_own(target): how plumb's own code is compiled. Nothing here reaches a program that links plumb.
 function(plumb_own target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -ffp-contract=off)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(${target} PRIVATE -Wno-restrict)  # false alarms on "a" + string at -O3 (GCC bug 105651)
+  endif()
   if(PLUMB_WARNINGS_AS_ERRORS)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
