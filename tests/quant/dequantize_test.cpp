@@ -86,19 +86,18 @@ TEST(Formats, ComputedTypesAreThoseOfTheTable) {
 TEST(Formats, PackedScalesComeBack) {
   for (int seed = 0; seed < 64; ++seed) {
     ScalesK4 scales{};
-    std::array<std::int8_t, 16> q3{};
+    std::int8_t q3[16];
     for (int s = 0; s < 8; ++s) {
       scales.scale[s] = static_cast<std::uint8_t>((seed * 7 + s * 13) % 64);
       scales.minimum[s] = static_cast<std::uint8_t>((seed * 5 + s * 29 + 3) % 64);
     }
-    for (int s = 0; s < 16; ++s)
-      q3[static_cast<std::size_t>(s)] = static_cast<std::int8_t>((seed * 11 + s * 23) % 64 - 32);
+    for (int s = 0; s < 16; ++s) q3[s] = static_cast<std::int8_t>((seed * 11 + s * 23) % 64 - 32);
     std::uint8_t packed[12];
     pack_scales_k4(scales, packed);
     const ScalesK4 back = unpack_scales_k4(packed);
     EXPECT_EQ(std::memcmp(&scales, &back, sizeof back), 0) << seed;
     pack_scales_q3_k(q3, packed);
-    EXPECT_EQ(unpack_scales_q3_k(packed), q3) << seed;
+    EXPECT_TRUE(std::ranges::equal(unpack_scales_q3_k(packed), q3)) << seed;
   }
 }
 

@@ -193,10 +193,10 @@ constexpr std::array<std::int8_t, 16> unpack_scales_q3_k(const std::uint8_t (&pa
 }
 
 /// Inverse of unpack_scales_q3_k; every value must be in -32 ... 31.
-constexpr void pack_scales_q3_k(const std::array<std::int8_t, 16>& scales, std::uint8_t (&packed)[12]) {
+constexpr void pack_scales_q3_k(const std::int8_t (&scales)[16], std::uint8_t (&packed)[12]) {
   for (std::uint8_t& byte : packed) byte = 0;
   for (int s = 0; s < 16; ++s) {
-    const int value = scales[static_cast<std::size_t>(s)] + 32;
+    const int value = scales[s] + 32;
     packed[s % 8] = static_cast<std::uint8_t>(packed[s % 8] | ((value & 15) << (s < 8 ? 0 : 4)));
     packed[8 + s % 4] = static_cast<std::uint8_t>(packed[8 + s % 4] | ((value >> 4) << (2 * (s / 4))));
   }

@@ -1,0 +1,99 @@
+#include "plumb/quant/quantize.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "plumb/core/tensor.hpp"
+#include "plumb/quant/dequantize.hpp"
+#include "plumb/quant/nearest.hpp"
+#include "src/quant/search_tier.hpp"
+
+namespace plumb {
+namespace {
+
+template <DType type>
+void nearest_blocks(const float* x, std::byte* out, std::int64_t blocks) {
+  constexpr int elements = dtype_info(type).block_elements;
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    BlockOf<type> block;
+    quantize_nearest(block, x + i * elements);
+    std::memcpy(out + static_cast<std::size_t>(i) * sizeof block, &block, sizeof block);
+  }
+}
+
+void nearest(DType type, const float* x, std::byte* out, std::int64_t blocks) {
+  switch (type) {
+    case DType::f32: return nearest_blocks<DType::f32>(x, out, blocks);
+    case DType::f16: return nearest_blocks<DType::f16>(x, out, blocks);
+    case DType::bf16: return nearest_blocks<DType::bf16>(x, out, blocks);
+    case DType::q4_0: return nearest_blocks<DType::q4_0>(x, out, blocks);
+    case DType::q4_1: return nearest_blocks<DType::q4_1>(x, out, blocks);
+    case DType::q5_0: return nearest_blocks<DType::q5_0>(x, out, blocks);
+    case DType::q5_1: return nearest_blocks<DType::q5_1>(x, out, blocks);
+    case DType::q8_0: return nearest_blocks<DType::q8_0>(x, out, blocks);
+    case DType::q2_k: return nearest_blocks<DType::q2_k>(x, out, blocks);
+    case DType::q3_k: return nearest_blocks<DType::q3_k>(x, out, blocks);
+    case DType::q4_k: return nearest_blocks<DType::q4_k>(x, out, blocks);
+    case DType::q5_k: return nearest_blocks<DType::q5_k>(x, out, blocks);
+    case DType::q6_k: return nearest_blocks<DType::q6_k>(x, out, blocks);
+    case DType::iq4_nl: return nearest_blocks<DType::iq4_nl>(x, out, blocks);
+    case DType::iq4_xs: return nearest_blocks<DType::iq4_xs>(x, out, blocks);
+    case DType::mxfp4: return nearest_blocks<DType::mxfp4>(x, out, blocks);
+    default: break;  // refused by the caller
+  }
+}
+
+constexpr std::uint32_t kInfinityBits = 0x7F80'0000;
+
+[[noreturn]] void refuse_nonfinite(const float* x, std::int64_t rows, std::int64_t columns) {
+  for (std::int64_t i = 0; i < rows * columns; ++i)
+    if (!std::isfinite(x[i]))
+      throw Error(ErrorCode::bad_value, "row " + std::to_string(i / columns) + ", column " +
+                                            std::to_string(i % columns) + " is " + std::to_string(x[i]) +
+                                            ", expected a finite weight");
+  throw Error(ErrorCode::bad_value, "a weight is not finite");
+}
+
+/// Importance with everything that is not positive lifted to a millionth of the mean, so that no weight is free to take
+/// any value; nothing where all costs are equal or none is positive.
+std::vector<float> usable_importance(const float* importance, std::int64_t columns) {
+  double sum = 0;
+  for (std::int64_t k = 0; k < columns; ++k) {
+    if (!std::isfinite(importance[k]))
+      throw Error(ErrorCode::bad_value, "importance of column " + std::to_string(k) + " is " +
+                                            std::to_string(importance[k]) + ", expected a finite number");
+    sum += std::max(importance[k], 0.0f);
+  }
+  if (!(sum > 0)) return {};
+  const double mean = sum / static_cast<double>(columns);
+  std::vector<float> usable(static_cast<std::size_t>(columns));
+  // Scaled to a mean of 1: the searches sum in f32, where squares of tiny or huge costs would vanish or overflow.
+  for (std::int64_t k = 0; k < columns; ++k)
+    usable[static_cast<std::size_t>(k)] = static_cast<float>(std::max(importance[k] / mean, 1e-6));
+  return usable;
+}
+
+}  // namespace
+
+void quantize_rows(DType type, const float* x, std::byte* out, std::int64_t rows, std::int64_t columns,
+                   const float* importance, QuantMethod method) {
+  require_computed(type);
+  tensor_bytes(type, Shape{rows, columns});  // refuses torn blocks and overflow
+  const detail::SearchTier& tier = detail::best_search_tier();
+  if (tier.largest_bits(x, rows * columns) >= kInfinityBits) refuse_nonfinite(x, rows, columns);
+  const DTypeInfo& info = dtype_info(type);
+  const std::int64_t blocks = rows * (columns / info.block_elements);
+  if (method == QuantMethod::nearest || !info.quantized()) return nearest(type, x, out, blocks);
+  const std::vector<float> usable = importance ? usable_importance(importance, columns) : std::vector<float>();
+  tier.quantize(type, x, out, blocks, usable.empty() ? nullptr : usable.data(), columns);
+}
+
+void dequantize_row_fast(DType type, const std::byte* row, float* out, std::int64_t n) {
+  if (type != DType::f16 || reinterpret_cast<std::uintptr_t>(row) % alignof(Half) != 0)
+    return dequantize_row(type, row, out, n);
+  detail::best_search_tier().halves_to_floats(reinterpret_cast<const std::uint16_t*>(row), out, n);
+}
+
+}  // namespace plumb

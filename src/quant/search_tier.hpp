@@ -1,0 +1,30 @@
+#pragma once
+/// @file
+/// The scale searches, compiled once for each vector width. All tiers give the same bytes; they differ in speed.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "plumb/core/dtype.hpp"
+
+namespace plumb::detail {
+
+/// One build of the searches.
+struct SearchTier {
+  const char* name;
+  bool (*supported)();  ///< this machine can run it
+  /// Searched quantization of `blocks` blocks of rows of `columns` weights; `importance` is [columns] or null.
+  void (*quantize)(DType type, const float* x, std::byte* out, std::int64_t blocks, const float* importance,
+                   std::int64_t columns);
+  void (*halves_to_floats)(const std::uint16_t* from, float* to, std::int64_t n);  ///< exact
+  std::uint32_t (*largest_bits)(const float* x, std::int64_t n);  ///< of |x|; 0x7F800000 and up: not finite
+};
+
+/// All tiers of this build, narrowest first; the first one runs everywhere.
+std::span<const SearchTier> search_tiers();
+
+/// The widest tier that this machine can run.
+const SearchTier& best_search_tier();
+
+}  // namespace plumb::detail

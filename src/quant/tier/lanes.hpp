@@ -1,0 +1,74 @@
+#pragma once
+// Vector helpers of the scale searches. Included inside a tier's target region and namespace (see tier_*.cpp).
+//
+// The searches work on 16 blocks (or sub-blocks) at a time, one per lane:
+//
+//   x[k][lane]   weight k of block `lane`, 16 floats (one cache line) per k
+//
+// so sums over a block run down a lane, in the order of k, with no horizontal additions. A tier whose vectors hold
+// kLanes < 16 floats does the 16 lanes in 16 / kLanes passes. Each lane is on its own and the arithmetic is plain IEEE
+// (no fused multiply-add), so every tier gives the same bits.
+
+/// Blocks that are searched together.
+constexpr int kBatch = 16;
+/// Floats in one vector of this tier.
+constexpr int kLanes = PLUMB_QUANT_LANES;
+
+typedef float Floats __attribute__((vector_size(4 * PLUMB_QUANT_LANES)));
+typedef std::int32_t Ints __attribute__((vector_size(4 * PLUMB_QUANT_LANES)));
+
+static inline Floats load(const float* from) {
+  Floats v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+static inline void store(float* to, Floats v) { std::memcpy(to, &v, sizeof v); }
+static inline Floats splat(float value) { return value - Floats{}; }
+static inline Floats select(Ints mask, Floats yes, Floats no) { return mask ? yes : no; }
+// a < b ? a : b and a > b ? a : b, by name: g++ makes a compare and a blend of the generic form, which costs the
+// integer searches a quarter of their speed. (maskz: the plain intrinsic trips a g++ 12 warning about its own header.)
+#if defined(__x86_64__) && PLUMB_QUANT_LANES == 16
+static inline Floats smaller(Floats a, Floats b) { return _mm512_maskz_min_ps(0xFFFF, a, b); }
+static inline Floats larger(Floats a, Floats b) { return _mm512_maskz_max_ps(0xFFFF, a, b); }
+#elif defined(__x86_64__) && PLUMB_QUANT_LANES == 8
+static inline Floats smaller(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+static inline Floats larger(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+#elif defined(__x86_64__)
+static inline Floats smaller(Floats a, Floats b) { return _mm_min_ps(a, b); }
+static inline Floats larger(Floats a, Floats b) { return _mm_max_ps(a, b); }
+#else
+static inline Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
+static inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+#endif
+static inline Floats absolute(Floats v) { return (Floats)((Ints)v & 0x7FFFFFFF); }
+/// Nearest integer, ties to even, of v clamped to [low, high]: adding 1.5 * 2^23 leaves no fraction bits.
+static inline Floats nearest_between(Floats v, Floats low, Floats high) {
+  return (smaller(larger(v, low), high) + 12582912.0f) - 12582912.0f;
+}
+/// a / b, and 0 where b is 0.
+static inline Floats divide_or_zero(Floats a, Floats b) {
+  const Ints zero = b == 0.0f;
+  return select(zero, Floats{}, a / select(zero, splat(1.0f), b));
+}
+static inline Floats inverse_or_zero(Floats v) { return divide_or_zero(splat(1.0f), v); }
+/// Each lane rounded to the nearest finite f16.
+static inline Floats to_half_grid(Floats v) {
+  float lanes[kLanes];
+  store(lanes, v);
+  for (float& lane : lanes) lane = to_float(to_half_saturated(lane));
+  return load(lanes);
+}
+
+/// Sixteen blocks of `count` weights, one per lane.
+struct Batch {
+  const float* x;  // [count, 16]
+  const float* w;  // [count, 16], what each squared error costs; null: 1
+  int count;
+};
+
+/// Cost of the errors of row k of a batch.
+template <bool weighted>
+static inline Floats cost(const Batch& batch, int k, int lane) {
+  if constexpr (weighted) return load(batch.w + k * kBatch + lane);
+  return splat(1.0f);
+}
