@@ -47,6 +47,7 @@ class ForwardPass {
   /// The whole pass, by every worker of a region.
   void run(const Worker& worker) {
     embed(worker);
+    worker.barrier();  // the first norm takes whole column tiles, not the rows that a worker has embedded
     for (int l = 0; l < config_.n_layers; ++l) layer(worker, l);
     head(worker);
   }

@@ -1,0 +1,17 @@
+/// Links the compiled library: tiers, loaders, tokenizers. Exit code 0 means that it works.
+
+#include <plumb/model/model.hpp>
+#include <plumb/model/presets.hpp>
+
+#include <cstdio>
+
+int main() {
+  plumb::ModelConfig config = plumb::presets::llama_3_2_1b();
+  std::printf("%s on %s\n", config.name.c_str(), plumb::active_kernels().name);
+  try {
+    plumb::Model::load("no such file");
+  } catch (const plumb::Error& error) {
+    return error.code() == plumb::ErrorCode::io ? 0 : 1;
+  }
+  return 1;
+}
