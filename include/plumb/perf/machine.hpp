@@ -1,0 +1,118 @@
+#pragma once
+/// @file
+/// The machine profile: what this machine's memory, arithmetic and threads can do at best, measured, saved, compared.
+/// A prediction divides the ledger by it.
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plumb/perf/system_info.hpp"
+
+namespace plumb {
+
+/// Kinds of arithmetic whose peak rate is measured. A multiply-add is two operations.
+enum class Arithmetic { f32, bf16, int8 };
+
+constexpr std::string_view arithmetic_name(Arithmetic kind) {
+  switch (kind) {
+    case Arithmetic::f32: return "f32";
+    case Arithmetic::bf16: return "bf16";
+    case Arithmetic::int8: return "int8";
+  }
+  return "unknown";
+}
+
+/// Bytes per second when `threads` threads read `working_set` bytes (all together, each its own part) again and again.
+struct BandwidthPoint {
+  int threads = 1;
+  double working_set = 0;
+  double bytes_per_second = 0;
+  bool operator==(const BandwidthPoint&) const = default;
+};
+
+/// Operations per second of a register-only loop in one kernel tier.
+struct PeakRate {
+  std::string isa;
+  Arithmetic kind = Arithmetic::f32;
+  int threads = 1;
+  double per_second = 0;
+  bool operator==(const PeakRate&) const = default;
+};
+
+/// Seconds that a team of threads needs to meet.
+struct SyncCost {
+  int threads = 1;
+  double barrier = 0;  ///< one barrier inside a region
+  double region = 0;   ///< to open and close a parallel region
+  bool operator==(const SyncCost&) const = default;
+};
+
+/// A measured machine.
+struct Machine {
+  static constexpr int kSchema = 1;  ///< version of the JSON layout; other versions are refused
+
+  SystemInfo system;
+  std::string isa;                         ///< best kernel tier
+  std::vector<BandwidthPoint> bandwidths;  ///< ordered by threads, then working set
+  std::vector<PeakRate> peaks;
+  std::vector<SyncCost> syncs;
+  double measured_at = 0;        ///< seconds since 1970
+  double measuring_seconds = 0;  ///< how long the measurement took
+
+  /// Thread counts that were measured, rising.
+  std::vector<int> thread_counts() const;
+  /// The largest measured thread count.
+  int max_threads() const;
+  /// Read bandwidth for a working set that is read again and again, interpolated between measured sizes on a
+  /// logarithmic scale and between thread counts linearly. 0 when nothing was measured.
+  double bandwidth(double working_set, int threads) const;
+  /// Bandwidth far beyond every cache.
+  double memory_bandwidth(int threads) const;
+  /// Peak operations per second in the best tier; 0 when not measured.
+  double peak(Arithmetic kind, int threads) const;
+  double barrier_seconds(int threads) const;
+  double region_seconds(int threads) const;
+
+  /// Fewest threads that reach 97% of the best memory bandwidth: beyond it decoding of large models gains nothing.
+  int decode_saturation() const;
+  /// Fewest threads that reach 97% of the best int8 (or f32) rate: beyond it reading prompts gains nothing.
+  int prefill_saturation() const;
+  /// Sentences about what makes this profile or a run with `threads` threads doubtful: oversubscription, load, quota.
+  std::vector<std::string> warnings(int threads) const;
+  /// Whether `other` is the same kind of machine, so that a saved profile of one serves the other.
+  bool same_machine(const SystemInfo& other, std::string_view other_isa) const;
+
+  std::string to_json() const;
+  /// @throws Error{bad_value, missing_key, wrong_type, duplicate, unsupported_version} naming `where` and the field.
+  static Machine from_json(std::string_view text, std::string_view where);
+};
+
+/// How to measure. The library never prints: progress goes to the callback.
+struct MachineOptions {
+  std::vector<int> threads;  ///< thread counts; empty: 1, 2, 4, ... and all usable processors
+  double max_working_set = 0;  ///< bytes of memory to read at most; 0: four times the last cache, within reason
+  std::function<void(double fraction, std::string_view what)> progress;
+};
+
+/// Measures this machine. @throws Error{out_of_memory, invalid_argument, unsupported_isa}.
+Machine measure_machine(const MachineOptions& options = {});
+
+/// Where this user's profile lies: $XDG_CACHE_HOME/plumb/machine.json or ~/.cache/plumb/machine.json. Empty when
+/// neither variable is set.
+std::filesystem::path machine_cache_path();
+
+/// Writes a profile as JSON, through a temporary file. Creates the folder. @throws Error{io}.
+void save_machine(const Machine& machine, const std::filesystem::path& path);
+
+/// Reads a profile. @throws as Machine::from_json, and Error{io, truncated}.
+Machine load_machine(const std::filesystem::path& path);
+
+/// The saved profile of this user if it is of this machine and readable by this version, else a fresh measurement
+/// (saved when that is possible).
+Machine load_or_measure_machine(const MachineOptions& options = {});
+
+}  // namespace plumb

@@ -1,0 +1,133 @@
+/// `plumb machine`: measures this machine's ceilings and shows them.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <unistd.h>
+
+#include "commands.hpp"
+#include "plumb/perf/machine.hpp"
+#include "progress.hpp"
+#include "table.hpp"
+#include "units.hpp"
+
+namespace plumb::cli {
+namespace {
+
+struct MachineCommand {
+  std::vector<int> threads;
+  std::string file;
+  Format format = Format::text;
+  bool save = false, saved = false;
+};
+
+std::string caches_text(const SystemInfo& system) {
+  std::string text;
+  for (const CacheInfo& cache : system.caches)
+    text += fmt::format("{}L{} {} per {} processor{}", text.empty() ? "" : ", ", cache.level, binary_size(cache.bytes),
+                        cache.shared_by, cache.shared_by == 1 ? "" : "s");
+  return text.empty() ? "unknown" : text;
+}
+
+std::string system_text(const Machine& machine) {
+  const SystemInfo& s = machine.system;
+  std::string text = fmt::format("{}{}: {} processors ({} usable), {} cores, {} package{}\n", s.cpu.empty() ? "unknown CPU" : s.cpu,
+                                 s.virtual_machine ? " (virtual machine)" : "", s.processors, s.usable, s.cores,
+                                 s.packages, s.packages == 1 ? "" : "s");
+  text += fmt::format("caches   {}\n", caches_text(s));
+  text += fmt::format("memory   {} ({} available), pages {}, huge pages {}\n", binary_size(s.memory_bytes),
+                      binary_size(s.memory_available), binary_size(s.page_bytes),
+                      s.huge_pages.empty() ? "unknown" : s.huge_pages);
+  text += fmt::format("governor {}   kernels {}   load {:.2f}   measured in {:.1f} s\n",
+                      s.governor.empty() ? "not shown" : s.governor, machine.isa, s.load_average,
+                      machine.measuring_seconds);
+  return text;
+}
+
+Table bandwidth_table(const Machine& machine) {
+  std::vector<std::pair<std::string, Table::Align>> columns{{"working set", Table::Align::right}};
+  const std::vector<int> counts = machine.thread_counts();
+  for (const int count : counts)
+    columns.emplace_back(fmt::format("GB/s, {} thread{}", count, count == 1 ? "" : "s"), Table::Align::right);
+  Table table(std::move(columns));
+  for (const BandwidthPoint& point : machine.bandwidths) {
+    if (point.threads != counts.front()) continue;
+    std::vector<std::string> cells{binary_size(point.working_set)};
+    for (const int count : counts)
+      cells.push_back(fmt::format("{:.1f}", machine.bandwidth(point.working_set, count) / 1e9));
+    table.add(std::move(cells));
+  }
+  return table;
+}
+
+Table rate_table(const Machine& machine) {
+  Table table({{"tier", Table::Align::left},
+               {"arithmetic", Table::Align::left},
+               {"threads", Table::Align::right},
+               {"GOP/s", Table::Align::right}});
+  for (const PeakRate& rate : machine.peaks)
+    table.add({rate.isa, std::string(arithmetic_name(rate.kind)), std::to_string(rate.threads),
+               fmt::format("{:.0f}", rate.per_second / 1e9)});
+  return table;
+}
+
+Table sync_table(const Machine& machine) {
+  Table table({{"threads", Table::Align::right},
+               {"barrier", Table::Align::right},
+               {"parallel region", Table::Align::right}});
+  for (const SyncCost& sync : machine.syncs)
+    table.add({std::to_string(sync.threads), time_text(sync.barrier), time_text(sync.region)});
+  return table;
+}
+
+void print(const Machine& machine, Format format) {
+  if (format == Format::json) return (void)fmt::print("{}\n", machine.to_json());
+  const auto show = [&](const Table& table) {
+    fmt::print("{}\n", format == Format::csv ? table.csv() : format == Format::md ? table.markdown() : table.text());
+  };
+  if (format == Format::text) fmt::print("{}\n", system_text(machine));
+  show(bandwidth_table(machine));
+  show(rate_table(machine));
+  show(sync_table(machine));
+  if (format != Format::text) return;
+  fmt::print("decoding gains nothing beyond {} threads, reading a prompt nothing beyond {}\n",
+             machine.decode_saturation(), machine.prefill_saturation());
+  for (const std::string& warning : machine.warnings(machine.max_threads())) fmt::print("warning: {}\n", warning);
+}
+
+void run(const MachineCommand& command) {
+  Machine machine;
+  if (!command.file.empty()) {
+    machine = load_machine(command.file);
+  } else if (command.saved) {
+    machine = load_machine(machine_cache_path());
+  } else {
+    Progress progress;
+    machine = measure_machine({.threads = command.threads, .max_working_set = 0, .progress = progress.callback()});
+  }
+  print(machine, command.format);
+  if (command.save) {
+    const std::filesystem::path path = machine_cache_path();
+    if (path.empty()) throw Error(ErrorCode::io, "no cache folder: neither XDG_CACHE_HOME nor HOME is set");
+    save_machine(machine, path);
+    fmt::print(stderr, "saved as {}\n", path.string());
+  }
+}
+
+}  // namespace
+
+void add_machine(CLI::App& app) {
+  auto command = std::make_shared<MachineCommand>();
+  CLI::App& sub = *app.add_subcommand(
+      "machine", "Measure this machine: bandwidth of caches and memory, peak arithmetic, cost of meeting");
+  sub.add_option("--threads", command->threads, "Thread counts to measure (default: 1, 2, 4, ... all)")->delimiter(',');
+  sub.add_flag("--save", command->save, "Keep the profile for later predictions");
+  auto* file = sub.add_option("--file", command->file, "Show this profile instead of measuring");
+  sub.add_flag("--saved", command->saved, "Show the saved profile instead of measuring")->excludes(file);
+  add_format(sub, command->format);
+  sub.callback([command] { run(*command); });
+}
+
+}  // namespace plumb::cli

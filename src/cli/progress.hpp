@@ -1,0 +1,38 @@
+#pragma once
+/// One line on stderr that says how far a long command is; nothing when stderr is no terminal.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <functional>
+#include <string_view>
+
+namespace plumb::cli {
+
+class Progress {
+ public:
+  Progress() : on_(::isatty(STDERR_FILENO) == 1) {}
+  ~Progress() {
+    if (shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void show(double fraction, std::string_view what) {
+    if (!on_) return;
+    shown_ = true;
+    fmt::print(stderr, "\r\x1b[K{:3.0f}% {}", 100 * fraction, what);
+    std::fflush(stderr);
+  }
+  /// For the library's progress callbacks; must not outlive this.
+  std::function<void(double, std::string_view)> callback() {
+    return [this](double fraction, std::string_view what) { show(fraction, what); };
+  }
+
+ private:
+  bool on_;
+  bool shown_ = false;
+};
+
+}  // namespace plumb::cli

@@ -1,0 +1,21 @@
+// The order is the meaning here.
+// clang-format off
+#include "probes.hpp"
+#include "kernels/prelude.hpp"
+#include "kernels/avx512_vnni/begin.hpp"
+#include "kernels/avx512/simd.hpp"
+#include "kernels/avx512_vnni/dot4.hpp"
+#include "kernels/generic/probe.hpp"
+#include "kernels/avx512_vnni/end.hpp"
+// clang-format on
+
+namespace plumb::kernels {
+
+const ProbeTable& avx512_vnni_probes() {
+  constexpr int kF32 = 12, kInt8 = 12;  // chains: two ports of latency 5 need 10
+  static const ProbeTable table{avx512_vnni::probe_read, avx512_vnni::probe_f32<kF32>, kF32 * 16 * 2.0,
+                                avx512_vnni::probe_int8<kInt8>, kInt8 * 4 * 64 * 2.0};
+  return table;
+}
+
+}  // namespace plumb::kernels

@@ -1,0 +1,15 @@
+#include "probes.hpp"
+
+namespace plumb {
+
+const ProbeTable& probes_for(Isa isa) {
+  switch (isa) {
+    case Isa::scalar: return kernels::scalar_probes();
+    case Isa::avx2: return kernels::avx2_probes();
+    case Isa::avx512: return kernels::avx512_probes();
+    case Isa::avx512_vnni: return kernels::avx512_vnni_probes();
+  }
+  return kernels::scalar_probes();
+}
+
+}  // namespace plumb
