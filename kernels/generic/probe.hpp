@@ -39,8 +39,8 @@ static float probe_f32(std::int64_t iterations) {
   return sum;
 }
 
-// Four dot4 in each of `Chains` independent chains. The weights change from step to step (a load from the first-level cache), so
-// that no part of a dot product is the same twice and could be computed once.
+// Four dot4 in each of `Chains` independent chains. The weights change from step to step (a load from the first-level
+// cache), so that no part of a dot product is the same twice and could be computed once.
 template <int Chains>
 static float probe_int8(std::int64_t iterations) {
   std::uint8_t weights[16 * 64];

@@ -7,5 +7,6 @@
 namespace plumb::cli {
 
 void add_inspect(CLI::App& app);
+void add_machine(CLI::App& app);
 
 }  // namespace plumb::cli

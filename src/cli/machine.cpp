@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
 #include <cstdio>
 #include <filesystem>
 #include <string>
-#include <unistd.h>
 
 #include "commands.hpp"
+#include "plumb/core/error.hpp"
 #include "plumb/perf/machine.hpp"
 #include "progress.hpp"
 #include "table.hpp"
@@ -33,9 +34,9 @@ std::string caches_text(const SystemInfo& system) {
 
 std::string system_text(const Machine& machine) {
   const SystemInfo& s = machine.system;
-  std::string text = fmt::format("{}{}: {} processors ({} usable), {} cores, {} package{}\n", s.cpu.empty() ? "unknown CPU" : s.cpu,
-                                 s.virtual_machine ? " (virtual machine)" : "", s.processors, s.usable, s.cores,
-                                 s.packages, s.packages == 1 ? "" : "s");
+  std::string text = fmt::format("{}{}: {} processors ({} usable), {} cores, {} package{}\n",
+                                 s.cpu.empty() ? "unknown CPU" : s.cpu, s.virtual_machine ? " (virtual machine)" : "",
+                                 s.processors, s.usable, s.cores, s.packages, s.packages == 1 ? "" : "s");
   text += fmt::format("caches   {}\n", caches_text(s));
   text += fmt::format("memory   {} ({} available), pages {}, huge pages {}\n", binary_size(s.memory_bytes),
                       binary_size(s.memory_available), binary_size(s.page_bytes),
@@ -74,9 +75,8 @@ Table rate_table(const Machine& machine) {
 }
 
 Table sync_table(const Machine& machine) {
-  Table table({{"threads", Table::Align::right},
-               {"barrier", Table::Align::right},
-               {"parallel region", Table::Align::right}});
+  Table table(
+      {{"threads", Table::Align::right}, {"barrier", Table::Align::right}, {"parallel region", Table::Align::right}});
   for (const SyncCost& sync : machine.syncs)
     table.add({std::to_string(sync.threads), time_text(sync.barrier), time_text(sync.region)});
   return table;
@@ -105,12 +105,12 @@ void run(const MachineCommand& command) {
     machine = load_machine(machine_cache_path());
   } else {
     Progress progress;
-    machine = measure_machine({.threads = command.threads, .max_working_set = 0, .progress = progress.callback()});
+    machine = measure_machine({.threads = command.threads, .progress = progress.callback()});
   }
   print(machine, command.format);
   if (command.save) {
     const std::filesystem::path path = machine_cache_path();
-    if (path.empty()) throw Error(ErrorCode::io, "no cache folder: neither XDG_CACHE_HOME nor HOME is set");
+    if (path.empty()) throw plumb::Error(ErrorCode::io, "no cache folder: neither XDG_CACHE_HOME nor HOME is set");
     save_machine(machine, path);
     fmt::print(stderr, "saved as {}\n", path.string());
   }

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every command");
   plumb::cli::add_inspect(app);
+  plumb::cli::add_machine(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -85,6 +85,20 @@ double Machine::peak(Arithmetic kind, int threads) const {
   });
 }
 
+double Machine::kernel_rate(DType type, double columns, int threads) const {
+  const double x = std::log2(std::max(columns, 1.0));
+  return at_threads(kernels, threads, [&](int count) {
+    // Seconds per multiply-add are what adds up, so they are what is interpolated.
+    std::vector<std::pair<double, double>> points;
+    for (const KernelRate& rate : kernels)
+      if (rate.isa == isa && rate.type == type && rate.threads == count && rate.macs_per_second > 0)
+        points.emplace_back(std::log2(rate.columns), 1 / rate.macs_per_second);
+    std::sort(points.begin(), points.end());
+    const double seconds = interpolate(points, x);
+    return seconds > 0 ? 1 / seconds : 0.0;
+  });
+}
+
 double Machine::barrier_seconds(int threads) const {
   return at_threads(syncs, threads, [&](int count) {
     for (const SyncCost& cost : syncs)

@@ -83,6 +83,12 @@ Arithmetic read_arithmetic(const JsonFields& json) {
   json.refuse("kind", "is " + plumb::quote(name) + ", expected f32, bf16 or int8");
 }
 
+DType read_type(const JsonFields& json) {
+  const std::string name = json.get_string("type");
+  if (const auto type = dtype_from_name(name)) return *type;
+  json.refuse("type", "is " + plumb::quote(name) + ", expected the name of a weight type");
+}
+
 }  // namespace
 
 std::string Machine::to_json() const {
@@ -91,7 +97,7 @@ std::string Machine::to_json() const {
                {"measured_at", measured_at},
                {"measuring_seconds", measuring_seconds},
                {"system", system_json(system)}};
-  json["bandwidths"] = json["peaks"] = json["syncs"] = Json::array();
+  json["bandwidths"] = json["peaks"] = json["kernels"] = json["syncs"] = Json::array();
   for (const BandwidthPoint& point : bandwidths)
     json["bandwidths"].push_back(
         {{"threads", point.threads}, {"working_set", point.working_set}, {"bytes_per_second", point.bytes_per_second}});
@@ -100,6 +106,12 @@ std::string Machine::to_json() const {
                              {"kind", arithmetic_name(peak.kind)},
                              {"threads", peak.threads},
                              {"per_second", peak.per_second}});
+  for (const KernelRate& kernel : kernels)
+    json["kernels"].push_back({{"isa", kernel.isa},
+                               {"type", dtype_name(kernel.type)},
+                               {"threads", kernel.threads},
+                               {"columns", kernel.columns},
+                               {"macs_per_second", kernel.macs_per_second}});
   for (const SyncCost& sync : syncs)
     json["syncs"].push_back({{"threads", sync.threads}, {"barrier", sync.barrier}, {"region", sync.region}});
   return json.dump(1, ' ', false, Json::error_handler_t::replace);
@@ -123,6 +135,10 @@ Machine Machine::from_json(std::string_view text, std::string_view where) {
   for (const JsonFields& peak : json.objects_or_empty("peaks"))
     machine.peaks.push_back({printable(peak.get_string("isa")), read_arithmetic(peak),
                              peak.get_int("threads", 1, kMaxThreads), rate(peak, "per_second")});
+  for (const JsonFields& kernel : json.objects_or_empty("kernels"))
+    machine.kernels.push_back({printable(kernel.get_string("isa")), read_type(kernel),
+                               kernel.get_int("threads", 1, kMaxThreads), kernel.get_int("columns", 1, 1 << 20),
+                               rate(kernel, "macs_per_second")});
   for (const JsonFields& sync : json.objects_or_empty("syncs"))
     machine.syncs.push_back(
         {sync.get_int("threads", 1, kMaxThreads), amount(sync, "barrier", 1e3), amount(sync, "region", 1e3)});

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 
+#include "measure_kernels.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
@@ -21,6 +22,7 @@ namespace {
 constexpr double kSmallestSet = 32 << 10;  // bytes; below it loops are too short to time
 constexpr int kRepeats = 5;                // odd: the median is one of them
 constexpr double kSlice = 3e-3;            // seconds of one repetition
+constexpr double kKernelSteps = 20;        // how long the kernels take, in steps of the progress
 
 /// Thread counts to measure: what the caller wants, else powers of two up to all usable processors.
 std::vector<int> thread_counts(const MachineOptions& options, const SystemInfo& system) {
@@ -135,7 +137,7 @@ Machine measure_machine(const MachineOptions& options) {
   const std::vector<int> counts = thread_counts(options, machine.system);
   const std::vector<double> sets = working_sets(options, machine.system);
 
-  const double steps = static_cast<double>(counts.size()) * (static_cast<double>(sets.size()) + 2);
+  const double steps = static_cast<double>(counts.size()) * (static_cast<double>(sets.size()) + 2 + kKernelSteps);
   double done = 0;
   const auto advance = [&](double by, const std::string& what) {
     done += by;
@@ -147,6 +149,12 @@ Machine measure_machine(const MachineOptions& options) {
                       [&] { advance(1, fmt::format("memory, {} threads", threads)); });
     measure_peaks(threads, machine);
     advance(2, fmt::format("arithmetic, {} threads", threads));
+    if (options.kernels)
+      measure_kernels(threads, isa, machine.kernels, [&](double part, std::string_view type) {
+        advance(kKernelSteps * part, fmt::format("{} kernel, {} threads", type, threads));
+      });
+    else
+      advance(kKernelSteps, "");
   }
   machine.measured_at = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   machine.measuring_seconds = now_seconds() - start;

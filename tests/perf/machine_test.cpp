@@ -35,6 +35,8 @@ Machine round_machine() {
     machine.peaks.push_back({"avx2", Arithmetic::f32, threads, 64e9 * scale});
     machine.peaks.push_back({"avx2", Arithmetic::int8, threads, 256e9 * scale});
     machine.peaks.push_back({"scalar", Arithmetic::f32, threads, 1e9 * scale});
+    for (int columns : {1, 16})
+      machine.kernels.push_back({"avx2", DType::q4_0, threads, columns, columns * 10e9 * scale});
     machine.syncs.push_back({threads, threads == 1 ? 0 : 1e-7 * threads, 1e-6 * threads});
   }
   return machine;
@@ -51,6 +53,10 @@ TEST(Machine, LooksUpBetweenMeasuredPoints) {
   EXPECT_DOUBLE_EQ(machine.memory_bandwidth(2), 20e9);
   EXPECT_DOUBLE_EQ(machine.peak(Arithmetic::f32, 1), 64e9);  // of the best tier, not of another
   EXPECT_DOUBLE_EQ(machine.peak(Arithmetic::bf16, 1), 0);
+  EXPECT_DOUBLE_EQ(machine.kernel_rate(DType::q4_0, 1, 1), 10e9);
+  EXPECT_DOUBLE_EQ(machine.kernel_rate(DType::q4_0, 16, 2), 320e9);
+  EXPECT_DOUBLE_EQ(machine.kernel_rate(DType::q4_0, 4, 1), 1 / ((1 / 10e9 + 1 / 160e9) / 2));  // half way in log2
+  EXPECT_DOUBLE_EQ(machine.kernel_rate(DType::q8_0, 4, 1), 0);
   EXPECT_DOUBLE_EQ(machine.barrier_seconds(4), 4e-7);
   EXPECT_DOUBLE_EQ(Machine().bandwidth(1e6, 1), 0);
   EXPECT_EQ(Machine().max_threads(), 1);
@@ -82,6 +88,7 @@ TEST(Machine, JsonGivesEverythingBack) {
   const Machine back = Machine::from_json(machine.to_json(), "profile");
   EXPECT_EQ(back.bandwidths, machine.bandwidths);
   EXPECT_EQ(back.peaks, machine.peaks);
+  EXPECT_EQ(back.kernels, machine.kernels);
   EXPECT_EQ(back.syncs, machine.syncs);
   EXPECT_EQ(back.isa, machine.isa);
   EXPECT_EQ(back.measured_at, machine.measured_at);
@@ -115,6 +122,8 @@ TEST(Machine, HostileProfilesAreRefused) {
       {"threads huge", [](Json& j) { j["peaks"][0]["threads"] = 1 << 30; }, ErrorCode::bad_value},
       {"no peaks", [](Json& j) { j.erase("peaks"); }, ErrorCode::missing_key},
       {"unknown arithmetic", [](Json& j) { j["peaks"][0]["kind"] = "f64"; }, ErrorCode::bad_value},
+      {"unknown type", [](Json& j) { j["kernels"][0]["type"] = "Q9_9"; }, ErrorCode::bad_value},
+      {"columns zero", [](Json& j) { j["kernels"][0]["columns"] = 0; }, ErrorCode::bad_value},
       {"peaks an object", [](Json& j) { j["peaks"] = Json::object(); }, ErrorCode::wrong_type},
       {"peak a number", [](Json& j) { j["peaks"][0] = 1; }, ErrorCode::wrong_type},
       {"cores zero", [](Json& j) { j["system"]["cores"] = 0; }, ErrorCode::bad_value},
@@ -157,6 +166,7 @@ TEST(Machine, MeasuresThisOne) {  // sanity only: no figure here depends on how 
   MachineOptions options;
   options.threads = {1, 2};
   options.max_working_set = 1 << 20;
+  options.kernels = false;
   options.progress = [&](double fraction, std::string_view) {
     EXPECT_GE(fraction, progress);
     progress = fraction;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plumb/core/dtype.hpp"
 #include "plumb/perf/system_info.hpp"
 
 namespace plumb {
@@ -43,6 +44,17 @@ struct PeakRate {
   bool operator==(const PeakRate&) const = default;
 };
 
+/// Multiply-adds per second of the matmul kernel of one weight type: `columns` tokens against a calibration matrix that
+/// stays in the second-level cache. One column is decoding. Unpacking the weights is part of it.
+struct KernelRate {
+  std::string isa;
+  DType type = DType::f32;
+  int threads = 1;
+  int columns = 1;
+  double macs_per_second = 0;
+  bool operator==(const KernelRate&) const = default;
+};
+
 /// Seconds that a team of threads needs to meet.
 struct SyncCost {
   int threads = 1;
@@ -59,6 +71,7 @@ struct Machine {
   std::string isa;                         ///< best kernel tier
   std::vector<BandwidthPoint> bandwidths;  ///< ordered by threads, then working set
   std::vector<PeakRate> peaks;
+  std::vector<KernelRate> kernels;
   std::vector<SyncCost> syncs;
   double measured_at = 0;        ///< seconds since 1970
   double measuring_seconds = 0;  ///< how long the measurement took
@@ -74,6 +87,8 @@ struct Machine {
   double memory_bandwidth(int threads) const;
   /// Peak operations per second in the best tier; 0 when not measured.
   double peak(Arithmetic kind, int threads) const;
+  /// Multiply-adds per second of the kernel for `type` at `columns` columns, interpolated; 0 when not measured.
+  double kernel_rate(DType type, double columns, int threads) const;
   double barrier_seconds(int threads) const;
   double region_seconds(int threads) const;
 
@@ -93,9 +108,10 @@ struct Machine {
 
 /// How to measure. The library never prints: progress goes to the callback.
 struct MachineOptions {
-  std::vector<int> threads;  ///< thread counts; empty: 1, 2, 4, ... and all usable processors
+  std::vector<int> threads;    ///< thread counts; empty: 1, 2, 4, ... and all usable processors
+  bool kernels = true;         ///< measure the matmul kernels of every weight type too
   double max_working_set = 0;  ///< bytes of memory to read at most; 0: four times the last cache, within reason
-  std::function<void(double fraction, std::string_view what)> progress;
+  std::function<void(double fraction, std::string_view what)> progress = {};
 };
 
 /// Measures this machine. @throws Error{out_of_memory, invalid_argument, unsupported_isa}.
