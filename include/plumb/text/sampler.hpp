@@ -3,6 +3,7 @@
 /// From logits to the next token: penalties, filters, temperature, one draw.
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -38,22 +39,28 @@ struct SamplerOptions {
   float presence_penalty = 0.0f;     ///< subtracted from every token that occurred recently
   std::int64_t penalty_last_n = 64;  ///< how many tokens are recent; 0 = none, -1 = all
 
-  std::vector<LogitBias> logit_bias;
+  std::vector<LogitBias> logit_bias = {};
   std::uint64_t seed = 0;      ///< the same seed and logits give the same tokens, on every platform
   std::int64_t logprobs = -1;  ///< also report log-probabilities: -1 none, 0 of the chosen token, n of the n best too
 };
 
 /// Draws tokens. Holds the history that penalties look at, the random state and its scratch memory: one per sequence.
+/// A copy draws what the original would.
 class Sampler {
  public:
-  /// @throws Error{invalid_argument} naming the option: NaN or negative temperature, probabilities outside [0, 1],
-  /// negative counts, a repetition penalty <= 0, NaN or +infinite bias; {out_of_range} for a biased token >= n_vocab.
+  /// @throws Error{invalid_argument} naming the option: NaN, infinite or negative temperature, probabilities outside
+  /// [0, 1], negative counts, a repetition penalty <= 0, NaN or +infinite bias; {out_of_range} for a biased token
+  /// outside the vocabulary.
   Sampler(SamplerOptions options, std::int64_t n_vocab);
+  Sampler(const Sampler& other);
+  Sampler& operator=(const Sampler& other);
+  Sampler(Sampler&&) noexcept;
+  Sampler& operator=(Sampler&&) noexcept;
+  ~Sampler();
 
   /// The next token, which also joins the history. NaN logits count as impossible and +infinite ones as the largest
-  /// number. Allocates nothing after the first call (with penalty_last_n = -1: while the text keeps to tokens it has
-  /// used). logits: [n_vocab].
-  /// @throws Error{invalid_argument} when logits.size() differs from n_vocab, {bad_value} when no logit is a number.
+  /// number. Takes O(n_vocab) time and allocates nothing after the first call. logits: [n_vocab].
+  /// @throws Error{invalid_argument} when logits.size() is not n_vocab, {bad_value} when no token is possible.
   Token sample(std::span<const float> logits);
 
   /// Adds a token that was not drawn here (the prompt) to the history. @throws Error{out_of_range}.
@@ -61,18 +68,16 @@ class Sampler {
   /// As new: no history, the seed again.
   void reset();
 
-  const SamplerOptions& options() const { return options_; }
-  /// log-probability of the last token under softmax(logits): the model's own opinion, before any option. Needs
-  /// options().logprobs >= 0; 0 otherwise.
-  float logprob() const { return logprob_; }
+  const SamplerOptions& options() const;
+  /// log-probability of the last token under softmax(logits): the model's own opinion, before any option. 0 unless
+  /// options().logprobs >= 0.
+  float logprob() const;
   /// The options().logprobs most probable tokens of the last call, best first, lowest id first among equals.
-  std::span<const TokenLogprob> top_logprobs() const { return top_logprobs_; }
+  std::span<const TokenLogprob> top_logprobs() const;
 
  private:
-  SamplerOptions options_;
-  std::int64_t n_vocab_;
-  float logprob_ = 0.0f;
-  std::vector<TokenLogprob> top_logprobs_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace plumb
