@@ -47,7 +47,11 @@ inline std::vector<std::int32_t> read_tokens(const std::filesystem::path& path) 
 
 }  // namespace plumb::test
 
-/// Skips the test, visibly, where the shared fixtures are absent.
-#define PLUMB_REQUIRE_FIXTURES()     \
-  if (!plumb::test::have_fixtures()) \
-  GTEST_SKIP() << "shared fixtures not found at " << plumb::test::fixtures_dir() << "; set PLUMB_FIXTURES"
+/// Skips the test, visibly, where the shared fixtures are absent; fails it where PLUMB_FIXTURES_REQUIRED is set, so
+/// that a run that counts cannot pass without them.
+#define PLUMB_REQUIRE_FIXTURES()                                                                           \
+  if (plumb::test::have_fixtures()) {                                                                      \
+  } else if (std::getenv("PLUMB_FIXTURES_REQUIRED") != nullptr)                                            \
+    FAIL() << "shared fixtures not found at " << plumb::test::fixtures_dir() << ", and they are required"; \
+  else                                                                                                     \
+    GTEST_SKIP() << "shared fixtures not found at " << plumb::test::fixtures_dir() << "; set PLUMB_FIXTURES"
