@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   app.set_help_all_flag("--help-all", "Help of every command");
   plumb::cli::add_inspect(app);
   plumb::cli::add_machine(app);
+  plumb::cli::add_quantize(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -51,12 +51,14 @@ static inline Floats divide_or_zero(Floats a, Floats b) {
   return select(zero, Floats{}, a / select(zero, splat(1.0f), b));
 }
 static inline Floats inverse_or_zero(Floats v) { return divide_or_zero(splat(1.0f), v); }
-/// Each lane rounded to the nearest finite f16.
+/// Each lane rounded to the nearest finite f16 (ties to even): to_float(to_half_saturated(v)).
 static inline Floats to_half_grid(Floats v) {
-  float lanes[kLanes];
-  store(lanes, v);
-  for (float& lane : lanes) lane = to_float(to_half_saturated(lane));
-  return load(lanes);
+  const Ints sign = (Ints)v & (Ints)splat(-0.0f);
+  const Floats magnitude = smaller(absolute(v), splat(65504.0f));
+  const Floats subnormal = (magnitude + 0.75f) - 0.75f;  // below 2^-14 steps of 2^-24: those of f32 in [0.5, 1)
+  const Ints bits = (Ints)magnitude;
+  const Ints normal = (bits + 0xFFF + ((bits >> 13) & 1)) & ~0x1FFF;  // above, 13 fraction bits fewer than f32
+  return (Floats)((Ints)select(magnitude < 0x1p-14f, subnormal, (Floats)normal) | sign);
 }
 
 /// Sixteen blocks of `count` weights, one per lane.

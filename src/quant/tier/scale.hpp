@@ -30,11 +30,10 @@ struct Mxfp4Values {
   static constexpr float kE2m1[8] = {0, 1, 2, 3, 4, 6, 8, 12};
 };
 
-/// Where to start: the weight of largest magnitude lands on -level, and on +level where the grid is not symmetric.
+/// Where to start: the weight of largest magnitude lands on each of these values, negative ones mirror the block.
 struct ScaleStarts {
   const float* levels;
   int count;
-  bool both_signs;
 };
 
 /// Sums over a lane for values v nearest to x / d.
@@ -86,9 +85,8 @@ static inline Floats search_scale(const Batch& batch, int lane, const Values& va
                                   int rounds) {
   const Floats top = extreme(batch, lane);
   Floats best_gain{}, best{};
-  for (int i = 0; i < starts.count * (starts.both_signs ? 2 : 1); ++i) {
-    const float level = i < starts.count ? -starts.levels[i] : starts.levels[i - starts.count];
-    const ScaleSums sums = scale_sums<weighted>(batch, lane, values, top / splat(level));
+  for (int i = 0; i < starts.count; ++i) {
+    const ScaleSums sums = scale_sums<weighted>(batch, lane, values, top / splat(starts.levels[i]));
     const Floats fit = divide_or_zero(sums.xv, sums.vv);
     const Ints better = fit * sums.xv > best_gain;
     best = select(better, fit, best);
@@ -101,9 +99,10 @@ static inline Floats search_scale(const Batch& batch, int lane, const Values& va
   return best;
 }
 
-/// The searched scale as f16, or the f16 scale of plain rounding (extreme / level) where that one is better.
+/// The searched scale as f16, or the f16 scale of plain rounding (extreme / level) where that one is better: with many
+/// codes the rounding of the scale to f16 can cost more than the search gained.
 template <bool weighted, class Values>
-static inline Floats search_half_scale(const Batch& batch, int lane, const Values& values, const ScaleStarts& starts,
+static inline Floats search_fine_scale(const Batch& batch, int lane, const Values& values, const ScaleStarts& starts,
                                        int rounds, float plain_level) {
   const Floats found = to_half_grid(search_scale<weighted>(batch, lane, values, starts, rounds));
   const Floats plain = to_half_grid(extreme(batch, lane) / splat(plain_level));

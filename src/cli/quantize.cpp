@@ -1,0 +1,113 @@
+/// `plumb quantize IN OUT`: a model file into a smaller one.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "commands.hpp"
+#include "plumb/core/printable.hpp"
+#include "plumb/quant/importance.hpp"
+#include "plumb/quant/quantize_model.hpp"
+
+namespace plumb::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct QuantizeArguments {
+  std::string in, out, type = "q4_k_m", method = "search", imatrix;
+  int threads = 0;
+  bool allow_nonfinite = false, quiet = false;
+};
+
+/// One line that is written over itself on a terminal, and a line for each tensor elsewhere.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+  void show(const QuantizeProgress& p) {
+    if (quiet_) return;
+    const bool new_tensor = p.index != index_;
+    const auto now = Clock::now();
+    if (terminal_ && (new_tensor || now - last_ > std::chrono::milliseconds(100))) {
+      last_ = now;
+      std::fputs(fmt::format("\r\x1b[K[{}/{}] {:3.0f}%  {}  {} -> {}", p.index + 1, p.count,
+                             100.0 * static_cast<double>(p.bytes_done) / static_cast<double>(p.bytes_total),
+                             printable(p.tensor.name, 60), dtype_name(p.tensor.from), dtype_name(p.tensor.to))
+                     .c_str(),
+                 stderr);
+    } else if (!terminal_ && new_tensor) {
+      std::fputs(fmt::format("[{}/{}] {} {} {} -> {}\n", p.index + 1, p.count, printable(p.tensor.name),
+                             p.tensor.shape.to_string(), dtype_name(p.tensor.from), dtype_name(p.tensor.to))
+                     .c_str(),
+                 stderr);
+    }
+    index_ = p.index;
+  }
+  void clear() const {
+    if (!quiet_ && terminal_) std::fputs("\r\x1b[K", stderr);
+  }
+
+ private:
+  bool quiet_, terminal_;
+  std::size_t index_ = static_cast<std::size_t>(-1);
+  Clock::time_point last_{};
+};
+
+void run(const QuantizeArguments& arguments) {
+  QuantizeOptions options;
+  options.recipe = Recipe::parse(arguments.type);
+  options.method = arguments.method == "nearest" ? QuantMethod::nearest : QuantMethod::search;
+  options.threads = arguments.threads;
+  options.allow_nonfinite = arguments.allow_nonfinite;
+  std::optional<ImportanceMatrix> importance;
+  if (!arguments.imatrix.empty()) options.importance = &importance.emplace(ImportanceMatrix::read(arguments.imatrix));
+  ProgressLine line(arguments.quiet);
+  options.progress = [&](const QuantizeProgress& p) { line.show(p); };
+  options.log = [&](const std::string& message) {
+    line.clear();
+    std::fputs(fmt::format("plumb: {}\n", message).c_str(), stderr);
+  };
+  const auto start = Clock::now();
+  const QuantizeResult result = quantize_model(arguments.in, arguments.out, options);
+  line.clear();
+  if (result.nonfinite > 0)
+    std::fputs(fmt::format("plumb: {} weights were not finite and are 0 now\n", result.nonfinite).c_str(), stderr);
+  if (arguments.quiet) return;
+  std::fputs(fmt::format("{:.1f} MB -> {:.1f} MB, {:.3f} bits per weight, {:.1f} s\n",
+                         static_cast<double>(result.bytes_before) / 1e6, static_cast<double>(result.bytes_after) / 1e6,
+                         result.bits_per_weight(), std::chrono::duration<double>(Clock::now() - start).count())
+                 .c_str(),
+             stderr);
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app) {
+  auto arguments = std::make_shared<QuantizeArguments>();
+  CLI::App* command = app.add_subcommand("quantize", "Turn a model file into a smaller GGUF file");
+  command->add_option("in", arguments->in, "Model file to read")->required();
+  command->add_option("out", arguments->out, "GGUF file to write: complete or not at all")->required();
+  std::string names;
+  for (const std::string_view name : Recipe::names()) names += (names.empty() ? "" : " ") + std::string(name);
+  command
+      ->add_option("--type", arguments->type,
+                   "Recipe (" + names + ") or rules by tensor, first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_0\"")
+      ->capture_default_str();
+  command->add_option("--method", arguments->method, "How scales are chosen")
+      ->check(CLI::IsMember({"nearest", "search"}))
+      ->capture_default_str();
+  command->add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
+  command->add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--allow-nonfinite", arguments->allow_nonfinite, "Write NaN and infinite weights as 0");
+  command->add_flag("--quiet", arguments->quiet, "No progress, no summary");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace plumb::cli
