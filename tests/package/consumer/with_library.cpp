@@ -1,7 +1,6 @@
 /// Links the compiled library: tiers, loaders, tokenizers. Exit code 0 means that it works.
 
-#include <plumb/model/model.hpp>
-#include <plumb/model/presets.hpp>
+#include <plumb/plumb.hpp>
 
 #include <cstdio>
 

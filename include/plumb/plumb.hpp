@@ -1,0 +1,76 @@
+#pragma once
+/// @file
+/// All of plumb. The order of the includes is the order to read the library in: each header builds on those above it.
+/// (Not here: eigen.hpp, which needs Eigen, and headers that only plumb itself needs.)
+
+// clang-format off
+// What everything is made of.
+#include "plumb/core/error.hpp"      // the one exception
+#include "plumb/core/checked.hpp"    // arithmetic that cannot wrap round
+#include "plumb/core/half.hpp"       // 16-bit floats
+#include "plumb/core/dtype.hpp"      // the element types of tensors
+#include "plumb/core/memory.hpp"     // aligned memory
+#include "plumb/core/tensor.hpp"     // shapes, views, owners
+#include "plumb/core/parallel.hpp"   // workers, shares, barriers
+#include "plumb/core/printable.hpp"  // names from strangers, made safe to show
+
+// Model files.
+#include "plumb/io/model_file.hpp"   // named values and named tensors, whatever the format
+#include "plumb/io/open_model.hpp"   // any model file
+#include "plumb/io/gguf.hpp"         // GGUF
+#include "plumb/io/llama2c.hpp"      // llama2.c checkpoints
+#include "plumb/io/gguf_writer.hpp"  // writing GGUF
+
+// Weights in fewer bits.
+#include "plumb/quant/formats.hpp"     // the blocks, byte by byte
+#include "plumb/quant/dequantize.hpp"  // what they mean
+#include "plumb/quant/quantize.hpp"    // making them
+#include "plumb/quant/packed.hpp"      // how kernels want them
+#include "plumb/quant/pack.hpp"
+
+// What this processor can do.
+#include "plumb/cpu/isa.hpp"
+#include "plumb/cpu/kernel_table.hpp"
+#if !defined(PLUMB_COMPILED)
+#include "plumb/cpu/portable.hpp"  // kernels for programs without the compiled library
+#endif
+
+// The operations of a transformer.
+#include "plumb/ops/kinds.hpp"
+#include "plumb/ops/norm.hpp"
+#include "plumb/ops/activation.hpp"
+#include "plumb/ops/softmax.hpp"
+#include "plumb/ops/rope.hpp"
+#include "plumb/ops/weight_matrix.hpp"
+#include "plumb/ops/activations.hpp"
+#include "plumb/ops/matmul.hpp"
+#include "plumb/ops/attention.hpp"
+
+// Text.
+#include "plumb/text/token.hpp"
+#include "plumb/text/vocabulary.hpp"
+#include "plumb/text/tokenizer.hpp"
+#include "plumb/text/sampler.hpp"
+
+// The transformer: its shape, its weights, its memory, one pass; then what a program holds.
+#include "plumb/model/config.hpp"
+#include "plumb/model/check.hpp"
+#include "plumb/model/presets.hpp"
+#include "plumb/model/config_from_gguf.hpp"
+#include "plumb/model/hf_config.hpp"
+#include "plumb/model/tensor_list.hpp"
+#include "plumb/model/weights.hpp"
+#include "plumb/model/batch.hpp"
+#include "plumb/model/kv_cache.hpp"
+#include "plumb/model/scratch.hpp"
+#include "plumb/model/transformer.hpp"
+#include "plumb/model/model.hpp"
+#include "plumb/model/session.hpp"
+
+// What it costs.
+#include "plumb/perf/work.hpp"
+#include "plumb/perf/parameters.hpp"
+#include "plumb/perf/weight_types.hpp"
+#include "plumb/perf/ledger.hpp"
+#include "plumb/perf/machine.hpp"
+// clang-format on
