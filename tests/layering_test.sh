@@ -38,6 +38,7 @@ expect pass include/plumb/eigen.hpp '#include <Eigen/Core>' '#include "plumb/cor
 expect pass include/plumb/plumb.hpp '#include "plumb/perf/ledger.hpp"'
 expect fail include/plumb/ops/a.hpp '#pragma omp parallel'
 expect pass include/plumb/ops/a.hpp '#pragma omp simd'
+expect pass src/quant/a.cpp '#pragma omp parallel'
 expect fail kernels/generic/a.hpp '#pragma omp simd'
 expect fail include/plumb/ops/a.hpp '#include "kernels/scalar/tier.hpp"'
 expect pass src/perf/a.cpp '#include "kernels/avx2/simd.hpp"'
