@@ -27,3 +27,8 @@
 #else
 #define PLUMB_UNROLL_FULLY(n) PLUMB_PRAGMA(GCC unroll n)
 #endif
+
+namespace plumb::kernels {
+/// Asks for the cache line of `p` in the second-level cache; any address may be given.
+static inline __attribute__((always_inline)) void prefetch_l2(const void* p) { __builtin_prefetch(p, 0, 2); }
+}  // namespace plumb::kernels

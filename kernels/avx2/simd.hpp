@@ -90,6 +90,10 @@ PLUMB_INLINE I32x16 shift_right(I32x16 a, int n) {
   const __m128i count = _mm_cvtsi32_si128(n);
   return {_mm256_srl_epi32(a.lo, count), _mm256_srl_epi32(a.hi, count)};
 }
+template <int Bits>
+PLUMB_INLINE I32x16 shift_right_signed(I32x16 a) {
+  return {_mm256_srai_epi32(a.lo, Bits), _mm256_srai_epi32(a.hi, Bits)};
+}
 PLUMB_INLINE I32x16 shift_left(I32x16 a, int n) {
   const __m128i count = _mm_cvtsi32_si128(n);
   return {_mm256_sll_epi32(a.lo, count), _mm256_sll_epi32(a.hi, count)};
@@ -150,6 +154,8 @@ PLUMB_INLINE void store_as_i8(void* p, I32x16 a) {
   const __m128i hi = _mm_packs_epi32(_mm256_castsi256_si128(a.hi), _mm256_extracti128_si256(a.hi, 1));
   _mm_storeu_si128(static_cast<__m128i*>(p), _mm_packs_epi16(lo, hi));
 }
+
+static constexpr bool kOneDot = false;  // codes of at most 7 bits have a faster dot
 
 // acc[r] += sum over 4 k of w[r, k] * a[k]; w unsigned, a signed, exact for every pair of bytes: widened to 16 bits,
 // even and odd k apart, so that no product sum can saturate.

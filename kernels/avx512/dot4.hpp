@@ -1,5 +1,7 @@
 // dot4 without VNNI: bytes are widened to 16 bits (even and odd k apart), so that no product sum can saturate.
 
+static constexpr bool kOneDot = false;  // codes of at most 7 bits have a faster dot
+
 // acc[r] += sum over 4 k of w[r, k] * a[k]; w unsigned, a signed, exact for every pair of bytes.
 PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, const std::byte* a) {
   const __m512i codes = broadcast_i32(a).v;

@@ -62,6 +62,10 @@ PLUMB_INLINE I32x16 bit_and(I32x16 a, std::int32_t mask) { return {_mm512_and_si
 PLUMB_INLINE I32x16 bit_or(I32x16 a, I32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
 PLUMB_INLINE I32x16 add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 PLUMB_INLINE I32x16 shift_right(I32x16 a, int n) { return {_mm512_srl_epi32(a.v, _mm_cvtsi32_si128(n))}; }
+template <int Bits>
+PLUMB_INLINE I32x16 shift_right_signed(I32x16 a) {
+  return {_mm512_srai_epi32(a.v, Bits)};
+}
 PLUMB_INLINE I32x16 shift_left(I32x16 a, int n) { return {_mm512_sll_epi32(a.v, _mm_cvtsi32_si128(n))}; }
 PLUMB_INLINE F32x16 bits_to_f32(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
 

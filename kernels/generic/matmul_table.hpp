@@ -12,7 +12,7 @@ template <class Format>
 static void add_quantized(KernelTable& table, DType type) {
   MatmulKernels& kernels = table.matmul[static_cast<std::size_t>(type)];
   add_quantized<Format>(kernels, std::make_integer_sequence<int, kDirectCols>());
-  add_quantized_tiles<TraitsOf<Format>>(kernels, std::make_integer_sequence<int, kTileCols>());
+  add_quantized_tiles<TileTraitsOf<Format>>(kernels, std::make_integer_sequence<int, kTileCols>());
   kernels.unpack = unpack_quantized<Format>;
   kernels.unpacked_step_bytes = unpacked_step_bytes<Format>();
 }

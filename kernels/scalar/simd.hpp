@@ -49,6 +49,11 @@ PLUMB_INLINE I32x16 bit_and(I32x16 a, std::int32_t mask) {
   PLUMB_EACH(16, a.v[i] &= mask);
   return a;
 }
+template <int Bits>
+PLUMB_INLINE I32x16 shift_right_signed(I32x16 a) {
+  for (std::int32_t& x : a.v) x >>= Bits;
+  return a;
+}
 PLUMB_INLINE I32x16 shift_left(I32x16 a, int n) {
   PLUMB_EACH(16, a.v[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(a.v[i]) << n));
   return a;
@@ -182,6 +187,8 @@ PLUMB_INLINE U8x64 look_up16(const std::uint8_t* table, U8x64 a) {
   PLUMB_EACH(64, a.v[i] = table[a.v[i]]);
   return a;
 }
+
+static constexpr bool kOneDot = true;  // codes of any size have the same dot
 
 // acc[r] += sum over 4 k of w[r, k] * a[k]; w unsigned, a signed.
 PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, const std::byte* a) {
