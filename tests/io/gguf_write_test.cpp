@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "plumb/io/gguf_writer.hpp"
+#include "tests/support/aligned_copy.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 #include "tests/support/gguf_builder.hpp"

@@ -7,6 +7,7 @@
 #include "plumb/io/gguf.hpp"
 #include "plumb/io/llama2c.hpp"
 #include "plumb/io/open_model.hpp"
+#include "tests/support/aligned_copy.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 #include "tests/support/gguf_builder.hpp"

@@ -13,9 +13,9 @@
 #include <string_view>
 
 #include "plumb/core/error.hpp"
+#include "tests/support/aligned_copy.hpp"
 #include "tests/support/allocation_meter.hpp"
 #include "tests/support/gguf_builder.hpp"
-#include "tests/support/temp_dir.hpp"
 
 namespace plumb::test {
 
