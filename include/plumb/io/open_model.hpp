@@ -11,7 +11,8 @@ namespace plumb {
 
 struct OpenModelOptions {
   FileMapping::Mode mode = FileMapping::Mode::map;
-  std::optional<std::filesystem::path> tokenizer;  ///< llama2.c: the vocabulary, if it is not `tokenizer.bin` beside it
+  std::optional<std::filesystem::path>
+      tokenizer{};  ///< llama2.c: the vocabulary, if it is not `tokenizer.bin` beside it
 };
 
 /// GGUF by its magic; llama2.c by its size or by the extension `.bin`. Whatever else is opened as GGUF, whose reader
