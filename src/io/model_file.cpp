@@ -154,7 +154,12 @@ std::string_view ModelFile::string_or(std::string_view key, std::string_view fal
   return find(key) ? get_string(key) : fallback;
 }
 
-std::uint64_t ModelFile::array_size(std::string_view key) const { return require_array(key).size(); }
+std::uint64_t ModelFile::array_size(std::string_view key, std::optional<GgufType> element_type) const {
+  const GgufValue& value = require_array(key);
+  if (element_type && value.element_type() != *element_type)
+    fail_type(key, value, "array of " + std::string(gguf_type_name(*element_type)));
+  return value.size();
+}
 
 std::vector<std::string_view> ModelFile::get_strings(std::string_view key) const {
   const GgufValue& value = require_array(key);

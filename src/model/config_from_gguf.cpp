@@ -132,7 +132,7 @@ ModelConfig config_from_file(const ModelFile& file) {
   const Keys keys(file, name);
   ModelConfig config;
   config.architecture = name;
-  config.name = file.string_or("general.name", "");
+  config.name = printable(file.string_or("general.name", ""));
   config.context = keys.positive("context_length");
   config.width = keys.positive("embedding_length");
   config.n_layers = keys.positive("block_count");
@@ -144,7 +144,8 @@ ModelConfig config_from_file(const ModelFile& file) {
   const GgufTensor& embedding = file.get_tensor("token_embd.weight");
   const std::int64_t rows = embedding.view.rows();
   const bool listed = file.find("tokenizer.ggml.tokens") != nullptr;
-  const std::int64_t tokens = listed ? static_cast<std::int64_t>(file.array_size("tokenizer.ggml.tokens")) : rows;
+  const std::int64_t tokens =
+      listed ? static_cast<std::int64_t>(file.array_size("tokenizer.ggml.tokens", GgufType::string)) : rows;
   config.vocab_size = keys.positive_or("vocab_size", static_cast<int>(std::min(tokens, kMaxInt)));
   if (config.vocab_size != rows)
     file.fail_tensor(ErrorCode::bad_shape, "token_embd.weight",

@@ -1,5 +1,6 @@
 #include "plumb/model/weights.hpp"
 
+#include <cmath>
 #include <utility>
 
 #include "plumb/quant/dequantize.hpp"
@@ -103,9 +104,9 @@ Weights bind_weights(const ModelConfig& config, const TensorSource& source) {
     const int dims = config.rope.dims > 0 ? config.rope.dims : config.head_dim;
     weights.rope_factors = binder.vector("rope_freqs.weight", dims / 2);
     for (const float factor : weights.rope_factors)
-      if (!(factor > 0))
+      if (!(factor > 0) || !std::isfinite(factor))
         throw Error(ErrorCode::bad_value, quoted(source, "rope_freqs.weight") + ": factor " + std::to_string(factor) +
-                                              ", expected positive numbers");
+                                              ", expected finite positive numbers");
   }
   return weights;
 }

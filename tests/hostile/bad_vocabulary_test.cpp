@@ -158,7 +158,7 @@ void token_cases() {
   token("no_tokens", ErrorCode::bad_shape, "token_embd.weight", [](auto& tokens) { tokens.clear(); });
   token("one_token_missing", ErrorCode::bad_shape, "token_embd.weight", [](auto& tokens) { tokens.pop_back(); });
   token("one_token_more", ErrorCode::bad_shape, "token_embd.weight", [](auto& tokens) { tokens.push_back("more"); });
-  token("token_empty", ErrorCode::bad_tokenizer, "token 260", [](auto& tokens) { tokens[260].clear(); });
+  token("token_empty", ErrorCode::bad_tokenizer, "token 256", [](auto& tokens) { tokens[256].clear(); });
   spm("token_twice", ErrorCode::duplicate, "'he'",
       [](GgufBuilder& file) { change_tokens(file, [](auto& tokens) { tokens[271] = "he"; }); });
   bpe("token_twice", ErrorCode::duplicate, "'he'",
@@ -167,18 +167,15 @@ void token_cases() {
     change_tokens(file, [](auto& tokens) { std::fill(tokens.begin(), tokens.end(), "x"); });
     file.erase(key("token_type"));
   });
-  for (const char* spelling :
-       {"<0x-1>", "<0x>", "<0xGG>", "<0x100>", "<0x1>", "<0x 1>", "<0X0A>", "0x0A", "<0x0A", "a"}) {
-    std::string name = "byte_token_spelled";
-    for (const char c : std::string(spelling))
-      name += std::isalnum(static_cast<unsigned char>(c)) ? std::string(1, c) : "_";
-    spm(name, ErrorCode::bad_tokenizer, key("tokens"), [=](GgufBuilder& file) {
-      change_tokens(file, [=](auto& tokens) {
-        if (std::string(spelling) == "a") tokens[268] = "was a";  // or it would stand twice
-        tokens[10] = spelling;
-      });
-    });
-  }
+  const std::pair<const char*, const char*> spellings[] = {
+      {"minus_1", "<0x-1>"},     {"of_no_digits", "<0x>"}, {"of_no_hex_digits", "<0xGG>"}, {"of_256", "<0x100>"},
+      {"of_one_digit", "<0x1>"}, {"of_a_space", "<0x 1>"}, {"upper_case_x", "<0X0A>"},     {"bare", "0x0A"},
+      {"unclosed", "<0x0A"},     {"of_text", "abc"}};
+  for (const auto& [name, spelling] : spellings)
+    spm(std::string("byte_token_") + name, ErrorCode::bad_tokenizer, key("tokens"),
+        [spelling = std::string(spelling)](GgufBuilder& file) {
+          change_tokens(file, [&](auto& tokens) { tokens[10] = spelling; });
+        });
   spm("byte_token_empty", ErrorCode::bad_tokenizer, key("tokens"),
       [](GgufBuilder& file) { change_tokens(file, [](auto& tokens) { tokens[10].clear(); }); });
 }

@@ -3,13 +3,10 @@
 
 #include <cstddef>
 #include <span>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/model.hpp"
-#include "plumb/model/session.hpp"
 #include "tests/support/hostile.hpp"
 
 namespace plumb::test {
@@ -21,21 +18,14 @@ inline Model load_from(std::span<const std::byte> bytes, const LoadOptions& opti
 
 inline void load_only(std::span<const std::byte> bytes) { (void)load_from(bytes); }
 
-/// Loads it and, since it was accepted, uses it as a program would. One thread: such models are too small for more.
+/// Loads it and, since it was accepted, uses its tokenizer as a program would.
 inline void load_and_run(std::span<const std::byte> bytes, const LoadOptions& options) {
   const Model model = load_from(bytes, options);
-  Session session(model, {.context = 8, .threads = 1, .batch = 4});
-  std::vector<Token> prompt = {0};
-  if (model.has_tokenizer()) {
-    const Tokenizer& tokenizer = model.tokenizer();
-    std::vector<Token> tokens = tokenizer.encode("the cat \xff\n<s> he", {.add_special = true, .parse_special = true});
-    (void)tokenizer.decode(tokens);
-    tokens.resize(tokens.size() < 4 ? tokens.size() : 4);
-    if (!tokens.empty()) prompt = std::move(tokens);
-  }
-  session.prefill(prompt);
-  for (const Token token : session.generate({.sampling = {.temperature = 0}, .max_tokens = 2}))
-    if (model.has_tokenizer()) (void)model.tokenizer().decode(token);
+  if (!model.has_tokenizer()) return;
+  const Tokenizer& tokenizer = model.tokenizer();
+  const std::vector<Token> tokens =
+      tokenizer.encode("the cat \xff\n<s> he", {.add_special = true, .parse_special = true});
+  (void)tokenizer.decode(tokens);
 }
 
 }  // namespace plumb::test

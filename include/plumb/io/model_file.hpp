@@ -71,8 +71,9 @@ class ModelFile {
   std::string_view get_string(std::string_view key) const;
   std::string_view string_or(std::string_view key, std::string_view fallback) const;
 
-  /// Elements of an array of any type. @throws Error{wrong_type} when the value is no array.
-  std::uint64_t array_size(std::string_view key) const;
+  /// Elements of an array. @throws Error{wrong_type} when the value is no array, or one of other elements than asked
+  /// for.
+  std::uint64_t array_size(std::string_view key, std::optional<GgufType> element_type = std::nullopt) const;
   /// Array of strings, which point into the file.
   std::vector<std::string_view> get_strings(std::string_view key) const;
   /// Array of f32 or f64, as stored: NaN and infinity are the caller's to judge.
