@@ -25,12 +25,13 @@ Model Model::from_file(const ModelFile& file, const LoadOptions& options) {
                             }};
   transformer.weights = bind_weights(transformer.config, source);
   transformer.weights.owner = std::make_shared<ModelFile>(file);
+  // Before packing, which takes the time: a bad vocabulary is told at once.
+  if (options.tokenizer && file.find("tokenizer.ggml.model"))
+    parts->tokenizer = std::make_unique<const Tokenizer>(Tokenizer::from_file(file));
   transformer.kernels = &active_kernels();
   if (options.repack && !options.exact) pack_weights(transformer.weights, file, options.progress);
   transformer.rope =
       ops::make_rope_table(transformer.config.rope, transformer.config.head_dim, transformer.weights.rope_factors);
-  if (options.tokenizer && file.find("tokenizer.ggml.model"))
-    parts->tokenizer = std::make_unique<const Tokenizer>(Tokenizer::from_file(file));
   if (options.progress) options.progress(1.0);
   return Model(std::move(parts));
 }

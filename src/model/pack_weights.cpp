@@ -9,12 +9,14 @@ namespace {
 
 /// Panels packed by one worker before the pages they came from are given back: about 1 MiB of weights.
 constexpr std::int64_t kPanelsAtOnce = 64;
+/// Matrices below this are packed by the calling thread: waking a team costs more, on a busy machine 30 ms and more.
+constexpr std::size_t kWorthATeam = std::size_t{1} << 20;
 
 AlignedBuffer pack_matrix(const ops::WeightMatrix& w, const FileMapping& mapping, bool release) {
   AlignedBuffer panels(ops::packed_bytes(w.type, w.rows, w.cols));
   const std::size_t stride = panel_bytes(w.type, w.cols);
   const std::int64_t count = ceil_div(w.rows, kPanelRows);
-  run_parallel(default_threads(), [&](const Worker& worker) {
+  run_parallel(w.bytes() < kWorthATeam ? 1 : default_threads(), [&](const Worker& worker) {
     const Range mine =
         worker.share(count);  // the share that products will stream: pages are touched first by their reader
     for (std::int64_t first = mine.begin; first < mine.end; first += kPanelsAtOnce) {
@@ -54,9 +56,11 @@ void pack_weights(Weights& weights, const ModelFile& file, const std::function<v
   std::size_t total = 0, done = 0;
   for (const ops::WeightMatrix* w : matrices) total += w->bytes();
   for (ops::WeightMatrix* w : matrices) {
+    done += w->bytes();
+    // A matrix of a few rows would mostly be padding: products take its rows as the file has them.
+    if (ops::packed_bytes(w->type, w->rows, w->cols) > 2 * w->bytes() + kAlignment) continue;
     weights.packed.push_back(pack_matrix(*w, mapping, mapping.is_mapped() && from_mapping(*w)));
     w->panels = weights.packed.back().data();
-    done += w->bytes();
     if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
   }
 }

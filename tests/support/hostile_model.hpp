@@ -1,12 +1,15 @@
 #pragma once
 /// Loading a hostile file as far as it goes: reader, configuration, weights, tokenizer, a prompt and a few tokens.
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/model.hpp"
+#include "plumb/model/session.hpp"
 #include "tests/support/hostile.hpp"
 
 namespace plumb::test {
@@ -18,14 +21,21 @@ inline Model load_from(std::span<const std::byte> bytes, const LoadOptions& opti
 
 inline void load_only(std::span<const std::byte> bytes) { (void)load_from(bytes); }
 
-/// Loads it and, since it was accepted, uses its tokenizer as a program would.
+/// Loads it and, since it was accepted, uses it as a program would. One thread: such models are too small for more.
 inline void load_and_run(std::span<const std::byte> bytes, const LoadOptions& options) {
   const Model model = load_from(bytes, options);
-  if (!model.has_tokenizer()) return;
-  const Tokenizer& tokenizer = model.tokenizer();
-  const std::vector<Token> tokens =
-      tokenizer.encode("the cat \xff\n<s> he", {.add_special = true, .parse_special = true});
-  (void)tokenizer.decode(tokens);
+  Session session(model, {.context = 8, .threads = 1, .batch = 4});
+  std::vector<Token> prompt = {0};
+  if (model.has_tokenizer()) {
+    const Tokenizer& tokenizer = model.tokenizer();
+    std::vector<Token> tokens = tokenizer.encode("the cat \xff\n<s> he", {.add_special = true, .parse_special = true});
+    (void)tokenizer.decode(tokens);
+    tokens.resize(std::min<std::size_t>(tokens.size(), 5));
+    if (!tokens.empty()) prompt = std::move(tokens);
+  }
+  session.prefill(prompt);
+  for (const Token token : session.generate({.sampling = {.temperature = 0}, .max_tokens = 2}))
+    if (model.has_tokenizer()) (void)model.tokenizer().decode(token);
 }
 
 }  // namespace plumb::test
