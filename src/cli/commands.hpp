@@ -9,5 +9,6 @@ namespace plumb::cli {
 void add_inspect(CLI::App& app);
 void add_machine(CLI::App& app);
 void add_quantize(CLI::App& app);
+void add_predict(CLI::App& app);
 
 }  // namespace plumb::cli

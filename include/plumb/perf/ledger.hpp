@@ -45,6 +45,7 @@ struct MemoryUse {
 /// The work of one pass (or of several, added up), operation by operation.
 struct Ledger {
   std::vector<OpWork> ops;
+  double rows = 0;  ///< rows of the pass
 
   Operations operations() const {
     Operations sum;
@@ -343,6 +344,7 @@ inline Ledger LedgerWriter::write() {
   }
   layer_ = -1;
   head();
+  ledger_.rows = rows_;
   return std::move(ledger_);
 }
 

@@ -1,0 +1,92 @@
+#pragma once
+/// @file
+/// The prediction: the ledger of a pass divided by the ceilings of a machine. Each operation takes the longer of moving
+/// its bytes (at the bandwidth of the level where the working set lives) and doing its arithmetic; threads meet a fixed
+/// number of times per layer. Which ceiling binds is part of the answer.
+
+#include <string_view>
+#include <vector>
+
+#include "plumb/perf/ledger.hpp"
+#include "plumb/perf/machine.hpp"
+
+namespace plumb {
+
+/// What an operation waits for.
+enum class Ceiling {
+  memory,      ///< bandwidth of main memory
+  cache,       ///< bandwidth of a cache: the working set fits
+  arithmetic,  ///< the rate of multiplies and adds, unpacking included
+  meeting,     ///< threads waiting for each other
+};
+
+constexpr std::string_view ceiling_name(Ceiling ceiling) {
+  switch (ceiling) {
+    case Ceiling::memory: return "memory";
+    case Ceiling::cache: return "cache";
+    case Ceiling::arithmetic: return "arithmetic";
+    case Ceiling::meeting: return "meeting";
+  }
+  return "unknown";
+}
+
+/// Predicted time of one operation.
+struct OpTime {
+  Op op;
+  int layer = -1;
+  double memory_seconds = 0;      ///< bytes / bandwidth
+  double arithmetic_seconds = 0;  ///< operations / rate
+  double seconds = 0;             ///< the longer of the two; of several operations, the sum of the longer ones
+  Ceiling ceiling = Ceiling::arithmetic;
+};
+
+/// Predicted time of a pass.
+struct Prediction {
+  std::vector<OpTime> ops;     ///< in the order of the ledger
+  double meeting_seconds = 0;  ///< barriers and the parallel region
+  double working_set = 0;      ///< bytes that the pass touches
+  double bandwidth = 0;        ///< bytes per second at that working set
+  double seconds() const;
+  /// The part of the time that each ceiling binds.
+  double seconds_of(Ceiling ceiling) const;
+  /// The ceiling that binds longest.
+  Ceiling ceiling() const;
+  /// Summed over layers.
+  OpTime sum_of(Op op) const;
+  Prediction& operator+=(const Prediction& other);
+};
+
+/// Divides a ledger by a machine, for `threads` threads.
+Prediction predict(const Ledger& ledger, const Machine& machine, int threads);
+
+/// What is asked of a model.
+struct ForecastOptions {
+  WeightTypes weights = DType::f16;
+  DType kv = DType::f16;
+  std::int64_t context = 4096;  ///< positions the session has room for
+  std::int64_t prompt = 512;    ///< tokens read before the first is generated
+  std::int64_t sequences = 1;   ///< decoded side by side
+  std::int64_t batch = 512;     ///< rows of one pass while the prompt is read
+  int threads = 0;              ///< 0: as many as the machine makes use of
+};
+
+/// Predicted latency and memory of a model on a machine.
+struct Forecast {
+  ParameterCount parameters;
+  MemoryUse memory;
+  int threads = 1;
+  Prediction prefill;      ///< reading the prompt, logits of its last token included
+  Prediction decode;       ///< one token of each sequence right after the prompt
+  Prediction decode_full;  ///< the same at the end of the context
+  Ledger decode_ledger;    ///< what `decode` was divided from
+  Ledger prefill_ledger;   ///< the passes of `prefill` one after the other
+  bool fits = true;        ///< memory() is within what the machine has
+
+  double time_to_first_token() const { return prefill.seconds(); }
+  double time_per_token() const { return decode.seconds(); }
+};
+
+/// @throws Error{bad_value} for a configuration, {invalid_argument} for options that make no sense.
+Forecast forecast(const ModelConfig& config, const ForecastOptions& options, const Machine& machine);
+
+}  // namespace plumb

@@ -1,0 +1,219 @@
+/// `plumb predict`: how fast a model would run on this machine (or another), and why, without running it.
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "commands.hpp"
+#include "plumb/core/error.hpp"
+#include "plumb/model/presets.hpp"
+#include "plumb/perf/predict.hpp"
+#include "plumb/perf/subject.hpp"
+#include "progress.hpp"
+#include "table.hpp"
+#include "types.hpp"
+#include "units.hpp"
+
+namespace plumb::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Align = Table::Align;
+
+struct PredictCommand {
+  std::string subject, type, kv = "F16", machine;
+  ForecastOptions options;
+  Format format = Format::text;
+  bool list = false, per_op = false;
+};
+
+void list_presets() {
+  Table table({{"preset", Align::left}, {"model", Align::left}, {"parameters", Align::right}});
+  for (const Preset& preset : all_presets())
+    table.add(
+        {std::string(preset.name), preset.config().name, count_text(static_cast<double>(preset.published_parameters))});
+  fmt::print("{}", table.text());
+}
+
+/// One row of the table of operations: work of the ledger beside predicted time.
+void add_op(Table& table, const Ledger& ledger, const Prediction& prediction, Op op) {
+  const OpWork work = ledger.sum_of(op);
+  const OpTime time = prediction.sum_of(op);
+  if (work.bytes.total() + work.operations.total() == 0) return;
+  table.add(
+      {std::string(op_name(op)), count_text(work.operations.total()), binary_size(work.bytes.weights()),
+       binary_size(work.bytes.kv_read + work.bytes.kv_write),
+       binary_size(work.bytes.activation_read + work.bytes.activation_write), fmt::format("{:.3g}", work.intensity()),
+       time_text(time.memory_seconds), time_text(time.arithmetic_seconds), time_text(time.seconds),
+       fmt::format("{:.1f}%", 100 * time.seconds / prediction.seconds()), std::string(ceiling_name(time.ceiling))});
+}
+
+Table op_table(const Ledger& ledger, const Prediction& prediction) {
+  Table table({{"operation", Align::left},
+               {"operations", Align::right},
+               {"weights", Align::right},
+               {"KV", Align::right},
+               {"activations", Align::right},
+               {"ops/byte", Align::right},
+               {"moving", Align::right},
+               {"computing", Align::right},
+               {"time", Align::right},
+               {"share", Align::right},
+               {"bound by", Align::left}});
+  for (const Op op : kAllOps) add_op(table, ledger, prediction, op);
+  table.add({"meeting", "", "", "", "", "", "", "", time_text(prediction.meeting_seconds),
+             fmt::format("{:.1f}%", 100 * prediction.meeting_seconds / prediction.seconds()), "meeting"});
+  return table;
+}
+
+Table summary_table(const Forecast& f, const ForecastOptions& options) {
+  Table table({{"what", Align::left}, {"predicted", Align::right}, {"bound by", Align::left}});
+  const auto bound = [](const Prediction& p) {
+    return fmt::format("{} ({:.0f}%)", ceiling_name(p.ceiling()), 100 * p.seconds_of(p.ceiling()) / p.seconds());
+  };
+  const double sequences = static_cast<double>(options.sequences);
+  table.add({fmt::format("first token after {} prompt tokens", options.prompt), time_text(f.time_to_first_token()),
+             bound(f.prefill)});
+  table.add({"reading the prompt",
+             fmt::format("{:.4g} tokens/s", static_cast<double>(options.prompt) / f.time_to_first_token()), ""});
+  table.add({"each token after it", time_text(f.time_per_token()), bound(f.decode)});
+  table.add({"writing", fmt::format("{:.4g} tokens/s", sequences / f.time_per_token()), ""});
+  table.add({fmt::format("each token at position {}", options.context), time_text(f.decode_full.seconds()),
+             bound(f.decode_full)});
+  return table;
+}
+
+void print_text(const Subject& subject, const PredictCommand& command, const Forecast& f, const Machine& machine) {
+  const ParameterCount& p = f.parameters;
+  const bool md = command.format == Format::md;
+  const auto show = [&](const Table& table) { fmt::print("{}\n", md ? table.markdown() : table.text()); };
+  fmt::print("{}: {} parameters", subject.name, count_text(static_cast<double>(p.total())));
+  if (p.active() != p.total()) fmt::print(" ({} active)", count_text(static_cast<double>(p.active())));
+  fmt::print(", {}, KV {}, {} thread{} of {}\n", command.type, command.kv, f.threads, f.threads == 1 ? "" : "s",
+             machine.system.cpu.empty() ? "an unnamed CPU" : machine.system.cpu);
+  fmt::print("memory: {} weights + {} keys and values of {} positions + {} scratch = {}{}\n\n",
+             binary_size(f.memory.weights), binary_size(f.memory.kv), command.options.context,
+             binary_size(f.memory.activations), binary_size(f.memory.total()),
+             f.fits ? "" : " (more than this machine has; predicted as if it fitted)");
+  show(summary_table(f, command.options));
+  fmt::print("one token touches {}; at that size memory gives {:.1f} GB/s\n\n", binary_size(f.decode.working_set),
+             f.decode.bandwidth / 1e9);
+  if (!command.per_op) return;
+  fmt::print("decoding one token:\n");
+  show(op_table(f.decode_ledger, f.decode));
+  fmt::print("reading the prompt:\n");
+  show(op_table(f.prefill_ledger, f.prefill));
+}
+
+Json prediction_json(const Ledger& ledger, const Prediction& prediction) {
+  Json ops = Json::array();
+  for (const Op op : kAllOps) {
+    const OpWork work = ledger.sum_of(op);
+    const OpTime time = prediction.sum_of(op);
+    if (work.bytes.total() + work.operations.total() == 0) continue;
+    ops.push_back({{"op", op_name(op)},
+                   {"operations_f32", work.operations.f32},
+                   {"operations_bf16", work.operations.bf16},
+                   {"operations_int8", work.operations.int8},
+                   {"unpacked_values", work.operations.unpack},
+                   {"weight_payload_bytes", work.bytes.weight_payload},
+                   {"weight_scale_bytes", work.bytes.weight_scales},
+                   {"kv_read_bytes", work.bytes.kv_read},
+                   {"kv_write_bytes", work.bytes.kv_write},
+                   {"activation_bytes", work.bytes.activation_read + work.bytes.activation_write},
+                   {"intensity", work.intensity()},
+                   {"memory_seconds", time.memory_seconds},
+                   {"arithmetic_seconds", time.arithmetic_seconds},
+                   {"seconds", time.seconds},
+                   {"bound_by", ceiling_name(time.ceiling)}});
+  }
+  return {{"seconds", prediction.seconds()},
+          {"bound_by", ceiling_name(prediction.ceiling())},
+          {"meeting_seconds", prediction.meeting_seconds},
+          {"working_set_bytes", prediction.working_set},
+          {"bandwidth_bytes_per_second", prediction.bandwidth},
+          {"ops", ops}};
+}
+
+Json forecast_json(const Subject& subject, const PredictCommand& command, const Forecast& f) {
+  return {{"model", subject.name},
+          {"type", command.type},
+          {"kv", command.kv},
+          {"threads", f.threads},
+          {"context", command.options.context},
+          {"prompt", command.options.prompt},
+          {"sequences", command.options.sequences},
+          {"parameters",
+           {{"total", f.parameters.total()}, {"active", f.parameters.active()}, {"embedding", f.parameters.embedding}}},
+          {"memory_bytes",
+           {{"weights", f.memory.weights},
+            {"kv", f.memory.kv},
+            {"activations", f.memory.activations},
+            {"total", f.memory.total()},
+            {"fits", f.fits}}},
+          {"time_to_first_token", f.time_to_first_token()},
+          {"time_per_token", f.time_per_token()},
+          {"tokens_per_second", static_cast<double>(command.options.sequences) / f.time_per_token()},
+          {"time_per_token_full_context", f.decode_full.seconds()},
+          {"decode", prediction_json(f.decode_ledger, f.decode)},
+          {"prefill", prediction_json(f.prefill_ledger, f.prefill)}};
+}
+
+void run(PredictCommand command) {
+  if (command.list) return list_presets();
+  if (command.subject.empty())
+    throw plumb::Error(ErrorCode::invalid_argument,
+                       "name a preset, a config.json or a model file (--list shows presets)");
+  const Subject subject = load_subject(command.subject);
+  if (!command.type.empty()) {
+    command.options.weights = parse_weight_type(command.type);
+  } else if (subject.types) {
+    command.options.weights = *subject.types;
+    command.type = "types of the file";
+  } else {
+    command.type = "Q4_0";
+    command.options.weights = DType::q4_0;
+  }
+  command.options.kv = parse_kv_type(command.kv);
+  command.options.context = std::min<std::int64_t>(command.options.context, subject.config.context);
+  Machine machine;
+  if (!command.machine.empty()) {
+    machine = load_machine(command.machine);
+  } else {
+    Progress progress;
+    machine = load_or_measure_machine({.threads = {}, .progress = progress.callback()});
+  }
+  const Forecast f = forecast(subject.config, command.options, machine);
+  if (command.format == Format::json) {
+    fmt::print("{}\n", forecast_json(subject, command, f).dump(1));
+  } else if (command.format == Format::csv) {
+    fmt::print("{}", op_table(f.decode_ledger, f.decode).csv());
+  } else {
+    print_text(subject, command, f, machine);
+  }
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app) {
+  auto command = std::make_shared<PredictCommand>();
+  CLI::App& sub = *app.add_subcommand("predict", "How fast a model would run here, and what it would wait for");
+  sub.add_option("MODEL", command->subject, "A preset, a Hugging Face config.json, or a model file");
+  sub.add_flag("--list", command->list, "List the presets");
+  sub.add_option("--type", command->type, "Weight type, such as Q4_0 (default: the file's own, else Q4_0)");
+  sub.add_option("--kv", command->kv, "Type of keys and values (default F16)");
+  sub.add_option("--ctx", command->options.context,
+                 "Positions to make room for (default 4096, at most the model's own)");
+  sub.add_option("--prompt", command->options.prompt, "Tokens of the prompt (default 512)");
+  sub.add_option("--sequences", command->options.sequences, "Sequences decoded side by side (default 1)");
+  sub.add_option("--threads", command->options.threads, "Threads (default: all that the profile knows)");
+  sub.add_option("--machine", command->machine,
+                 "Profile of another machine, as `plumb machine --format json` prints it");
+  sub.add_flag("--ops", command->per_op, "Show every operation");
+  add_format(sub, command->format);
+  sub.callback([command] { run(*command); });
+}
+
+}  // namespace plumb::cli

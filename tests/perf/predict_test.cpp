@@ -1,0 +1,176 @@
+// Predictions on a made-up machine of round numbers, where every time can be worked out by hand.
+
+#include "plumb/perf/predict.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "plumb/core/error.hpp"
+#include "plumb/io/gguf.hpp"
+#include "plumb/model/presets.hpp"
+#include "plumb/perf/subject.hpp"
+#include "tests/support/fixtures.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace plumb {
+namespace {
+
+/// 100 GB/s up to 32 MiB, 10 GB/s beyond; f32 100 GOP/s, int8 400 GOP/s; two threads do everything twice as fast.
+Machine round_machine() {
+  Machine machine;
+  machine.isa = "avx2";
+  machine.system.memory_bytes = 16e9;
+  for (int threads : {1, 2}) {
+    for (double set : {1e4, 32.0 * (1 << 20)}) machine.bandwidths.push_back({threads, set, 100e9 * threads});
+    for (double set : {32.0 * (1 << 20) + 1, 1e9}) machine.bandwidths.push_back({threads, set, 10e9 * threads});
+    machine.peaks.push_back({"avx2", Arithmetic::f32, threads, 100e9 * threads});
+    machine.peaks.push_back({"avx2", Arithmetic::int8, threads, 400e9 * threads});
+    machine.syncs.push_back({threads, 1e-6, 5e-6});
+  }
+  return machine;
+}
+
+TEST(Predict, DecodingALargeModelWaitsForMemory) {
+  const ModelConfig config = presets::llama_2_7b();
+  const Ledger ledger = pass_work(config, {.weights = DType::q8_0, .kv = DType::f16, .position = 100});
+  const Prediction p = predict(ledger, round_machine(), 1);
+  EXPECT_EQ(p.ceiling(), Ceiling::memory);
+  const Traffic bytes = ledger.bytes();
+  // Weights and KV at 10 GB/s; activations are small and come at 100 GB/s. Nothing else takes longer.
+  EXPECT_NEAR(p.seconds(), (bytes.weights() + bytes.kv_read) / 10e9, 0.01 * p.seconds());
+  EXPECT_EQ(p.meeting_seconds, 0);
+  const Prediction two = predict(ledger, round_machine(), 2);
+  EXPECT_NEAR((two.seconds() - two.meeting_seconds) / p.seconds(), 0.5, 0.01);
+  EXPECT_NEAR(two.meeting_seconds, (32 * 8 + 2) * 1e-6 + 5e-6, 1e-9);
+}
+
+TEST(Predict, ASmallModelLivesInTheCache) {
+  const Ledger ledger = pass_work(presets::stories_15m(), {.weights = DType::q8_0});
+  const Prediction p = predict(ledger, round_machine(), 1);
+  EXPECT_LT(p.working_set, 32 << 20);
+  EXPECT_EQ(p.sum_of(Op::head).ceiling, Ceiling::cache);
+  EXPECT_DOUBLE_EQ(p.bandwidth, 100e9);
+}
+
+TEST(Predict, ReadingALongPromptWaitsForArithmetic) {
+  const Ledger ledger = pass_work(presets::llama_2_7b(), {.weights = DType::q4_0, .tokens = 512});
+  const Prediction p = predict(ledger, round_machine(), 1);
+  EXPECT_EQ(p.ceiling(), Ceiling::arithmetic);
+  EXPECT_GT(p.seconds(), ledger.operations().int8 / 400e9);
+}
+
+TEST(Predict, AMeasuredKernelRateReplacesThePeak) {
+  Machine machine = round_machine();
+  for (int threads : {1, 2})
+    for (int columns : {1, 512}) machine.kernels.push_back({"avx2", DType::q4_0, threads, columns, 50e9 * threads});
+  const Ledger ledger = pass_work(presets::llama_2_7b(), {.weights = DType::q4_0, .tokens = 512});
+  const OpWork gate = ledger.sum_of(Op::gate);
+  EXPECT_DOUBLE_EQ(predict(ledger, machine, 1).sum_of(Op::gate).arithmetic_seconds, gate.operations.int8 / 2 / 50e9);
+}
+
+TEST(Predict, SumsAndSharesAddUp) {
+  const Forecast f = forecast(presets::gemma_3_1b(), {.weights = DType::q4_0, .prompt = 300}, round_machine());
+  for (const Prediction* p : {&f.prefill, &f.decode, &f.decode_full}) {
+    double by_op = p->meeting_seconds, by_ceiling = 0;
+    for (const Op op : kAllOps) by_op += p->sum_of(op).seconds;
+    for (const Ceiling c : {Ceiling::memory, Ceiling::cache, Ceiling::arithmetic, Ceiling::meeting})
+      by_ceiling += p->seconds_of(c);
+    EXPECT_NEAR(by_op / p->seconds(), 1, 1e-12);
+    EXPECT_NEAR(by_ceiling / p->seconds(), 1, 1e-12);
+  }
+}
+
+TEST(Forecast, APromptIsReadInPassesAndOneRowAsksForLogits) {
+  const ModelConfig config = presets::tinyllama_1_1b();
+  const Forecast whole = forecast(config, {.weights = DType::q4_0, .prompt = 1000, .batch = 1000}, round_machine());
+  const Forecast cut = forecast(config, {.weights = DType::q4_0, .prompt = 1000, .batch = 256}, round_machine());
+  EXPECT_EQ(whole.prefill_ledger.operations().int8, cut.prefill_ledger.operations().int8);
+  EXPECT_EQ(whole.prefill_ledger.operations().f32, cut.prefill_ledger.operations().f32);
+  EXPECT_GT(cut.prefill_ledger.bytes().weights(), 3 * whole.prefill_ledger.bytes().weights());
+  EXPECT_EQ(whole.prefill_ledger.sum_of(Op::head).operations.int8, 2.0 * 32000 * 2048);
+  EXPECT_EQ(cut.prefill_ledger.rows, 1000);
+}
+
+TEST(Forecast, ContextCostsBandwidth) {
+  const Forecast f =
+      forecast(presets::llama_2_7b(), {.weights = DType::q4_0, .context = 4096, .prompt = 1}, round_machine());
+  const double kv = 4096.0 * 524288;
+  EXPECT_NEAR(f.memory.kv, kv, 1);
+  EXPECT_NEAR(f.decode_full.seconds() - f.decode.seconds(), kv / 20e9, 0.05 * kv / 20e9);
+}
+
+TEST(Forecast, ModelsBeyondAnyMemoryArePredictedAndMarked) {
+  ModelConfig config = presets::llama_3_1_405b();
+  config.n_layers = 320;
+  const Forecast f = forecast(config, {.weights = DType::f16, .context = 131072, .prompt = 131072}, round_machine());
+  EXPECT_FALSE(f.fits);
+  EXPECT_TRUE(std::isfinite(f.time_to_first_token()));
+  EXPECT_GT(f.time_per_token(), 2e12 / 20e9);
+  EXPECT_TRUE(forecast(presets::stories_15m(), {.context = 256, .prompt = 4}, round_machine()).fits);
+}
+
+TEST(Forecast, BadRequestsGiveOneClearError) {
+  const ModelConfig config = presets::tinyllama_1_1b();
+  const auto code_of = [&](const ModelConfig& c, const ForecastOptions& options) {
+    try {
+      forecast(c, options, round_machine());
+    } catch (const Error& error) {
+      return std::string(error_code_name(error.code()));
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(code_of(config, {.context = 0}), "invalid_argument");
+  EXPECT_EQ(code_of(config, {.context = 100, .prompt = 101}), "invalid_argument");
+  EXPECT_EQ(code_of(config, {.prompt = 0}), "invalid_argument");
+  EXPECT_EQ(code_of(config, {.prompt = -3}), "invalid_argument");
+  EXPECT_EQ(code_of(config, {.sequences = 0}), "invalid_argument");
+  EXPECT_EQ(code_of(config, {.batch = 0}), "invalid_argument");
+  EXPECT_EQ(code_of(config, {.threads = -1}), "invalid_argument");
+  EXPECT_EQ(code_of(config, {.context = INT64_MAX}), "invalid_argument");
+  ModelConfig bad = config;
+  bad.n_heads = 0;
+  EXPECT_EQ(code_of(bad, {}), "bad_value");
+}
+
+TEST(Subject, FindsPresetsAndConfigFiles) {
+  EXPECT_EQ(load_subject("tinyllama-1.1b").config.n_layers, 22);
+  const test::TempDir dir;
+  const auto path = dir.file("config.json", R"({"model_type":"llama","vocab_size":100,"hidden_size":64,
+    "intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4})");
+  EXPECT_EQ(load_subject(path.string()).config.head_dim, 16);
+  EXPECT_FALSE(load_subject(path.string()).types.has_value());
+  try {
+    load_subject("no-such-model");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+  }
+}
+
+TEST(Subject, NamesOfTensors) {
+  EXPECT_EQ(role_of_tensor("blk.12.ffn_down.weight"), TensorRole::ffn_down);
+  EXPECT_EQ(role_of_tensor("blk.0.attn_qkv.weight"), TensorRole::attn_q);
+  EXPECT_EQ(role_of_tensor("output.weight"), TensorRole::head);
+  for (const char* name : {"", "blk.", "blk.1", "blk.x.attn_q.weight", "blk.1.attn_q.bias", "rope_freqs.weight",
+                           "blk.99999999999999999999.attn_q.weight", "blk.1.attn_norm.weight"})
+    EXPECT_FALSE(role_of_tensor(name).has_value()) << name;
+}
+
+/// Bytes of the matrices in a file, by looking at it, equal those that the ledger's memory adds up from the types.
+TEST(Subject, WeightTypesOfFilesGiveTheirBytes) {
+  PLUMB_REQUIRE_FIXTURES();
+  for (const char* name : {"F16", "Q8_0", "Q4_0", "Q4_K_M", "Q5_K_M", "Q3_K_M", "IQ4_XS", "tied-Q4_K_M"}) {
+    const auto path = test::fixtures_dir() / "quant-models" / (std::string(name) + ".gguf");
+    const Subject subject = load_subject(path.string());
+    ASSERT_TRUE(subject.types.has_value());
+    const double counted = memory_use(subject.config, *subject.types, DType::f16, 1).weights;
+    double stored = 0;
+    const GgufFile file = GgufFile::open(path);
+    for (const GgufTensor& tensor : file.tensors()) stored += static_cast<double>(tensor.view.bytes());
+    EXPECT_EQ(counted, stored) << name;
+  }
+}
+
+}  // namespace
+}  // namespace plumb
