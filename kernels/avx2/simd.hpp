@@ -129,16 +129,25 @@ PLUMB_INLINE U8x64 look_up16(const std::uint8_t* table, U8x64 a) {
   return {_mm256_shuffle_epi8(t, a.lo), _mm256_shuffle_epi8(t, a.hi)};
 }
 
-PLUMB_INLINE F32x16 max_abs(F32x16 a, F32x16 b) {
-  const __m256 sign = _mm256_set1_ps(-0.0f);
-  return {_mm256_max_ps(_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, b.lo)),
-          _mm256_max_ps(_mm256_andnot_ps(sign, a.hi), _mm256_andnot_ps(sign, b.hi))};
-}
+PLUMB_INLINE F32x16 larger_of(F32x16 a, F32x16 b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
+PLUMB_INLINE F32x16 smaller_of(F32x16 a, F32x16 b) { return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)}; }
 PLUMB_INLINE float reduce_max(F32x16 a) {
   const __m256 m8 = _mm256_max_ps(a.lo, a.hi);
   const __m128 m4 = _mm_max_ps(_mm256_castps256_ps128(m8), _mm256_extractf128_ps(m8, 1));
   const __m128 m2 = _mm_max_ps(m4, _mm_movehl_ps(m4, m4));
   return _mm_cvtss_f32(_mm_max_ss(m2, _mm_movehdup_ps(m2)));
+}
+PLUMB_INLINE float reduce_min(F32x16 a) {
+  const __m256 m8 = _mm256_min_ps(a.lo, a.hi);
+  const __m128 m4 = _mm_min_ps(_mm256_castps256_ps128(m8), _mm256_extractf128_ps(m8, 1));
+  const __m128 m2 = _mm_min_ps(m4, _mm_movehl_ps(m4, m4));
+  return _mm_cvtss_f32(_mm_min_ss(m2, _mm_movehdup_ps(m2)));
+}
+PLUMB_INLINE float sum_of(F32x16 a) {
+  const __m256 s8 = _mm256_add_ps(a.lo, a.hi);
+  const __m128 s4 = _mm_add_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));
+  const __m128 s2 = _mm_add_ps(s4, _mm_movehl_ps(s4, s4));
+  return _mm_cvtss_f32(_mm_add_ss(s2, _mm_movehdup_ps(s2)));
 }
 PLUMB_INLINE I32x16 round_to_i32(F32x16 a) {
   return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)};

@@ -87,8 +87,11 @@ PLUMB_INLINE U8x64 look_up16(const std::uint8_t* table, U8x64 a) {
   return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), a.v)};
 }
 
-PLUMB_INLINE F32x16 max_abs(F32x16 a, F32x16 b) { return {_mm512_max_ps(_mm512_abs_ps(a.v), _mm512_abs_ps(b.v))}; }
+PLUMB_INLINE F32x16 larger_of(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
+PLUMB_INLINE F32x16 smaller_of(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
 PLUMB_INLINE float reduce_max(F32x16 a) { return _mm512_reduce_max_ps(a.v); }
+PLUMB_INLINE float reduce_min(F32x16 a) { return _mm512_reduce_min_ps(a.v); }
+PLUMB_INLINE float sum_of(F32x16 a) { return _mm512_reduce_add_ps(a.v); }
 PLUMB_INLINE I32x16 round_to_i32(F32x16 a) { return {_mm512_cvtps_epi32(a.v)}; }  // to nearest even
 PLUMB_INLINE std::int32_t reduce_add(I32x16 a) { return _mm512_reduce_add_epi32(a.v); }
 PLUMB_INLINE void store_as_i8(void* p, I32x16 a) {

@@ -204,16 +204,44 @@ PLUMB_INLINE void put(std::byte* at, T value) {
   std::memcpy(at, &value, sizeof value);
 }
 
-// x[c, k] -> int8 column tile; see KernelTable::quantize_activations.
+// 32 values as codes and a scale, and how well they do.
+struct QuantizedHalves {
+  I32x16 low, high;
+  float scale;
+  float squared_error;
+};
+
+// The value of largest magnitude becomes `code` (negative), whatever its sign: with -128 the step is 1/128 of it, where
+// a symmetric range would make it 1/127. A value as large of the other sign is cut to 127.
+PLUMB_INLINE QuantizedHalves quantize_halves(F32x16 low, F32x16 high, float extreme, float code) {
+  const F32x16 inverse = splat_f32(extreme != 0 ? code / extreme : 0.0f), top = splat_f32(127.0f);
+  const F32x16 low_scaled = mul(low, inverse), high_scaled = mul(high, inverse), one = splat_f32(1.0f);
+  QuantizedHalves q;
+  q.scale = extreme / code;
+  q.low = round_to_i32(smaller_of(low_scaled, top));
+  q.high = round_to_i32(smaller_of(high_scaled, top));
+  const F32x16 low_error = neg_mul_add(to_f32(q.low), one, low_scaled);
+  const F32x16 high_error = neg_mul_add(to_f32(q.high), one, high_scaled);
+  q.squared_error = q.scale * q.scale * sum_of(mul_add(low_error, low_error, mul(high_error, high_error)));
+  return q;
+}
+
+// Of two steps, 1/128 and 1/127 of the largest value, each block of 32 takes the one that leaves the smaller error: the
+// sum of 32 rounding errors varies by 16% of its mean, so the better of two is 9% below it (quantize-then-multiply NMSE
+// of quant-models/Q8_0: 2.00e-4 with 1/127 alone, 1.93e-4 with 1/128 alone, 1.75e-4 with the better of the two). x[c,
+// k] -> int8 column tile; see KernelTable::quantize_activations.
 static void quantize_activations(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols,
                                  std::byte* tile) {
   for (std::int64_t k = 0; k < cols; k += 32, tile += ActivationStep::bytes(n)) {
     for (std::int64_t c = 0; c < n; ++c) {
       const F32x16 low = load_f32(x + c * stride + k), high = load_f32(x + c * stride + k + 16);
-      const float largest = reduce_max(max_abs(low, high));
-      const float scale = largest / 127.0f;
-      const F32x16 inverse = splat_f32(largest > 0 ? 127.0f / largest : 0.0f);
-      const I32x16 low_codes = round_to_i32(mul(low, inverse)), high_codes = round_to_i32(mul(high, inverse));
+      const float above = reduce_max(larger_of(low, high)), below = reduce_min(smaller_of(low, high));
+      const float extreme = above >= -below ? above : below;
+      const QuantizedHalves fine = quantize_halves(low, high, extreme, -128.0f);
+      const QuantizedHalves coarse = quantize_halves(low, high, extreme, -127.0f);
+      const bool finer = fine.squared_error <= coarse.squared_error;
+      const float scale = finer ? fine.scale : coarse.scale;
+      const I32x16 low_codes = finer ? fine.low : coarse.low, high_codes = finer ? fine.high : coarse.high;
       store_as_i8(tile + 32 * c, low_codes);
       store_as_i8(tile + 32 * c + 16, high_codes);
       const std::int32_t half_sums[2] = {reduce_add(low_codes), reduce_add(high_codes)};

@@ -132,14 +132,28 @@ PLUMB_INLINE I32x16 add(I32x16 a, I32x16 b) {
   return a;
 }
 
-PLUMB_INLINE F32x16 max_abs(F32x16 a, F32x16 b) {
-  PLUMB_EACH(16, a.v[i] = std::fabs(a.v[i]) > std::fabs(b.v[i]) ? std::fabs(a.v[i]) : std::fabs(b.v[i]));
+PLUMB_INLINE F32x16 larger_of(F32x16 a, F32x16 b) {
+  PLUMB_EACH(16, a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i]);
+  return a;
+}
+PLUMB_INLINE F32x16 smaller_of(F32x16 a, F32x16 b) {
+  PLUMB_EACH(16, a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i]);
   return a;
 }
 PLUMB_INLINE float reduce_max(F32x16 a) {
   float m = a.v[0];
   PLUMB_EACH(16, m = a.v[i] > m ? a.v[i] : m);
   return m;
+}
+PLUMB_INLINE float reduce_min(F32x16 a) {
+  float m = a.v[0];
+  PLUMB_EACH(16, m = a.v[i] < m ? a.v[i] : m);
+  return m;
+}
+PLUMB_INLINE float sum_of(F32x16 a) {
+  float sum = 0;
+  PLUMB_EACH(16, sum += a.v[i]);
+  return sum;
 }
 PLUMB_INLINE I32x16 round_to_i32(F32x16 a) {  // to nearest even
   I32x16 r;

@@ -51,7 +51,8 @@ struct KernelTable {
   MatmulKernels matmul[48];
 
   /// Quantizes n columns x[c * stride + k], k in [0, cols), to a column tile of ActivationStep steps. Per 32 values:
-  /// scale = max|x| / 127, codes = round(x / scale), never -128. cols is a multiple of 32.
+  /// scale = x_m / -128 or x_m / -127, whichever errs less, where x_m has the largest magnitude; codes = round(x /
+  /// scale), at most 127. cols is a multiple of 32.
   void (*quantize_activations)(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols,
                                std::byte* tile) = nullptr;
 
