@@ -201,7 +201,7 @@ Llama2cFile Llama2cFile::open(const std::filesystem::path& path, const std::opti
   return open(FileMapping::open(path, mode), path, tokenizer);
 }
 
-Llama2cFile Llama2cFile::open(std::shared_ptr<const FileMapping> mapping, const std::filesystem::path& path,
+Llama2cFile Llama2cFile::open(const std::shared_ptr<const FileMapping>& mapping, const std::filesystem::path& path,
                               const std::optional<std::filesystem::path>& tokenizer) {
   ByteReader reader(mapping->bytes(), mapping->name());
   const Header header = read_header(reader);

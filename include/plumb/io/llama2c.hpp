@@ -29,7 +29,7 @@ class Llama2cFile : public ModelFile {
                           FileMapping::Mode mode = FileMapping::Mode::map);
 
   /// The same for a file that is mapped already; `path` is where to look for `tokenizer.bin`.
-  static Llama2cFile open(std::shared_ptr<const FileMapping> mapping, const std::filesystem::path& path,
+  static Llama2cFile open(const std::shared_ptr<const FileMapping>& mapping, const std::filesystem::path& path,
                           const std::optional<std::filesystem::path>& tokenizer);
 
   /// Whether a file could be a checkpoint: the format has no magic, so this asks whether the seven numbers make sense
