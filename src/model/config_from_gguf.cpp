@@ -174,11 +174,11 @@ void check_runnable(const ModelConfig& config, const std::string& source) {
     check.finite("rope.yarn_beta_slow", config.rope.yarn_beta_slow, true);
     if (config.rope.base == 1.0f) check.fail(ErrorCode::bad_value, "rope.base is 1, expected another with yarn");
   }
-  checked_mul(config.n_heads, config.head_dim, "n_heads * head_dim");
+  checked_mul(config.n_heads, config.head_dim, source + ": n_heads * head_dim");
   // The largest KV cache (f32, one sequence) must have a size.
-  std::int64_t bytes = checked_mul<std::int64_t>(config.context, config.n_layers, "context * layers");
-  bytes = checked_mul<std::int64_t>(bytes, config.kv_dim(), "KV cache of the full context");
-  checked_mul<std::int64_t>(bytes, 2 * sizeof(float), "KV cache of the full context");
+  const std::string what = source + ": bytes of the KV cache, context * layers * KV heads * head_dim * 8";
+  const std::int64_t rows = checked_mul<std::int64_t>(config.context, config.n_layers, what);
+  checked_mul<std::int64_t>(checked_mul<std::int64_t>(rows, config.kv_dim(), what), 2 * sizeof(float), what);
 }
 
 }  // namespace plumb

@@ -19,12 +19,11 @@ namespace plumb {
 
 /// How to load a model. The library never prints: what there is to say goes to the callbacks, from the calling thread.
 struct LoadOptions {
-  bool exact = false;  ///< keep activations in f32 in every product: slower, the same numbers as a plain evaluation
-  bool repack =
-      true;  ///< interleave the weights for the kernels and give the file's pages back; false: use them in place
-  bool tokenizer = true;                                    ///< read the file's tokenizer, if it has one
-  std::function<void(std::string_view message)> warning{};  ///< something works but not as well as it might
-  std::function<void(double fraction)> progress{};          ///< 0 to 1
+  bool exact = false;     ///< keep activations in f32 in every product: slower, the same numbers as a plain evaluation
+  bool repack = true;     ///< interleave the weights for the kernels and give the file's pages back; false: in place
+  bool tokenizer = true;  ///< read the file's tokenizer, if it has one
+  std::function<void(std::string_view message)> warning = {};  ///< something works but not as well as it might
+  std::function<void(double fraction)> progress = {};          ///< 0 to 1
 };
 
 /// Handle to an immutable model; copies share it.

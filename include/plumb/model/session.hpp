@@ -103,9 +103,9 @@ class Session {
 
 /// How to continue a sequence.
 struct GenerateOptions {
-  SamplerOptions sampling{};  ///< temperature, filters, penalties, seed
-  int max_tokens = -1;        ///< stop after this many; -1: until the model ends or the context is full
-  bool stop_at_end = true;    ///< stop at the tokens that end a text, and do not hand them out
+  SamplerOptions sampling = {};  ///< temperature, filters, penalties, seed
+  int max_tokens = -1;           ///< stop after this many; -1: until the model ends or the context is full
+  bool stop_at_end = true;       ///< stop at the tokens that end a text, and do not hand them out
 };
 
 /// Why a generation came to its end.
