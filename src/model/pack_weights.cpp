@@ -12,7 +12,18 @@ constexpr std::int64_t kPanelsAtOnce = 64;
 /// Matrices below this are packed by the calling thread: waking a team costs more, on a busy machine 30 ms and more.
 constexpr std::size_t kWorthATeam = std::size_t{1} << 20;
 
-AlignedBuffer pack_matrix(const ops::WeightMatrix& w, const FileMapping& mapping, bool release) {
+std::vector<ops::WeightMatrix*> matrices_of_products(Weights& weights) {
+  std::vector<ops::WeightMatrix*> matrices;
+  for (LayerWeights& layer : weights.layers)
+    for (Linear* linear : {&layer.wq, &layer.wk, &layer.wv, &layer.wo, &layer.gate, &layer.up, &layer.down})
+      if (!linear->empty()) matrices.push_back(&linear->w);
+  matrices.push_back(&weights.head.w);
+  return matrices;
+}
+
+}  // namespace
+
+AlignedBuffer pack_matrix(const ops::WeightMatrix& w, const FileMapping* release) {
   AlignedBuffer panels(ops::packed_bytes(w.type, w.rows, w.cols));
   const std::size_t stride = panel_bytes(w.type, w.cols);
   const std::int64_t count = ceil_div(w.rows, kPanelRows);
@@ -28,24 +39,13 @@ AlignedBuffer pack_matrix(const ops::WeightMatrix& w, const FileMapping& mapping
       if (release) {
         const std::byte* const from = w.file.row(first * kPanelRows);
         const std::int64_t rows = std::min(last * kPanelRows, w.rows) - first * kPanelRows;
-        mapping.release(static_cast<std::size_t>(from - mapping.bytes().data()),
+        release->release(static_cast<std::size_t>(from - release->bytes().data()),
                         static_cast<std::size_t>(rows) * w.file.row_stride());
       }
     }
   });
   return panels;
 }
-
-std::vector<ops::WeightMatrix*> matrices_of_products(Weights& weights) {
-  std::vector<ops::WeightMatrix*> matrices;
-  for (LayerWeights& layer : weights.layers)
-    for (Linear* linear : {&layer.wq, &layer.wk, &layer.wv, &layer.wo, &layer.gate, &layer.up, &layer.down})
-      if (!linear->empty()) matrices.push_back(&linear->w);
-  matrices.push_back(&weights.head.w);
-  return matrices;
-}
-
-}  // namespace
 
 void pack_weights(Weights& weights, const ModelFile& file, const std::function<void(double)>& progress) {
   const FileMapping& mapping = file.mapping();
@@ -59,7 +59,7 @@ void pack_weights(Weights& weights, const ModelFile& file, const std::function<v
     done += w->bytes();
     // A matrix of a few rows would mostly be padding: products take its rows as the file has them.
     if (ops::packed_bytes(w->type, w->rows, w->cols) > 2 * w->bytes() + kAlignment) continue;
-    weights.packed.push_back(pack_matrix(*w, mapping, mapping.is_mapped() && from_mapping(*w)));
+    weights.packed.push_back(pack_matrix(*w, mapping.is_mapped() && from_mapping(*w) ? &mapping : nullptr));
     w->panels = weights.packed.back().data();
     if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
   }

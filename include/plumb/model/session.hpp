@@ -42,6 +42,7 @@ class Session {
   /// Rows of one forward pass at most.
   int batch() const { return scratch_.max_rows(); }
   DType kv_type() const { return cache_.type(); }
+  const KvCache& cache() const { return cache_; }
   /// Tokens that sequence s has read. @throws Error{out_of_range}.
   std::span<const Token> tokens(int s = 0) const { return sequence(s).read; }
   int length(int s = 0) const { return static_cast<int>(tokens(s).size()); }

@@ -13,7 +13,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/model/check.hpp"
 #include "plumb/perf/parameters.hpp"
-#include "plumb/perf/weight_types.hpp"
+#include "plumb/model/weight_types.hpp"
 #include "plumb/perf/work.hpp"
 
 namespace plumb {

@@ -1,0 +1,44 @@
+#pragma once
+/// @file
+/// From a text to its continuation, streamed, with what it cost: what `plumb generate` does.
+
+#include <cstddef>
+#include <functional>
+#include <string_view>
+
+#include "plumb/model/session.hpp"
+#include "plumb/text/tokenizer.hpp"
+
+namespace plumb {
+
+/// How to continue a text.
+struct TextOptions {
+  GenerateOptions generate = {};
+  SessionOptions session = {};  ///< context 0: as much as prompt and max_tokens need, at most the model's own
+  bool parse_special = false;   ///< spellings of special tokens in the prompt are those tokens
+  bool echo = true;             ///< the prompt goes to the sink too
+};
+
+/// What it cost.
+struct TextReport {
+  int prompt_tokens = 0, new_tokens = 0;
+  double prefill_seconds = 0;  ///< reading the prompt
+  double decode_seconds = 0;   ///< from then on: new_tokens - 1 passes, and drawing
+  StopReason stop = StopReason::none;
+  int context = 0, threads = 0;
+  DType kv = DType::f32;
+  std::size_t weight_bytes = 0, kv_bytes = 0;  ///< kv_bytes: of the whole context
+
+  double prefill_speed() const { return prefill_seconds > 0 ? prompt_tokens / prefill_seconds : 0; }
+  /// Tokens per second after the first.
+  double decode_speed() const { return decode_seconds > 0 && new_tokens > 1 ? (new_tokens - 1) / decode_seconds : 0; }
+};
+
+/// Continues `prompt`. `sink` gets the text piece by piece, always whole code points. An empty prompt is allowed where
+/// the vocabulary begins texts with a token of its own.
+/// @throws Error{missing_key} for a model without tokenizer, Error{invalid_argument} for a prompt without tokens,
+/// Error{context_overflow} for one longer than the context, and whatever Session and Sampler throw.
+TextReport generate_text(const Model& model, std::string_view prompt, const TextOptions& options,
+                         const std::function<void(std::string_view)>& sink);
+
+}  // namespace plumb
