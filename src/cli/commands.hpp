@@ -6,8 +6,11 @@
 
 namespace plumb::cli {
 
+void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_logits(CLI::App& app);
 void add_machine(CLI::App& app);
+void add_measure(CLI::App& app);
 void add_quantize(CLI::App& app);
 void add_predict(CLI::App& app);
 

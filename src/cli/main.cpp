@@ -10,10 +10,13 @@ int main(int argc, char** argv) {
   CLI::App app{"plumb: run a transformer on this CPU, measure it, and say why it is as fast as it is"};
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every command");
+  plumb::cli::add_measure(app);
+  plumb::cli::add_generate(app);
   plumb::cli::add_inspect(app);
   plumb::cli::add_machine(app);
   plumb::cli::add_quantize(app);
   plumb::cli::add_predict(app);
+  plumb::cli::add_logits(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

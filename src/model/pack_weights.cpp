@@ -40,7 +40,7 @@ AlignedBuffer pack_matrix(const ops::WeightMatrix& w, const FileMapping* release
         const std::byte* const from = w.file.row(first * kPanelRows);
         const std::int64_t rows = std::min(last * kPanelRows, w.rows) - first * kPanelRows;
         release->release(static_cast<std::size_t>(from - release->bytes().data()),
-                        static_cast<std::size_t>(rows) * w.file.row_stride());
+                         static_cast<std::size_t>(rows) * w.file.row_stride());
       }
     }
   });

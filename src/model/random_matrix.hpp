@@ -102,8 +102,7 @@ class RandomMatrices {
     run_parallel(default_threads(), [&](const Worker& worker) {
       const Range mine = worker.share(strips);
       for (std::int64_t s = mine.begin; s < mine.end; ++s)
-        pool.fill(out.data() + static_cast<std::size_t>(s) * bytes, cols,
-                  mixed(place + static_cast<std::uint64_t>(s)));
+        pool.fill(out.data() + static_cast<std::size_t>(s) * bytes, cols, mixed(place + static_cast<std::uint64_t>(s)));
     });
     return out;
   }

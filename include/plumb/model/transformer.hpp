@@ -56,8 +56,7 @@ class ForwardPass {
   /// residual = embedding row of each token; the angles of each position, once for all layers.
   void embed(const Worker& worker) {
     const ops::WeightMatrix& embedding = model_.weights.embedding;
-    // The share of the first norm, which therefore needs no barrier before it.
-    const Range mine = ops::activation_rows(worker, activations(scratch_.normed, config_.width, scratch_.input_form));
+    const Range mine = worker.share(n_);
     for (std::int64_t n = mine.begin; n < mine.end; ++n) {
       const BatchRow& row = rows_[static_cast<std::size_t>(n)];
       float* const residual = scratch_.residual.row(n);

@@ -1,0 +1,53 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+
+#include "commands.hpp"
+#include "options.hpp"
+#include "plumb/model/write_logits.hpp"
+#include "plumb/text/token_list.hpp"
+
+namespace plumb::cli {
+namespace {
+
+struct Arguments {
+  RunOptions run;
+  std::optional<std::string> tokens, tokens_file, text;
+  std::string out;
+};
+
+std::vector<Token> chosen_tokens(const Arguments& arguments, const Model& model) {
+  if (arguments.tokens) return parse_token_list(*arguments.tokens, "--tokens");
+  if (arguments.tokens_file) return read_token_list(*arguments.tokens_file);
+  return model.tokenizer().encode(*arguments.text);
+}
+
+void run(Arguments& arguments) {
+  arguments.run.session.kv = parse_dtype(arguments.run.kv);
+  const Model model = Model::load(arguments.run.model, arguments.run.load());
+  const std::vector<Token> tokens = chosen_tokens(arguments, model);
+  write_logits(model, tokens, arguments.run.session, arguments.out);
+  fmt::print(stderr, "{} rows of {} logits\n", tokens.size(), model.config().vocab_size);
+}
+
+}  // namespace
+
+void add_logits(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App& command = *app.add_subcommand(
+      "logits", "Write the logits after each token of a text: little-endian f32, one row of the vocabulary per token");
+  command.add_option("model", arguments->run.model, "Model file")->required()->type_name("MODEL");
+  auto& source = *command.add_option_group("input", "One of");
+  source.add_option("--tokens", arguments->tokens, "Token ids, separated by spaces or commas");
+  source.add_option("--tokens-file", arguments->tokens_file, "A file of token ids");
+  source.add_option("--text", arguments->text, "A text, which is encoded as the model's file says (bos included)");
+  source.require_option(1);
+  command.add_option("-o,--out", arguments->out, "File to write")->required();
+  command.add_option("-c,--ctx", arguments->run.session.context, "Context (default: as many positions as tokens)")
+      ->check(CLI::Range(1, 1 << 30));
+  add_run_options(command, arguments->run);
+  command.callback([arguments] { run(*arguments); });
+}
+
+}  // namespace plumb::cli
