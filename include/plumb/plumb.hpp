@@ -73,7 +73,7 @@
 // What it costs.
 #include "plumb/perf/work.hpp"
 #include "plumb/perf/parameters.hpp"
-#include "plumb/perf/weight_types.hpp"
+#include "plumb/model/weight_types.hpp"
 #include "plumb/perf/ledger.hpp"
 #include "plumb/perf/machine.hpp"
 #include "plumb/perf/predict.hpp"

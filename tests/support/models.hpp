@@ -7,6 +7,7 @@
 
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/session.hpp"
+#include "tests/support/aligned_copy.hpp"
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -9,7 +9,7 @@
 
 #include "plumb/io/model_file.hpp"
 #include "plumb/model/config.hpp"
-#include "plumb/perf/weight_types.hpp"
+#include "plumb/model/weight_types.hpp"
 
 namespace plumb {
 
