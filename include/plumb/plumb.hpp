@@ -25,6 +25,9 @@
 #include "plumb/quant/formats.hpp"     // the blocks, byte by byte
 #include "plumb/quant/dequantize.hpp"  // what they mean
 #include "plumb/quant/quantize.hpp"    // making them
+#include "plumb/quant/recipe.hpp"      // which type for which tensor of a model
+#include "plumb/quant/importance.hpp"  // which columns matter
+#include "plumb/quant/quantize_model.hpp"
 #include "plumb/quant/packed.hpp"      // how kernels want them
 #include "plumb/quant/pack.hpp"
 

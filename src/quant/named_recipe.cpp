@@ -155,7 +155,7 @@ bool is_named_recipe(std::string_view name) {
 
 int named_recipe_file_type(std::string_view name) { return find(name).file_type; }
 
-DType named_recipe_type(std::string_view name, const TensorRole& role, const Shape& shape, const RecipeFacts& facts) {
+DType named_recipe_type(std::string_view name, const NamedRole& role, const Shape& shape, const RecipeFacts& facts) {
   const NamedRecipe& recipe = find(name);
   const DType base = recipe.base;
   const std::string_view r = role.role;

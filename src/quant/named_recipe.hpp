@@ -12,7 +12,7 @@ namespace plumb::detail {
 std::vector<std::string_view> named_recipes();
 bool is_named_recipe(std::string_view name);
 /// Type of a quantizable tensor. `name` must be a named recipe.
-DType named_recipe_type(std::string_view name, const TensorRole& role, const Shape& shape, const RecipeFacts& facts);
+DType named_recipe_type(std::string_view name, const NamedRole& role, const Shape& shape, const RecipeFacts& facts);
 /// `general.file_type`.
 int named_recipe_file_type(std::string_view name);
 

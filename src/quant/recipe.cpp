@@ -61,8 +61,8 @@ std::string all_names() {
 
 }  // namespace
 
-TensorRole tensor_role(std::string_view name) {
-  TensorRole role;
+NamedRole tensor_role(std::string_view name) {
+  NamedRole role;
   if (name.starts_with("blk.")) {
     const std::string_view rest = name.substr(4);
     int layer = -1;
@@ -158,7 +158,7 @@ Recipe Recipe::parse(std::string_view text) {
 
 DType Recipe::wanted(std::string_view tensor, DType from, const Shape& shape, const RecipeFacts& facts) const {
   if (!is_quantizable(tensor, shape)) return from;
-  const TensorRole role = tensor_role(tensor);
+  const NamedRole role = tensor_role(tensor);
   if (rules_.empty()) return detail::named_recipe_type(text_, role, shape, facts);
   const std::string name = lower(tensor), role_name = lower(role.role);
   for (const Rule& rule : rules_) {

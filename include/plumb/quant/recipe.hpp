@@ -32,11 +32,11 @@ RecipeFacts recipe_facts(const ModelFile& file);
 
 /// The role part of a tensor's name and its layer: "blk.7.ffn_down.weight" is "ffn_down" of layer 7, "output.weight" is
 /// "output" of layer -1.
-struct TensorRole {
+struct NamedRole {
   std::string_view role;
   int layer = -1;
 };
-TensorRole tensor_role(std::string_view name);
+NamedRole tensor_role(std::string_view name);
 
 /// A recipe by name, or rules by tensor.
 class Recipe {
