@@ -37,6 +37,7 @@ int chosen_batch(const SessionOptions& options, const ModelConfig& config) {
 Session::Session(Model model, const SessionOptions& options)
     : model_(std::move(model)),
       threads_(chosen_threads(options)),
+      observer_(options.observer),
       cache_(model_.config(), chosen_context(options, model_.config()),
              in_range("sequences", options.sequences, 1, kMaxSequences), options.kv),
       scratch_(model_.config(), chosen_batch(options, model_.config()), threads_),
@@ -88,7 +89,7 @@ void Session::forward(std::span<const BatchRow> rows) {
 void Session::run(std::span<const BatchRow> rows) {
   const auto asked = std::count_if(rows.begin(), rows.end(), [](const BatchRow& row) { return row.logits; });
   scratch_.reserve_logits(asked, model_.config().vocab_size);
-  ForwardPass pass(model_.transformer(), cache_, scratch_, rows);
+  ForwardPass pass(model_.transformer(), cache_, scratch_, rows, observer_ ? &observer_ : nullptr);
   run_parallel(threads_, [&](const Worker& worker) { pass.run(worker); });
   for (Sequence& sequence : sequences_) sequence.logits_row = -1;
   asked_ = 0;

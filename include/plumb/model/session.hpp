@@ -18,11 +18,12 @@ namespace plumb {
 
 /// How to run a model.
 struct SessionOptions {
-  int context = 0;        ///< positions that each sequence may hold; 0 = the model's own context
-  int threads = 0;        ///< 0 = OMP_NUM_THREADS or all processors
-  int sequences = 1;      ///< sequences side by side
-  int batch = 512;        ///< most rows of one forward pass; longer prompts are cut
-  DType kv = DType::f32;  ///< type of keys and values: f32 or f16
+  int context = 0;                   ///< positions that each sequence may hold; 0 = the model's own context
+  int threads = 0;                   ///< 0 = OMP_NUM_THREADS or all processors
+  int sequences = 1;                 ///< sequences side by side
+  int batch = 512;                   ///< most rows of one forward pass; longer prompts are cut
+  DType kv = DType::f32;             ///< type of keys and values: f32 or f16
+  ActivationObserver observer = {};  ///< sees the input of every matrix product; empty: nobody looks
 };
 
 class Generation;
@@ -94,6 +95,7 @@ class Session {
 
   Model model_;
   int threads_ = 1;
+  ActivationObserver observer_;
   KvCache cache_;
   Scratch scratch_;
   std::vector<Sequence> sequences_;

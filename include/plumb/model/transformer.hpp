@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <span>
 
@@ -32,16 +33,22 @@ struct Transformer {
   bool exact = false;  ///< never quantize activations
 };
 
+/// Sees the input rows of every matrix product of a pass: what calibration collects. Called by one worker, in the order
+/// of the products, while the others multiply; must not throw and must not keep the rows.
+using ActivationObserver = std::function<void(const ops::WeightMatrix& weights, const ops::Activations& inputs)>;
+
 /// One forward pass over checked rows: tokens in the vocabulary, positions in the cache and contiguous with what it
 /// holds, at most scratch.max_rows() rows, room for the logits asked for.
 class ForwardPass {
  public:
-  ForwardPass(const Transformer& model, KvCache& cache, Scratch& scratch, std::span<const BatchRow> rows)
+  ForwardPass(const Transformer& model, KvCache& cache, Scratch& scratch, std::span<const BatchRow> rows,
+              const ActivationObserver* observer = nullptr)
       : model_(model),
         config_(model.config),
         cache_(cache),
         scratch_(scratch),
         rows_(rows),
+        observer_(observer),
         n_(static_cast<std::int64_t>(rows.size())) {}
 
   /// The whole pass, by every worker of a region.
@@ -178,6 +185,8 @@ class ForwardPass {
   }
 
   void product(const Worker& worker, const ops::Activations& x, std::initializer_list<ops::MatmulTask> tasks) {
+    if (observer_ != nullptr && worker.first())
+      for (const ops::MatmulTask& task : tasks) (*observer_)(*task.weights, x);
     ops::matmul(worker, {model_.kernels, &scratch_.matmul, model_.exact}, {tasks.begin(), tasks.size()}, x);
   }
   ops::Activations activations(const Rows& rows, std::int64_t cols, ops::ActivationBuffer& form) const {
@@ -205,6 +214,7 @@ class ForwardPass {
   KvCache& cache_;
   Scratch& scratch_;
   std::span<const BatchRow> rows_;
+  const ActivationObserver* observer_;
   std::int64_t n_;  // rows of this batch
 };
 
