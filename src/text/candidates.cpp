@@ -53,9 +53,26 @@ std::span<TopSelector::Entry> TopSelector::select(std::span<const float> logits,
   return buffer_;
 }
 
-Candidates::Candidates(std::int64_t most)
-    : scale_(53 - static_cast<int>(std::bit_width(static_cast<std::uint64_t>(most)))),
-      weights_(static_cast<std::size_t>(most)) {}
+Candidates::Candidates(std::int64_t n_vocab)
+    : scale_(53 - static_cast<int>(std::bit_width(static_cast<std::uint64_t>(n_vocab)))),
+      weights_(static_cast<std::size_t>(n_vocab)) {}
+
+void Candidates::assign(std::span<const float> logits) {
+  logits_ = logits;
+  whole_ = true;
+}
+
+void Candidates::assign(std::span<const TopSelector::Entry> entries) {
+  kept_.resize(weights_.size());
+  tokens_.resize(weights_.size());
+  std::size_t count = 0;
+  for (const TopSelector::Entry& entry : entries) {
+    kept_[count] = entry.logit;
+    tokens_[count++] = entry.token;
+  }
+  logits_ = std::span(kept_).first(count);
+  whole_ = false;
+}
 
 void Candidates::weigh(double temperature) {
   const std::size_t size = logits_.size();
@@ -70,7 +87,7 @@ void Candidates::weigh(double temperature) {
 #pragma omp simd
   for (std::size_t i = 0; i < size; ++i) {
     const double exponent = (static_cast<double>(logit[i]) - top) * factor;
-    weight[i] = exponent > kFixedExpMin ? exponent : kFixedExpMin;  // -infinity and NaN (infinite factor * 0) too
+    weight[i] = exponent > kFixedExpMin ? exponent : kFixedExpMin;  // -infinity and NaN too
   }
   double total = 0;
 #pragma omp simd reduction(+ : total)
@@ -80,6 +97,23 @@ void Candidates::weigh(double temperature) {
   }
   max_ = max;
   total_ = total;
+}
+
+template <class Keep>
+void Candidates::compact(Keep keep) {
+  kept_.resize(weights_.size());
+  tokens_.resize(weights_.size());
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < logits_.size(); ++i) {
+    if (!keep(i)) continue;
+    const Token token_i = token(i);
+    kept_[count] = logits_[i];
+    tokens_[count] = token_i;
+    weights_[count] = weights_[i];
+    ++count;
+  }
+  logits_ = std::span(kept_).first(count);
+  whole_ = false;
 }
 
 Candidates::Ranked Candidates::last_of_mass(double wanted) {
@@ -101,10 +135,9 @@ Candidates::Ranked Candidates::last_of_mass(double wanted) {
 }
 
 template <class KeyOf>
-void Candidates::keep_mass(double mass, KeyOf key_of) {
+void Candidates::keep_mass(double wanted, KeyOf key_of) {
   std::array<double, kBuckets> sums{};
   for (std::size_t i = 0; i < logits_.size(); ++i) sums[bucket_of(key_of(logits_[i]))] += weights_[i];
-  double wanted = std::clamp(std::ceil(mass * total_), 1.0, total_);
   std::size_t bucket = 0;
   while (sums[bucket] < wanted) wanted -= sums[bucket++];
 
@@ -112,38 +145,45 @@ void Candidates::keep_mass(double mass, KeyOf key_of) {
   ranked_.reserve(weights_.size());
   for (std::size_t i = 0; i < logits_.size(); ++i)
     if (const double key = key_of(logits_[i]); weights_[i] > 0 && bucket_of(key) == bucket)
-      ranked_.push_back({key, static_cast<std::uint32_t>(i), weights_[i]});
+      ranked_.push_back({key, i, weights_[i]});
   const Ranked last = last_of_mass(wanted);
-  for (std::size_t i = 0; i < logits_.size(); ++i) {
+  compact([&](std::size_t i) {
     const double key = key_of(logits_[i]);
-    if (key > last.key || (key == last.key && i > last.place)) logits_[i] = kImpossible;
-  }
+    return key < last.key || (key == last.key && i <= last.index);
+  });
 }
 
+/// A share of the total as a whole number, 1 at least.
+double Candidates::mass_of(double share) const { return std::clamp(std::ceil(share * total_), 1.0, total_); }
+
 void Candidates::keep_top_p(double mass) {
+  // What weighs less than an equal share of the mass to be dropped cannot be needed: all of it together weighs less
+  // than that mass. This leaves a tenth of a large vocabulary.
+  const double wanted = mass_of(mass), negligible = (total_ - wanted) / static_cast<double>(size());
+  compact([&](std::size_t i) { return weights_[i] > 0 && weights_[i] >= negligible; });
   const auto max = static_cast<double>(max_);
-  keep_mass(mass, [max](float logit) { return max - static_cast<double>(logit); });
+  keep_mass(wanted, [max](float logit) { return max - static_cast<double>(logit); });
 }
 
 void Candidates::keep_typical(double mass) {
   // |surprise - entropy|: with surprise = log Z - logit the log Z of both cancels, and what is left is how far a logit
   // is from the mean logit. The sum is not exact, so its order is fixed.
+  compact([&](std::size_t i) { return weights_[i] > 0; });
   const auto max = static_cast<double>(max_);
   double mean = 0;
-  for (std::size_t i = 0; i < logits_.size(); ++i)
-    if (weights_[i] > 0) mean += weights_[i] * (max - static_cast<double>(logits_[i]));
+  for (std::size_t i = 0; i < size(); ++i) mean += weights_[i] * (max - static_cast<double>(logits_[i]));
   mean /= total_;
-  keep_mass(mass, [max, mean](float logit) { return std::fabs(max - static_cast<double>(logit) - mean); });
+  keep_mass(mass_of(mass), [max, mean](float logit) { return std::fabs(max - static_cast<double>(logit) - mean); });
 }
 
 void Candidates::keep_min_p(double ratio) {
   const double limit = ratio * static_cast<double>(std::uint64_t{1} << scale_);
-  for (std::size_t i = 0; i < logits_.size(); ++i) logits_[i] = weights_[i] < limit ? kImpossible : logits_[i];
+  compact([&](std::size_t i) { return weights_[i] >= limit; });
 }
 
-std::size_t Candidates::at(double point) const {
+Token Candidates::at(double point) const {
   constexpr std::size_t kBlock = 256;
-  const std::span<const double> all = weights();
+  const auto all = std::span(weights_).first(size());
   std::size_t begin = 0;
   for (; begin + kBlock < all.size(); begin += kBlock) {
     const double sum = sum_of(all.subspan(begin, kBlock));
@@ -151,10 +191,10 @@ std::size_t Candidates::at(double point) const {
     point -= sum;
   }
   for (std::size_t i = begin; i < all.size(); ++i) {
-    if (point < all[i]) return i;
+    if (point < all[i]) return token(i);
     point -= all[i];
   }
-  return all.size() - 1;  // not for points below total()
+  return token(size() - 1);  // not for points below total()
 }
 
 }  // namespace plumb

@@ -47,19 +47,16 @@ struct Sampler::State {
   void clean(std::span<const float> row);
   void note_logprobs();
   void adjust();
-  void keep_top_k();
   Token draw();
 
   SamplerOptions options;
   std::int64_t n_vocab;
   RandomBits random;
   RecentTokens recent;
-  std::vector<float> logits;  // [n_vocab] the row, then with bias and penalties, then with what filters removed
+  std::vector<float> logits;  // [n_vocab] the row, then with bias and penalties
   Candidates candidates;
   TopSelector selector;
-  std::vector<float> top_logits;  // [<= top_k] what top_k kept, by ascending id
-  std::vector<Token> top_tokens;  // [<= top_k]
-  double log_sum = 0;             // log of the sum of exp(logit) over the row as given
+  double log_sum = 0;  // log of the sum of exp(logit) over the row as given
   float logprob = 0.0f;
   std::vector<TokenLogprob> top_logprobs;
 };
@@ -92,31 +89,18 @@ void Sampler::State::adjust() {
   recent.penalise(options, logits);
 }
 
-/// The best tokens, by ascending id, in a short row of their own.
-void Sampler::State::keep_top_k() {
-  const std::span<TopSelector::Entry> best = selector.select(logits, options.top_k);
-  std::sort(best.begin(), best.end(), [](const auto& a, const auto& b) { return a.token < b.token; });
-  top_logits.clear();
-  top_tokens.clear();
-  for (const TopSelector::Entry& entry : best) {
-    top_logits.push_back(entry.logit);
-    top_tokens.push_back(entry.token);
-  }
-  candidates.assign(top_logits);
-}
-
 Token Sampler::State::draw() {
-  const bool greedy = options.temperature == 0.0f;
-  const bool some = options.top_k > 0 && options.top_k < n_vocab && !greedy;
-  const std::size_t best = greedy || !some ? place_of_max(logits) : 0;
-  if (some)
-    keep_top_k();
-  else
-    candidates.assign(logits);
-  if (some ? top_logits.empty() : logits[best] == kImpossible)
-    throw Error(ErrorCode::bad_value, "sampling: none of the logits allows a token");
-  if (greedy) return static_cast<Token>(best);
+  const std::size_t best = place_of_max(logits);
+  if (logits[best] == kImpossible) throw Error(ErrorCode::bad_value, "sampling: none of the logits allows a token");
+  if (options.temperature == 0.0f) return static_cast<Token>(best);
 
+  if (options.top_k > 0 && options.top_k < n_vocab) {
+    const std::span<TopSelector::Entry> top = selector.select(logits, options.top_k);
+    std::sort(top.begin(), top.end(), [](const auto& a, const auto& b) { return a.token < b.token; });
+    candidates.assign(std::span<const TopSelector::Entry>(top));
+  } else {
+    candidates.assign(logits);
+  }
   const auto filter = [&](bool active, float argument, void (Candidates::*keep)(double)) {
     if (!active) return;
     candidates.weigh(1.0);
@@ -126,9 +110,7 @@ Token Sampler::State::draw() {
   filter(options.top_p < 1.0f, options.top_p, &Candidates::keep_top_p);
   filter(options.min_p > 0.0f, options.min_p, &Candidates::keep_min_p);
   candidates.weigh(static_cast<double>(options.temperature));
-  const std::uint64_t point = random.below(static_cast<std::uint64_t>(candidates.total()));
-  const std::size_t place = candidates.at(static_cast<double>(point));
-  return some ? top_tokens[place] : static_cast<Token>(place);
+  return candidates.at(static_cast<double>(random.below(static_cast<std::uint64_t>(candidates.total()))));
 }
 
 Sampler::Sampler(SamplerOptions options, std::int64_t n_vocab) {
