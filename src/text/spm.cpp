@@ -53,24 +53,27 @@ void SpmEncoder::consider(std::int32_t left, Scratch& scratch) const {
   const Symbol& symbol = scratch.symbols[static_cast<std::size_t>(left)];
   if (symbol.next < 0) return;
   const std::int32_t length = symbol.length + scratch.symbols[static_cast<std::size_t>(symbol.next)].length;
-  const Token joined =
-      find_piece(scratch.text.substr(static_cast<std::size_t>(symbol.begin), static_cast<std::size_t>(length)));
+  const Token joined = find_piece(scratch.piece(symbol.begin, length));
   if (joined == kNoToken) return;
   const float score = scores_.empty() ? 0.0f : scores_[static_cast<std::size_t>(joined)];
   scratch.heap.push_back({score, left, length, joined});
   std::push_heap(scratch.heap.begin(), scratch.heap.end());
 }
 
-void SpmEncoder::cut_characters(Scratch& scratch) const {
-  const auto size = static_cast<std::int32_t>(scratch.text.size());
-  for (std::int32_t begin = 0, index = 0; begin < size; ++index) {
-    const auto announced =
-        static_cast<std::int32_t>(utf8_announced_length(scratch.text[static_cast<std::size_t>(begin)]));
-    const std::int32_t length = std::min(announced, size - begin);
-    const std::string_view piece =
-        scratch.text.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(length));
-    begin += length;
-    scratch.symbols.push_back({begin - length, length, index - 1, begin < size ? index + 1 : -1, find_piece(piece)});
+void SpmEncoder::cut_characters(std::string_view text, Scratch& scratch) const {
+  scratch.text.reserve(text.size() + text.size() / 2);
+  scratch.symbols.reserve(text.size());
+  for (std::size_t from = 0; from < text.size();) {
+    // A character is as long as its first byte says, even if what follows is no continuation: so the reference engine
+    // reads invalid UTF-8. All its bytes then become byte tokens, and the text survives.
+    const std::size_t length = std::min(utf8_announced_length(text[from]), text.size() - from);
+    const std::string_view character = text[from] == ' ' ? kSpaceMark : text.substr(from, length);
+    from += length;
+    const auto begin = static_cast<std::int32_t>(scratch.text.size());
+    const auto index = static_cast<std::int32_t>(scratch.symbols.size());
+    scratch.text += character;
+    scratch.symbols.push_back({begin, static_cast<std::int32_t>(character.size()), index - 1,
+                               from < text.size() ? index + 1 : -1, find_piece(character)});
   }
 }
 
@@ -102,24 +105,15 @@ void SpmEncoder::append_bytes(std::string_view bytes, std::vector<Token>& out) c
 }
 
 void SpmEncoder::encode(std::string_view text, std::vector<Token>& out) const {
-  std::string marked;
-  marked.reserve(text.size() + text.size() / 2);
-  for (const char c : text) {
-    if (c == ' ')
-      marked += kSpaceMark;
-    else
-      marked += c;
-  }
-  Scratch scratch{marked, {}, {}};
-  cut_characters(scratch);
+  Scratch scratch;
+  cut_characters(text, scratch);
   join_all(scratch);
   for (std::int32_t at = scratch.symbols.empty() ? -1 : 0; at >= 0;) {
     const Symbol& symbol = scratch.symbols[static_cast<std::size_t>(at)];
     if (symbol.token != kNoToken)
       out.push_back(symbol.token);
     else
-      append_bytes(scratch.text.substr(static_cast<std::size_t>(symbol.begin), static_cast<std::size_t>(symbol.length)),
-                   out);
+      append_bytes(scratch.piece(symbol.begin, symbol.length), out);
     at = symbol.next;
   }
 }

@@ -46,14 +46,17 @@ class SpmEncoder {
     }
   };
   struct Scratch {
-    std::string_view text;
+    std::string text;  // spaces as kSpaceMark
+    std::string_view piece(std::int32_t begin, std::int32_t length) const {
+      return std::string_view(text).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(length));
+    }
     std::vector<Symbol> symbols;
     std::vector<Candidate> heap;
   };
 
   Token find_piece(std::string_view spelling) const;
   void consider(std::int32_t left, Scratch& scratch) const;
-  void cut_characters(Scratch& scratch) const;
+  void cut_characters(std::string_view text, Scratch& scratch) const;
   void join_all(Scratch& scratch) const;
   void append_bytes(std::string_view bytes, std::vector<Token>& out) const;
 
