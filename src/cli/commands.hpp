@@ -13,5 +13,6 @@ void add_machine(CLI::App& app);
 void add_measure(CLI::App& app);
 void add_quantize(CLI::App& app);
 void add_predict(CLI::App& app);
+void add_tokenize(CLI::App& app);
 
 }  // namespace plumb::cli

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   plumb::cli::add_measure(app);
   plumb::cli::add_generate(app);
   plumb::cli::add_inspect(app);
+  plumb::cli::add_tokenize(app);
   plumb::cli::add_machine(app);
   plumb::cli::add_quantize(app);
   plumb::cli::add_predict(app);

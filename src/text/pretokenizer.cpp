@@ -3,6 +3,10 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -18,9 +22,9 @@ struct FreeMatchContext {
   void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
 };
 
-// The patterns are written so that they need no backtracking worth the name. The limits are there for a mistake in one
-// of them: it shall become an Error and not a hang.
-constexpr std::uint32_t kMatchLimit = 20'000'000;
+// The patterns are written so that they backtrack over a run of characters a few times at most. The limits are there
+// for a mistake in one of them: it shall become an Error and not a hang.
+constexpr std::size_t kStepsPerByte = 64;
 constexpr std::uint32_t kHeapLimitKiB = 65'536;
 
 /// PCRE2's \s under UCP includes U+180E, which is no white space since Unicode 6.3; published patterns mean the
@@ -54,7 +58,7 @@ PCRE2_SPTR as_units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>
 /// A compiled pattern.
 class Pattern {
  public:
-  explicit Pattern(std::string_view pattern) {
+  Pattern(std::string_view pattern, bool jit) {
     const std::string expanded = expand_white_space(pattern);
     int error = 0;
     PCRE2_SIZE where = 0;
@@ -63,7 +67,7 @@ class Pattern {
     if (!code_)
       throw Error(ErrorCode::unsupported_tokenizer,
                   "pre-tokenizer pattern: PCRE2 error " + std::to_string(error) + " at " + std::to_string(where));
-    pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);  // where there is no JIT the interpreter does it
+    if (jit) pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);  // failing that, pcre2_match() interprets
   }
   const pcre2_code* code() const { return code_.get(); }
 
@@ -79,7 +83,6 @@ class Matcher {
         data_(pcre2_match_data_create(1, nullptr)),
         context_(pcre2_match_context_create(nullptr)) {
     if (!data_ || !context_) throw Error(ErrorCode::out_of_memory, "pre-tokenizer: no memory for a match");
-    pcre2_set_match_limit(context_.get(), kMatchLimit);
     pcre2_set_heap_limit(context_.get(), kHeapLimitKiB);
   }
 
@@ -99,6 +102,8 @@ class Matcher {
 
  private:
   int match(std::string_view piece, std::size_t from, std::uint32_t options) {
+    const std::size_t limit = 10'000 + kStepsPerByte * (piece.size() - from);
+    pcre2_set_match_limit(context_.get(), static_cast<std::uint32_t>(std::min<std::size_t>(limit, UINT32_MAX)));
     return pcre2_match(code_, as_units(piece), piece.size(), from, options, data_.get(), context_.get());
   }
 
@@ -142,8 +147,8 @@ void cut_triples(std::string_view piece, std::size_t begin, std::size_t end, Cut
 
 class Pretokenizer::Step {
  public:
-  explicit Step(const SplitStep& step)
-      : kind_(step.kind), pattern_(step.kind == SplitStep::Kind::pattern ? step.pattern : R"(\p{N}+)") {}
+  Step(const SplitStep& step, bool jit)
+      : kind_(step.kind), pattern_(step.kind == SplitStep::Kind::pattern ? step.pattern : R"(\p{N}+)", jit) {}
 
   /// Cuts every piece.
   void split(const std::vector<std::string_view>& pieces, std::vector<std::string_view>& words) const {
@@ -190,8 +195,8 @@ class Pretokenizer::Step {
   Pattern pattern_;
 };
 
-Pretokenizer::Pretokenizer(std::span<const SplitStep> steps) {
-  for (const SplitStep& step : steps) steps_.push_back(std::make_unique<Step>(step));
+Pretokenizer::Pretokenizer(std::span<const SplitStep> steps, bool jit) {
+  for (const SplitStep& step : steps) steps_.push_back(std::make_unique<Step>(step, jit));
 }
 Pretokenizer::~Pretokenizer() = default;
 

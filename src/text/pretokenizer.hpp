@@ -38,7 +38,8 @@ const PretokenizerFamily* find_pretokenizer(std::string_view name);
 /// Compiled steps. Immutable, safe to share between threads.
 class Pretokenizer {
  public:
-  explicit Pretokenizer(std::span<const SplitStep> steps);
+  /// `jit` = false interprets the patterns, as on a machine for which PCRE2 has no compiler.
+  explicit Pretokenizer(std::span<const SplitStep> steps, bool jit = true);
   ~Pretokenizer();
   Pretokenizer(const Pretokenizer&) = delete;
   Pretokenizer& operator=(const Pretokenizer&) = delete;

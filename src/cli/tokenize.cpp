@@ -1,0 +1,96 @@
+/// `plumb tokenize MODEL`: a text as tokens, or tokens as text.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+#include "options.hpp"
+#include "plumb/core/printable.hpp"
+#include "plumb/io/open_model.hpp"
+#include "plumb/text/token_list.hpp"
+#include "plumb/text/tokenizer.hpp"
+
+namespace plumb::cli {
+namespace {
+
+struct TokenizeOptions {
+  std::string model;
+  std::optional<std::string> text, file, tokens, vocabulary;
+  EncodeOptions encode{.add_special = false, .parse_special = false};
+  bool ids = false;
+  int threads = 1;
+};
+
+std::string read_text(const std::string& path) {
+  if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
+  std::ifstream in(path, std::ios::binary);
+  if (std::filesystem::is_directory(path) || !in) throw Error(ErrorCode::io, printable(path) + ": cannot be read");
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// One line per token: its id and the bytes it stands for, escaped.
+std::string listing(const Tokenizer& tokenizer, const std::vector<Token>& tokens) {
+  std::string out;
+  for (const Token token : tokens) {
+    constexpr std::size_t kWholePiece = std::size_t{1} << 20;
+    fmt::format_to(std::back_inserter(out), "{:>7}  {}\n", token, quote(tokenizer.decode(token), kWholePiece));
+  }
+  return out;
+}
+
+std::string tokenize(const TokenizeOptions& options) {
+  OpenModelOptions open;
+  if (options.vocabulary) open.tokenizer = *options.vocabulary;
+  const Tokenizer tokenizer = Tokenizer::from_file(open_model_file(options.model, open));
+  if (options.tokens) return tokenizer.decode(parse_token_list(*options.tokens, "--decode")) + "\n";
+  const std::string text = options.text ? *options.text : read_text(*options.file);
+  const std::vector<Token> tokens = tokenizer.encode(text, options.encode);
+  return options.ids ? fmt::format("{}\n", fmt::join(tokens, " ")) : listing(tokenizer, tokens);
+}
+
+}  // namespace
+
+void add_tokenize(CLI::App& app) {
+  auto options = std::make_shared<TokenizeOptions>();
+  CLI::App& command = *app.add_subcommand("tokenize", "Show a text as the model's tokens, or tokens as text");
+  command.add_option("model", options->model, "Model file")->required()->type_name("MODEL");
+  auto& source = *command.add_option_group("input", "One of");
+  CLI::Option* text = source.add_option("text", options->text, "The text");
+  CLI::Option* file = source.add_option("--file", options->file, "A file with the text; - is standard input");
+  CLI::Option* decode = source.add_option("--decode", options->tokens,
+                                          "Token ids, separated by spaces or commas: print their text and a newline");
+  text->type_name("TEXT");
+  file->type_name("FILE");
+  decode->type_name("IDS");
+  source.require_option(1);
+  command.add_flag("--ids", options->ids, "Print the ids alone, separated by spaces")->excludes(decode);
+  command
+      .add_flag("--add-special", options->encode.add_special,
+                "Add the tokens that begin and end a sequence, as the file says")
+      ->excludes(decode);
+  command
+      .add_flag("--parse-special", options->encode.parse_special,
+                "Read the spelling of a control token, such as <|im_end|>, as that token")
+      ->excludes(decode);
+  command
+      .add_option("--tokenizer", options->vocabulary,
+                  "Vocabulary of a llama2.c checkpoint (default: tokenizer.bin beside it)")
+      ->type_name("FILE");
+  add_threads(command, options->threads);
+  command.callback([options] {
+    const std::string out = tokenize(*options);
+    if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size() || std::fflush(stdout) != 0)
+      throw Error(ErrorCode::io, "standard output: cannot write");
+  });
+}
+
+}  // namespace plumb::cli
