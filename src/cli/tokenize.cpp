@@ -63,15 +63,14 @@ void add_tokenize(CLI::App& app) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App& command = *app.add_subcommand("tokenize", "Show a text as the model's tokens, or tokens as text");
   command.add_option("model", options->model, "Model file")->required()->type_name("MODEL");
-  auto& source = *command.add_option_group("input", "One of");
-  CLI::Option* text = source.add_option("text", options->text, "The text");
-  CLI::Option* file = source.add_option("--file", options->file, "A file with the text; - is standard input");
-  CLI::Option* decode = source.add_option("--decode", options->tokens,
-                                          "Token ids, separated by spaces or commas: print their text and a newline");
-  text->type_name("TEXT");
-  file->type_name("FILE");
+  // In an option group a TEXT after `--` would not be found (CLI11 2.1).
+  CLI::Option* text = command.add_option("text", options->text, "The text; put -- before one that begins with -");
+  CLI::Option* file = command.add_option("--file", options->file, "Take the text from a file; - is standard input");
+  CLI::Option* decode = command.add_option("--decode", options->tokens,
+                                           "Token ids, separated by spaces or commas: print their text and a newline");
+  text->type_name("TEXT")->excludes(file)->excludes(decode);
+  file->type_name("FILE")->excludes(decode);
   decode->type_name("IDS");
-  source.require_option(1);
   command.add_flag("--ids", options->ids, "Print the ids alone, separated by spaces")->excludes(decode);
   command
       .add_flag("--add-special", options->encode.add_special,
@@ -87,6 +86,7 @@ void add_tokenize(CLI::App& app) {
       ->type_name("FILE");
   add_threads(command, options->threads);
   command.callback([options] {
+    if (!options->text && !options->file && !options->tokens) throw CLI::RequiredError("TEXT, --file or --decode");
     const std::string out = tokenize(*options);
     if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size() || std::fflush(stdout) != 0)
       throw Error(ErrorCode::io, "standard output: cannot write");

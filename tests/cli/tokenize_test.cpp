@@ -37,6 +37,12 @@ TEST_F(TokenizeCommand, PrintsIdsAlone) {
   EXPECT_EQ(run_plumb({"tokenize", spm, "", "--ids"}).out, "\n") << "no tokens";
 }
 
+TEST_F(TokenizeCommand, TakesAnyTextAfterTwoDashes) {
+  EXPECT_EQ(run_plumb({"tokenize", spm, "--ids", "--", "-t"}).out, "263 48 264\n");
+  EXPECT_EQ(run_plumb({"tokenize", "--ids", "--", spm, "--ids"}).exit_code, 0);
+  EXPECT_EQ(run_plumb({"tokenize", spm, "inspect", "--ids"}).exit_code, 0) << "the name of a command is a text too";
+}
+
 TEST_F(TokenizeCommand, AddsAndParsesSpecialTokensOnRequest) {
   EXPECT_EQ(run_plumb({"tokenize", spm, "the", "--ids", "--add-special"}).out, "1 261\n");
   EXPECT_EQ(run_plumb({"tokenize", spm, "</s>", "--ids", "--parse-special"}).out, "2\n");
