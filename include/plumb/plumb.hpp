@@ -62,6 +62,7 @@
 #include "plumb/model/config_from_gguf.hpp"
 #include "plumb/model/hf_config.hpp"
 #include "plumb/model/tensor_list.hpp"
+#include "plumb/model/weight_types.hpp"
 #include "plumb/model/weights.hpp"
 #include "plumb/model/batch.hpp"
 #include "plumb/model/kv_cache.hpp"
@@ -69,12 +70,14 @@
 #include "plumb/model/transformer.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
+#include "plumb/model/random_weights.hpp"
+#include "plumb/model/synth.hpp"
 
 // What it costs.
 #include "plumb/perf/work.hpp"
 #include "plumb/perf/parameters.hpp"
-#include "plumb/model/weight_types.hpp"
 #include "plumb/perf/ledger.hpp"
 #include "plumb/perf/machine.hpp"
 #include "plumb/perf/predict.hpp"
+#include "plumb/perf/bench.hpp"
 // clang-format on

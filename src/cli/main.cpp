@@ -1,25 +1,31 @@
 /// The `plumb` command. Exit codes: 0 done, 1 bad input (one line on stderr), 2 usage.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
 #include "commands.hpp"
 
 int main(int argc, char** argv) {
-  CLI::App app{"plumb: run a transformer on this CPU, measure it, and say why it is as fast as it is"};
+  CLI::App app{"plumb: run a transformer on this CPU, measure it, and say why it is as fast as it is", "plumb"};
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every command");
-  plumb::cli::add_measure(app);
+  plumb::cli::add_bench(app);
   plumb::cli::add_generate(app);
   plumb::cli::add_inspect(app);
-  plumb::cli::add_tokenize(app);
-  plumb::cli::add_machine(app);
-  plumb::cli::add_quantize(app);
-  plumb::cli::add_predict(app);
   plumb::cli::add_logits(app);
+  plumb::cli::add_machine(app);
+  plumb::cli::add_measure(app);
+  plumb::cli::add_predict(app);
+  plumb::cli::add_quantize(app);
+  plumb::cli::add_synth(app);
+  plumb::cli::add_tokenize(app);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    if (!arguments.empty() && arguments.front() == "bench") arguments = plumb::cli::bench_arguments(arguments);
+    std::reverse(arguments.begin(), arguments.end());  // the parser takes them from the back
+    app.parse(arguments);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   } catch (const std::exception& e) {

@@ -1,99 +1,139 @@
+// Model::random: weights made straight in the form that products read.
+
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
-#include <vector>
 
+#include "plumb/core/parallel.hpp"
 #include "plumb/model/config_from_gguf.hpp"
 #include "plumb/model/model.hpp"
-#include "plumb/model/pack_weights.hpp"
-#include "plumb/model/tensor_names.hpp"
-#include "src/model/random_matrix.hpp"
+#include "plumb/model/random_weights.hpp"
+#include "plumb/quant/pack.hpp"
 
 namespace plumb {
 namespace {
 
-/// Memory that the weights of a random model point into.
-struct OwnedTensors {
-  std::vector<AlignedBuffer> matrices;
-  std::vector<float> ones, zeros;
-};
+/// Matrices below this are made by the calling thread: waking a team costs more.
+constexpr std::size_t kWorthATeam = std::size_t{1} << 20;
 
-/// Binds names to tensors as a file would; matrices are announced without data and made afterwards.
-Weights bind_announced(const ModelConfig& config, const WeightTypes& types, const OwnedTensors& owned) {
-  std::map<std::string, TensorSpec, std::less<>> specs;
-  for_each_tensor(config, [&](const TensorSpec& spec) { specs.emplace(gguf_tensor_name(spec), spec); });
-  const auto find = [&](std::string_view name) -> std::optional<ConstTensorView> {
-    const auto found = specs.find(name);
-    if (found == specs.end()) return std::nullopt;
-    const TensorSpec& spec = found->second;
-    const std::vector<float>& values = spec.bias ? owned.zeros : owned.ones;
-    const std::byte* const data = spec.is_matrix() ? nullptr : reinterpret_cast<const std::byte*>(values.data());
-    return ConstTensorView(data, types.of(spec), spec.shape);
-  };
-  return bind_weights(config, {"random model", find});
+int threads_for(const RandomTensor& tensor) {
+  return tensor_bytes(tensor.type(), tensor.shape()) < kWorthATeam ? 1 : default_threads();
 }
 
-std::vector<ops::WeightMatrix*> layer_matrices(LayerWeights& layer) {
-  std::vector<ops::WeightMatrix*> matrices;
-  for (Linear* linear : {&layer.wq, &layer.wk, &layer.wv, &layer.wo, &layer.gate, &layer.up, &layer.down})
-    if (!linear->empty()) matrices.push_back(&linear->w);
-  return matrices;
+/// All rows in file layout.
+AlignedBuffer make_rows(const RandomTensor& tensor) {
+  const std::size_t row_bytes = tensor.row_bytes();
+  AlignedBuffer rows(tensor_bytes(tensor.type(), tensor.shape()));
+  run_parallel(threads_for(tensor), [&](const Worker& worker) {
+    const Range mine = worker.share(tensor.shape().rows());
+    for (std::int64_t r = mine.begin; r < mine.end; ++r)
+      tensor.fill(r, rows.data() + static_cast<std::size_t>(r) * row_bytes);
+  });
+  return rows;
+}
+
+/// The same rows in panels. Only 16 rows a thread ever exist in file layout.
+AlignedBuffer make_panels(const RandomTensor& tensor) {
+  const std::int64_t rows = tensor.shape().rows(), cols = tensor.shape().cols();
+  const std::size_t row_bytes = tensor.row_bytes(), stride = panel_bytes(tensor.type(), cols);
+  const int threads = threads_for(tensor);
+  AlignedBuffer panels(ops::packed_bytes(tensor.type(), rows, cols));
+  const std::size_t sixteen = round_up(static_cast<std::size_t>(kPanelRows) * row_bytes, kAlignment);
+  AlignedBuffer scratch(sixteen * static_cast<std::size_t>(threads));
+  run_parallel(threads, [&](const Worker& worker) {
+    std::byte* const file_rows = scratch.data() + static_cast<std::size_t>(worker.index) * sixteen;
+    const Range mine = worker.share(ceil_div(rows, kPanelRows));  // the share that products will stream
+    for (std::int64_t p = mine.begin; p < mine.end; ++p) {
+      const std::int64_t n = std::min(kPanelRows, rows - p * kPanelRows);
+      for (std::int64_t r = 0; r < n; ++r)
+        tensor.fill(p * kPanelRows + r, file_rows + static_cast<std::size_t>(r) * row_bytes);
+      pack_panel(tensor.type(), file_rows, row_bytes, n, cols, panels.data() + static_cast<std::size_t>(p) * stride);
+    }
+  });
+  return panels;
+}
+
+/// Small tensors and the embedding, in file layout, by name.
+class HostTensors {
+ public:
+  void add(const RandomTensor& tensor) {
+    AlignedBuffer rows = make_rows(tensor);
+    views_[tensor.name()] = ConstTensorView(rows.data(), tensor.type(), tensor.shape());
+    memory_.push_back(std::move(rows));
+  }
+  /// A matrix that will be made in packed form: its shape is known, its rows are nowhere.
+  void announce(const RandomTensor& tensor) {
+    views_[tensor.name()] = ConstTensorView(nullptr, tensor.type(), tensor.shape());
+  }
+  std::optional<ConstTensorView> find(std::string_view name) const {
+    const auto found = views_.find(name);
+    if (found == views_.end()) return std::nullopt;
+    return found->second;
+  }
+
+ private:
+  std::map<std::string, ConstTensorView, std::less<>> views_;
+  std::vector<AlignedBuffer> memory_;
+};
+
+constexpr std::string_view kEmbedding = "token_embd.weight";
+
+Weights make_weights(const ModelConfig& config, const WeightTypes& types, std::uint64_t seed, bool packed,
+                     const std::function<void(double)>& progress) {
+  const auto host = std::make_shared<HostTensors>();
+  std::map<std::string, RandomTensor, std::less<>> tensors;
+  std::size_t total = 0, done = 0;
+  const auto made = [&](const RandomTensor& tensor) {
+    done += tensor_bytes(tensor.type(), tensor.shape());
+    if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
+  };
+  for (RandomTensor& tensor : random_tensors(config, types, seed)) {
+    total += tensor_bytes(tensor.type(), tensor.shape());
+    const std::string name = tensor.name();
+    tensors.emplace(name, std::move(tensor));
+  }
+  for (const auto& [name, tensor] : tensors) {
+    if (packed && tensor.shape().rank() >= 2 && name != kEmbedding) {
+      host->announce(tensor);
+    } else {
+      host->add(tensor);
+      made(tensor);
+    }
+  }
+  Weights weights = bind_weights(config, {"random", [&host](std::string_view name) { return host->find(name); }});
+  weights.owner = host;
+  const auto pack = [&](const RandomTensor& tensor, ops::WeightMatrix& w) {
+    weights.packed.push_back(make_panels(tensor));
+    w.panels = weights.packed.back().data();
+  };
+  if (!packed) return weights;
+  for_each_matrix(weights, [&](const std::string& name, ops::WeightMatrix& w) {
+    if (name == kEmbedding) return;
+    const RandomTensor& tensor = tensors.find(name)->second;
+    pack(tensor, w);
+    w.file = {};
+    made(tensor);
+  });
+  if (config.tied_head) pack(tensors.find(kEmbedding)->second, weights.head.w);
+  return weights;
 }
 
 }  // namespace
 
 Model Model::random(const ModelConfig& config, const WeightTypes& types, std::uint64_t seed,
                     const LoadOptions& options) {
-  ModelConfig plain = config;
-  plain.rope_factors = false;  // a table of constants, which changes neither bytes nor operations
-  check_runnable(plain, "random model");
-  auto owned = std::make_shared<OwnedTensors>();
-  const int longest = std::max({plain.width, plain.q_dim(), plain.ffn_dim, plain.vocab_size});
-  owned->ones.assign(static_cast<std::size_t>(longest), 1.0f);
-  owned->zeros.assign(static_cast<std::size_t>(longest), 0.0f);
-
+  check_runnable(config, "random");
   auto parts = std::make_shared<Parts>();
-  parts->source = "random model";
+  parts->source = "random";
   Transformer& transformer = parts->transformer;
-  Weights& weights = transformer.weights;
-  weights = bind_announced(plain, types, *owned);
-
-  const bool packed = options.repack && !options.exact;
-  RandomMatrices matrices(seed);
-  const auto make_rows = [&](ops::WeightMatrix& w) {
-    owned->matrices.push_back(matrices.make(w.type, w.rows, w.cols, false));
-    w.file = {owned->matrices.back().data(), w.type, Shape{w.rows, w.cols}};
-  };
-  const auto make = [&](ops::WeightMatrix& w) {
-    if (!packed) return make_rows(w);
-    weights.packed.push_back(matrices.make(w.type, w.rows, w.cols, true));
-    w.panels = weights.packed.back().data();
-    w.file = {};
-  };
-  make_rows(weights.embedding);  // its rows are looked up one by one
-  int done = 0;
-  for (LayerWeights& layer : weights.layers) {
-    for (ops::WeightMatrix* w : layer_matrices(layer)) make(*w);
-    if (options.progress) options.progress(++done / (plain.n_layers + 1.0));
-  }
-  if (!plain.tied_head) {
-    make(weights.head.w);
-  } else {
-    weights.head.w = weights.embedding;
-    if (packed) {
-      weights.packed.push_back(pack_matrix(weights.embedding));
-      weights.head.w.panels = weights.packed.back().data();
-    }
-  }
-  if (options.progress) options.progress(1.0);
-
-  weights.owner = std::move(owned);
-  transformer.config = plain;
+  transformer.config = config;
   transformer.exact = options.exact;
+  transformer.weights = make_weights(config, types, seed, options.repack && !options.exact, options.progress);
   transformer.kernels = &active_kernels();
-  transformer.rope = ops::make_rope_table(plain.rope, plain.head_dim);
+  transformer.rope = ops::make_rope_table(config.rope, config.head_dim, transformer.weights.rope_factors);
+  if (options.progress) options.progress(1.0);
   return Model(std::move(parts));
 }
 

@@ -88,6 +88,21 @@ LayerWeights bind_layer(const ModelConfig& config, const Binder& binder, int l) 
   return layer;
 }
 
+/// The walk behind both forms of for_each_matrix; `AllWeights` is Weights, const or not.
+template <class AllWeights, class Visit>
+void visit_matrices(AllWeights& weights, const Visit& visit) {
+  visit("token_embd.weight", weights.embedding);
+  for (std::size_t l = 0; l < weights.layers.size(); ++l) {
+    auto& layer = weights.layers[l];
+    const std::pair<const char*, decltype(&layer.wq)> parts[] = {
+        {"attn_q", &layer.wq},     {"attn_k", &layer.wk}, {"attn_v", &layer.wv},    {"attn_output", &layer.wo},
+        {"ffn_gate", &layer.gate}, {"ffn_up", &layer.up}, {"ffn_down", &layer.down}};
+    for (const auto& [name, linear] : parts)
+      if (!linear->empty()) visit("blk." + std::to_string(l) + "." + name + ".weight", linear->w);
+  }
+  if (weights.head.w.file.data() != weights.embedding.file.data()) visit("output.weight", weights.head.w);
+}
+
 }  // namespace
 
 Weights bind_weights(const ModelConfig& config, const TensorSource& source) {
@@ -113,16 +128,10 @@ Weights bind_weights(const ModelConfig& config, const TensorSource& source) {
 
 void for_each_matrix(const Weights& weights,
                      const std::function<void(const std::string& name, const ops::WeightMatrix&)>& visit) {
-  visit("token_embd.weight", weights.embedding);
-  for (std::size_t l = 0; l < weights.layers.size(); ++l) {
-    const LayerWeights& layer = weights.layers[l];
-    const std::pair<const char*, const Linear*> parts[] = {
-        {"attn_q", &layer.wq},     {"attn_k", &layer.wk}, {"attn_v", &layer.wv},    {"attn_output", &layer.wo},
-        {"ffn_gate", &layer.gate}, {"ffn_up", &layer.up}, {"ffn_down", &layer.down}};
-    for (const auto& [name, linear] : parts)
-      if (!linear->empty()) visit("blk." + std::to_string(l) + "." + name + ".weight", linear->w);
-  }
-  if (weights.head.w.file.data() != weights.embedding.file.data()) visit("output.weight", weights.head.w);
+  visit_matrices(weights, visit);
+}
+void for_each_matrix(Weights& weights, const std::function<void(const std::string& name, ops::WeightMatrix&)>& visit) {
+  visit_matrices(weights, visit);
 }
 
 std::size_t Weights::bytes() const {

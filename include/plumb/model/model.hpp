@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "plumb/core/dtype.hpp"
 #include "plumb/io/model_file.hpp"
 #include "plumb/model/config.hpp"
 #include "plumb/model/transformer.hpp"
@@ -35,12 +34,11 @@ class Model {
   static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
   /// The same for a file that is already open.
   static Model from_file(const ModelFile& file, const LoadOptions& options = {});
-  /// A model of this shape with random weights; norms are 1, biases 0, and the variance of every matrix keeps the
-  /// residual stream near unit size, so that logits are as sane as those of a trained model. `types` may be one type
-  /// for all matrices; those whose rows do not fill its blocks become F16. Made directly in the kernels' layout unless
-  /// the options say otherwise. The same seed gives the same weights. Without tokenizer.
-  /// @throws Error{bad_value, overflow, unsupported_architecture} for a configuration that cannot run,
-  /// Error{unsupported_type, out_of_memory}.
+  /// A model of this shape with random weights of one type (a DType converts) or of a mix, made in packed form. See
+  /// random_tensors for their sizes, which keep the logits as sane as those of a trained model. The same seed gives the
+  /// same weights. Matrices whose rows do not fill the blocks of their type become F16. Without tokenizer.
+  /// @throws Error{bad_value, overflow} for a bad configuration, {unsupported_architecture} for one without a forward
+  /// pass, {unsupported_type}, {out_of_memory}.
   static Model random(const ModelConfig& config, const WeightTypes& types, std::uint64_t seed = 0,
                       const LoadOptions& options = {});
 

@@ -58,6 +58,7 @@ struct Weights {
 /// Calls visit(name, matrix) for every matrix, with its GGUF name; a tied head is visited once, as the embedding.
 void for_each_matrix(const Weights& weights,
                      const std::function<void(const std::string& name, const ops::WeightMatrix&)>& visit);
+void for_each_matrix(Weights& weights, const std::function<void(const std::string& name, ops::WeightMatrix&)>& visit);
 
 /// Where binding finds tensors: a file, or matrices made in memory.
 struct TensorSource {

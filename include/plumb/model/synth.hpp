@@ -1,0 +1,44 @@
+#pragma once
+/// @file
+/// Writes models of random weights as GGUF files that any engine loads, so that all can be given the same bytes.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "plumb/io/gguf_writer.hpp"
+#include "plumb/model/config.hpp"
+#include "plumb/text/vocabulary.hpp"
+
+namespace plumb {
+
+/// How to write a random model.
+struct SynthOptions {
+  std::string type = "q4_0";                           ///< a name that weight_types_by_name knows
+  std::uint64_t seed = 0;                              ///< Model::random with the same seed has the same weights
+  std::function<void(double fraction)> progress = {};  ///< 0 to 1, from the calling thread
+};
+
+/// Writes `config` with the weights of random_tensors, its metadata, and the tokenizer of synthetic_vocabulary when the
+/// vocabulary has room for one. The file appears complete or not at all.
+/// @throws Error{bad_value, unsupported_architecture} for a configuration without a forward pass,
+/// Error{invalid_argument} for an unknown type, Error{io}.
+void write_random_model(const std::filesystem::path& path, const ModelConfig& config, const SynthOptions& options);
+
+/// Smallest vocabulary that can spell every text: <unk>, <s>, </s> and 256 bytes.
+inline constexpr std::int64_t kSmallestSynthVocabulary = 3 + 256;
+
+/// A SentencePiece vocabulary of `size` tokens: <unk>, <s>, </s>, the 256 bytes, the space mark and the printable ASCII
+/// characters, then all words of lower-case letters, shorter ones first, without and with a leading space mark. Earlier
+/// pieces have better scores, and each can be joined from two others.
+/// @throws Error{invalid_argument} for fewer than kSmallestSynthVocabulary tokens.
+Vocabulary synthetic_vocabulary(std::int64_t size);
+
+/// Sets the `tokenizer.ggml.*` keys of a SentencePiece vocabulary.
+void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary);
+
+/// Sets `general.architecture` and the architecture's keys, as config_from_file reads them.
+void set_config(GgufWriter& writer, const ModelConfig& config);
+
+}  // namespace plumb

@@ -1,0 +1,36 @@
+#pragma once
+/// @file
+/// Weight types by the names that people give to files: "q4_0" is one type throughout, "q4_k_m" a mix.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plumb/model/config.hpp"
+#include "plumb/model/weight_types.hpp"
+
+namespace plumb {
+
+/// A name that --type options take.
+struct WeightMix {
+  std::string_view name;        ///< lower case
+  DType matrices;               ///< the type that most matrices have
+  std::int32_t gguf_file_type;  ///< `general.file_type` in GGUF files (GGUF specification)
+};
+
+/// All names: every computed type, then the K mixes.
+const std::vector<WeightMix>& weight_mixes();
+
+/// The types of a named mix. Case does not matter.
+///
+/// The K mixes follow the public recipe of GGUF quantization tools: the head is Q6_K (so is an embedding that serves as
+/// head); in the _M mixes the value projection and the down projection have more bits in the first and last eighth of
+/// the layers and in every third layer between.
+/// @throws Error{invalid_argument} that lists the known names.
+WeightTypes weight_types_by_name(std::string_view name, const ModelConfig& config);
+
+/// `general.file_type` of a named mix. @throws as weight_types_by_name.
+std::int32_t gguf_file_type(std::string_view name);
+
+}  // namespace plumb

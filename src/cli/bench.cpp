@@ -1,0 +1,257 @@
+/// `plumb bench`: speed of whole models, with the flags and test names of llama-bench.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "commands.hpp"
+#include "plumb/model/weight_mixes.hpp"
+#include "plumb/perf/bench.hpp"
+#include "plumb/perf/parameters.hpp"
+#include "plumb/perf/subject.hpp"
+#include "table.hpp"
+
+namespace plumb::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+enum class Output { md, json, jsonl, csv };
+
+struct BenchOptions {
+  std::vector<std::string> models, presets, types = {"q4_0"}, kv = {"f16"};
+  std::vector<int> prompts = {512}, generated = {128}, depths = {0}, threads = {0}, batches = {2048}, ubatches = {512},
+                   sequences = {1};
+  std::vector<std::string> pairs;
+  int repetitions = 5;
+  bool no_warmup = false, no_repack = false;
+  std::string output = "md";
+};
+
+/// What is said of a model beside every result.
+struct ModelInfo {
+  std::string source, description, types;
+  std::size_t bytes = 0;
+  std::int64_t parameters = 0;
+  std::string tier;
+  std::vector<std::string> slow;  ///< types without a fast path
+};
+
+ModelInfo describe(const Model& model) {
+  ModelInfo info;
+  const std::vector<TensorClass> classes = tensor_classes(model);
+  info.source = model.source();
+  info.types = describe_types(classes);
+  info.bytes = model.weights().bytes();
+  info.parameters = count_parameters(model.config()).total();
+  info.tier = model.transformer().kernels->name;
+  info.description = model.config().name.empty() ? model.config().architecture : model.config().name;
+  for (const TensorClass& c : classes)
+    if (!c.fast) info.slow.push_back(c.role + " " + std::string(dtype_name(c.type)));
+  return info;
+}
+
+DType kv_type(const std::string& name) {
+  if (name == "int8" || name == "q8_0") return DType::i8;
+  if (name == "f16") return DType::f16;
+  return DType::f32;
+}
+std::string kv_name(DType type) { return type == DType::i8 ? "int8" : type == DType::f16 ? "f16" : "f32"; }
+
+/// -p, -n and -pg, times -d and --batch.
+std::vector<BenchTest> tests_of(const BenchOptions& options) {
+  std::vector<BenchTest> kinds;
+  for (const int prompt : options.prompts)
+    if (prompt != 0) kinds.push_back({prompt, 0});
+  for (const int generate : options.generated)
+    if (generate != 0) kinds.push_back({0, generate});
+  for (std::size_t i = 0; i + 1 < options.pairs.size(); i += 2)
+    kinds.push_back({std::stoi(options.pairs[i]), std::stoi(options.pairs[i + 1])});
+  std::vector<BenchTest> tests;
+  for (const int sequences : options.sequences)
+    for (const int depth : options.depths)
+      for (BenchTest test : kinds) {
+        test.depth = depth;
+        test.sequences = sequences;
+        tests.push_back(test);
+      }
+  return tests;
+}
+
+std::vector<BenchSettings> settings_of(const BenchOptions& options) {
+  std::vector<BenchSettings> all;
+  for (const int threads : options.threads)
+    for (const int batch : options.batches)
+      for (const int ubatch : options.ubatches)
+        for (const std::string& kv : options.kv)
+          all.push_back({threads, std::min(batch, ubatch), kv_type(kv), options.repetitions, !options.no_warmup});
+  return all;
+}
+
+Json json_of(const ModelInfo& info, const BenchResult& result) {
+  Json samples_ns = Json::array();
+  double mean_ns = 0;
+  for (const double s : result.seconds) {
+    samples_ns.push_back(static_cast<std::int64_t>(s * 1e9));
+    mean_ns += s * 1e9 / static_cast<double>(result.seconds.size());
+  }
+  return {{"test", result.test.name()},
+          {"model_filename", info.source},
+          {"model_type", info.description},
+          {"model_size", info.bytes},
+          {"model_n_params", info.parameters},
+          {"weight_types", info.types},
+          {"without_fast_path", info.slow},
+          {"isa", info.tier},
+          {"n_threads", result.settings.threads},
+          {"n_ubatch", result.settings.batch},
+          {"type_k", kv_name(result.settings.kv)},
+          {"type_v", kv_name(result.settings.kv)},
+          {"n_prompt", result.test.prompt},
+          {"n_gen", result.test.generate},
+          {"n_depth", result.test.depth},
+          {"n_sequences", result.test.sequences},
+          {"avg_ns", static_cast<std::int64_t>(mean_ns)},
+          {"avg_ts", result.mean_rate()},
+          {"stddev_ts", result.rate_deviation()},
+          {"samples_ns", std::move(samples_ns)},
+          {"samples_ts", result.rates()}};
+}
+
+/// Prints results as they come in.
+class Printer {
+ public:
+  explicit Printer(Output output) : output_(output) {}
+
+  void add(const ModelInfo& info, const BenchResult& result) {
+    switch (output_) {
+      case Output::md: add_markdown(info, result); break;
+      case Output::json: fmt::print("{}{}", first_ ? "[\n" : ",\n", json_of(info, result).dump(2)); break;
+      case Output::jsonl: fmt::print("{}\n", json_of(info, result).dump()); break;
+      case Output::csv: add_csv(json_of(info, result)); break;
+    }
+    first_ = false;
+    std::fflush(stdout);
+  }
+  void finish() {
+    if (output_ == Output::json) fmt::print("{}]\n", first_ ? "[" : "\n");
+  }
+
+ private:
+  static constexpr const char* kRow = "| {:<24} | {:>10} | {:>8} | {:<11} | {:>7} | {:<4} | {:<18} | {:>20} |\n";
+
+  void add_markdown(const ModelInfo& info, const BenchResult& result) {
+    if (first_) {
+      fmt::print(kRow, "model", "size", "params", "tier", "threads", "kv", "test", "t/s");
+      fmt::print("| {:-<24} | {:->10} | {:->8} | {:-<11} | {:->7} | {:-<4} | {:-<18} | {:->20} |\n", "", ":", ":", "",
+                 ":", "", "", ":");
+    }
+    if (info.source + info.description + info.types != last_model_) {
+      last_model_ = info.source + info.description + info.types;
+      std::fprintf(stderr, "%s\n", fmt::format("{}: {}", info.source, info.types).c_str());
+      for (const std::string& slow : info.slow)
+        std::fprintf(stderr, "%s\n", fmt::format("{}: no fast path for {}", info.source, slow).c_str());
+    }
+    fmt::print(kRow, info.description, fmt::format("{:.2f} MiB", static_cast<double>(info.bytes) / (1 << 20)),
+               fmt::format("{:.2f} M", static_cast<double>(info.parameters) / 1e6), info.tier, result.settings.threads,
+               kv_name(result.settings.kv), result.test.name(),
+               fmt::format("{:.2f} ± {:.2f}", result.mean_rate(), result.rate_deviation()));
+  }
+  void add_csv(const Json& result) {
+    const auto line = [](const Json& row, const auto& cell) {
+      std::string text;
+      for (const auto& [key, value] : row.items()) {
+        if (value.is_array()) continue;
+        std::string field = cell(key, value);
+        if (field.find_first_of(",\"\n") != std::string::npos) field = Json(field).dump();
+        text += (text.empty() ? "" : ",") + field;
+      }
+      fmt::print("{}\n", text);
+    };
+    if (first_) line(result, [](const std::string& key, const Json&) { return key; });
+    line(result, [](const std::string&, const Json& value) {
+      return value.is_string() ? value.get<std::string>() : value.dump();
+    });
+  }
+
+  Output output_;
+  bool first_ = true;
+  std::string last_model_;
+};
+
+void run(const BenchOptions& options) {
+  if (options.pairs.size() % 2 != 0) throw CLI::ValidationError("-pg", "expected pairs of PROMPT,GEN");
+  if (options.models.empty() && options.presets.empty())
+    throw Error(ErrorCode::invalid_argument, "nothing to run: name a file (-m) or a preset (--preset)");
+  const std::vector<BenchTest> tests = tests_of(options);
+  const std::vector<BenchSettings> settings = settings_of(options);
+  Printer printer(options.output == "json"    ? Output::json
+                  : options.output == "jsonl" ? Output::jsonl
+                  : options.output == "csv"   ? Output::csv
+                                              : Output::md);
+  const auto run_model = [&](const Model& model, ModelInfo info) {
+    for (const BenchSettings& setting : settings)
+      for (const BenchTest& test : tests) printer.add(info, run_bench(model, test, setting));
+  };
+  LoadOptions load;
+  load.repack = !options.no_repack;
+  load.tokenizer = false;
+  load.warning = [](std::string_view message) { std::fprintf(stderr, "plumb: %s\n", std::string(message).c_str()); };
+  for (const std::string& path : options.models) {
+    const Model model = Model::load(path, load);
+    run_model(model, describe(model));
+  }
+  for (const std::string& preset : options.presets)
+    for (const std::string& type : options.types) {
+      const ModelConfig config = load_subject(preset).config;
+      const Model model = Model::random(config, weight_types_by_name(type, config), 0, load);
+      ModelInfo info = describe(model);
+      info.description += " " + type;
+      run_model(model, std::move(info));
+    }
+  printer.finish();
+}
+
+}  // namespace
+
+std::vector<std::string> bench_arguments(std::vector<std::string> arguments) {
+  for (std::string& argument : arguments)
+    for (const char* flag : {"-pg", "-ub", "-ctk", "-ctv"})
+      if (argument == flag) argument.insert(0, "-");
+  return arguments;
+}
+
+void add_bench(CLI::App& app) {
+  const auto options = std::make_shared<BenchOptions>();
+  CLI::App* const command = app.add_subcommand("bench", "Speed of whole models, with the flags of llama-bench");
+  const auto list = [&](const char* names, auto& values, const char* help) {
+    return command->add_option(names, values, help)->delimiter(',')->expected(1, 64)->take_all();
+  };
+  list("-m,--model", options->models, "Model files");
+  list("--preset", options->presets, "Random-weight models: presets or config.json files");
+  list("--type", options->types, "Their weight types: q4_0, q8_0, q4_k_m, ... (default q4_0)");
+  list("-p,--n-prompt", options->prompts, "Prompt lengths (default 512; 0: none)")->check(CLI::NonNegativeNumber);
+  list("-n,--n-gen", options->generated, "Tokens to generate (default 128; 0: none)")->check(CLI::NonNegativeNumber);
+  list("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one")->check(CLI::PositiveNumber);
+  list("-d,--n-depth", options->depths, "Tokens in the cache before (default 0)")->check(CLI::NonNegativeNumber);
+  list("-t,--threads", options->threads, "Threads (default 0: all)")->check(CLI::NonNegativeNumber);
+  list("-b,--batch-size", options->batches, "Most rows of a pass, with -ub (default 2048)")->check(CLI::PositiveNumber);
+  list("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)")->check(CLI::PositiveNumber);
+  list("--kv,--ctk,--ctv,--cache-type-k,--cache-type-v", options->kv, "Keys and values: f32, f16, int8 (default f16)")
+      ->check(CLI::IsMember({"f32", "f16", "int8", "q8_0"}));
+  list("--batch", options->sequences, "Sequences side by side; speed is the total (default 1)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("-r,--repetitions", options->repetitions, "Timed repetitions (default 5)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("-o,--output", options->output, "md, json, jsonl or csv (default md)")
+      ->check(CLI::IsMember({"md", "json", "jsonl", "csv"}));
+  command->add_flag("--no-warmup", options->no_warmup, "No untimed repetition first");
+  command->add_flag("--no-repack", options->no_repack, "Use the file's weights in place");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace plumb::cli

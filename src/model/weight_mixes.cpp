@@ -1,0 +1,81 @@
+#include "plumb/model/weight_mixes.hpp"
+
+#include <algorithm>
+
+#include "plumb/core/error.hpp"
+#include "plumb/core/printable.hpp"
+
+namespace plumb {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+const WeightMix& find_mix(std::string_view name) {
+  const std::string wanted = lower(name);
+  for (const WeightMix& mix : weight_mixes())
+    if (mix.name == wanted) return mix;
+  std::string known;
+  for (const WeightMix& mix : weight_mixes()) known += (known.empty() ? "" : ", ") + std::string(mix.name);
+  throw Error(ErrorCode::invalid_argument, "no weight type named " + quote(name) + "; known: " + known);
+}
+
+/// Layers whose value and down projections have more bits in the _M mixes.
+bool has_more_bits(int layer, int n_layers) {
+  const int eighth = n_layers / 8;
+  return layer < eighth || layer >= 7 * n_layers / 8 || (layer - eighth) % 3 == 2;
+}
+
+/// Types that change from layer to layer: of the value projection, of the down projection.
+void set_layers(WeightTypes& types, std::string_view name, int n_layers) {
+  const auto set = [&](TensorRole role, int layer, DType type) { types.set(role, layer, type); };
+  for (int l = 0; l < n_layers; ++l) {
+    if (name == "q4_k_m" || name == "q5_k_m") {
+      if (!has_more_bits(l, n_layers)) continue;
+      set(TensorRole::attn_v, l, DType::q6_k);
+      set(TensorRole::ffn_down, l, DType::q6_k);
+    } else if (name == "q4_k_s") {
+      if (l < 4) set(TensorRole::attn_v, l, DType::q5_k);
+      if (l < n_layers / 8) set(TensorRole::ffn_down, l, DType::q5_k);
+    } else if (name == "q3_k_m") {
+      set(TensorRole::attn_v, l, l < 2 ? DType::q5_k : DType::q4_k);
+      set(TensorRole::attn_out, l, DType::q4_k);
+      if (l < n_layers / 16)
+        set(TensorRole::ffn_down, l, DType::q5_k);
+      else if (has_more_bits(l, n_layers))
+        set(TensorRole::ffn_down, l, DType::q4_k);
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<WeightMix>& weight_mixes() {
+  static const std::vector<WeightMix> mixes = {
+      {"f32", DType::f32, 0},      {"f16", DType::f16, 1},        {"bf16", DType::bf16, 32},
+      {"q4_0", DType::q4_0, 2},    {"q4_1", DType::q4_1, 3},      {"q5_0", DType::q5_0, 8},
+      {"q5_1", DType::q5_1, 9},    {"q8_0", DType::q8_0, 7},      {"q2_k", DType::q2_k, 10},
+      {"q3_k", DType::q3_k, 11},   {"q4_k", DType::q4_k, 14},     {"q5_k", DType::q5_k, 16},
+      {"q6_k", DType::q6_k, 18},   {"iq4_nl", DType::iq4_nl, 25}, {"iq4_xs", DType::iq4_xs, 30},
+      {"mxfp4", DType::mxfp4, 38}, {"q3_k_m", DType::q3_k, 12},   {"q4_k_s", DType::q4_k, 14},
+      {"q4_k_m", DType::q4_k, 15}, {"q5_k_s", DType::q5_k, 16},   {"q5_k_m", DType::q5_k, 17},
+  };
+  return mixes;
+}
+
+WeightTypes weight_types_by_name(std::string_view name, const ModelConfig& config) {
+  const WeightMix& mix = find_mix(name);
+  WeightTypes types(mix.matrices);
+  if (!mix.name.ends_with("_s") && !mix.name.ends_with("_m")) return types;
+  types.set(config.tied_head ? TensorRole::token_embedding : TensorRole::head, DType::q6_k);
+  set_layers(types, mix.name, config.n_layers);
+  return types;
+}
+
+std::int32_t gguf_file_type(std::string_view name) { return find_mix(name).gguf_file_type; }
+
+}  // namespace plumb
