@@ -42,6 +42,7 @@ constexpr Preset kPresets[] = {
     {"mixtral-8x22b", presets::mixtral_8x22b, 140'620'634'112, kMistral},
     {"tinyllama-1.1b", presets::tinyllama_1_1b, 1'100'048'384,
      "huggingface.co/TinyLlama: config.json, safetensors total"},
+    {"bench-1.1b", presets::bench_1_1b, 1'100'048'384, "the shape of tinyllama-1.1b"},
     {"stories-260k", presets::stories_260k, 260'032, kStories},
     {"stories-15m", presets::stories_15m, 15'191'712, kStories},
     {"stories-42m", presets::stories_42m, 41'689'600, kStories},

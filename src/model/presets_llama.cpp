@@ -57,6 +57,7 @@ ModelConfig mixtral_8x7b() { return mixtral({"Mixtral 8x7B", 32000, 4096, 32, 32
 ModelConfig mixtral_8x22b() { return mixtral({"Mixtral 8x22B", 32000, 6144, 56, 48, 8, 128, 16384, 65536, 1e6f}); }
 
 ModelConfig tinyllama_1_1b() { return llama_shaped({"TinyLlama 1.1B", 32000, 2048, 22, 32, 4, 64, 5632, 2048}); }
+ModelConfig bench_1_1b() { return llama_shaped({"bench 1.1B", 32000, 2048, 22, 32, 4, 64, 5632, 8192}); }
 ModelConfig stories_260k() { return llama_shaped({"stories260K", 512, 64, 5, 8, 4, 8, 172, 512, 1e4f, true}); }
 ModelConfig stories_15m() { return llama_shaped({"stories15M", 32000, 288, 6, 6, 6, 48, 768, 256, 1e4f, true}); }
 ModelConfig stories_42m() { return llama_shaped({"stories42M", 32000, 512, 8, 8, 8, 64, 1376, 1024, 1e4f, true}); }

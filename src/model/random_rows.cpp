@@ -42,11 +42,13 @@ void fill_bytes(SplitMix64& random, std::byte* out, std::size_t bytes) {
 constexpr std::size_t kExamples = 64;
 constexpr std::size_t kHalfFloats = 4096;
 constexpr float kSmallestNormalHalf = 0x1p-14f;
+/// Block scales of the K types are subnormal halves in real files too; here they keep at least five bits.
+constexpr float kSmallestScale = 0x1p-19f;
 
-/// A block scale near `d`: 0.75 to 1.22 times as large, never subnormal, of random sign.
+/// A block scale near `d`: 0.75 to 1.19 times as large, of random sign.
 Half random_scale(SplitMix64& random, double d) {
   const double jitter = 0.75 + 0.0625 * random.bits(3);
-  const float size = std::max(static_cast<float>(d * jitter), kSmallestNormalHalf);
+  const float size = std::max(static_cast<float>(d * jitter), kSmallestScale);
   return to_half(random.bits(1) ? size : -size);
 }
 /// d * factor with the precision of a half.

@@ -44,7 +44,7 @@ TEST(RandomRows, HaveMeanZeroAndTheDeviationAskedFor) {
       // A block of 32 weights shares the sign of its offset, so its mean varies more than that of free weights: by at
       // most half a code step, which is at most 0.5 deviations for types with three bits or more.
       EXPECT_LT(std::abs(sum / n), 5 * wanted * std::sqrt(1 + 32 * 0.25) / std::sqrt(n));
-      EXPECT_NEAR(deviation / wanted, 1.0, type == DType::mxfp4 ? 0.42 : 0.1);
+      EXPECT_NEAR(deviation / wanted, 1.0, type == DType::mxfp4 ? 0.45 : 0.1);
     }
 }
 

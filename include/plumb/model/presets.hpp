@@ -49,6 +49,7 @@ ModelConfig mistral_7b();
 ModelConfig mixtral_8x7b();
 ModelConfig mixtral_8x22b();
 ModelConfig tinyllama_1_1b();
+ModelConfig bench_1_1b();  ///< TinyLlama's shape with a context of 8192: what benchmarks/ compares engines on
 ModelConfig stories_260k();
 ModelConfig stories_15m();
 ModelConfig stories_42m();

@@ -13,7 +13,8 @@ namespace plumb {
 
 /// Random rows of one tensor. Codes are uniform over all their bits, so nothing can be compressed; scales vary from
 /// block to block and have random signs (or minimums that centre the block), so weights have mean zero and the standard
-/// deviation asked for. No weight or scale is subnormal, unless the deviation itself is below what the type can hold.
+/// deviation asked for. Scales are never zero, and no weight is subnormal as f32, unless the deviation is beyond what
+/// the type can hold.
 /// A row depends on seed and row number only, never on the order in which rows are made.
 class RandomRows {
  public:
