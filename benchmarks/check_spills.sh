@@ -42,6 +42,8 @@ objdump -d -C --no-show-raw-insn "$file" | awk -v names="$names" -v tiers="$tier
       t = tier_list[i]
       printf "%-12s %4d functions, %4d hot loops, %5d instructions, %4d dots, %d vector stack accesses\n", \
              t, functions[t], loops[t], instructions[t], dots[t], bad[t]
+      if (bad[t] > 0)
+        printf "%-12s %4d loops touch the stack, most of all (%d times) %s\n", "", bad_loops[t], worst[t], worst_name[t]
       all += loops[t]; all_bad += bad[t]
     }
     if (all == 0) { print "no hot loop found: is this the right file?"; exit 1 }
@@ -63,13 +65,15 @@ objdump -d -C --no-show-raw-insn "$file" | awk -v names="$names" -v tiers="$tier
         if (!inner) continue
         d = 0; b = 0
         for (i = from[j]; i <= to[j]; i++) {
-          if (text[i] ~ /^(vpdpbusd|vdpbf16ps|vpmaddubsw|vfn?m(add|sub)[0-9]*ps)/) d++
+          if (text[i] ~ /^(vpdpbusd|vdpbf16ps|vpmaddubsw|vpmaddwd|vfn?m(add|sub)[0-9]*ps)/) d++
           if (text[i] ~ /^v/ && (text[i] ~ /\(%rsp/ || (frame && text[i] ~ /\(%rbp/))) b++
         }
         if (d < 2) continue
         length_ = to[j] - from[j] + 1
         loops[tier]++; instructions[tier] += length_; dots[tier] += d; bad[tier] += b
-        if (verbose || b > 0) printf "%4d instructions %4d dots %3d stack  %s\n", length_, d, b, name
+        if (verbose) printf "%4d instructions %4d dots %3d stack  %s\n", length_, d, b, name
+        if (b > 0) bad_loops[tier]++
+        if (b > worst[tier]) { worst[tier] = b; worst_name[tier] = name }
       }
     }
     n = 0; frame = 0

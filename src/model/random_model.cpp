@@ -9,6 +9,7 @@
 #include "plumb/core/parallel.hpp"
 #include "plumb/model/config_from_gguf.hpp"
 #include "plumb/model/model.hpp"
+#include "plumb/model/pack_weights.hpp"
 #include "plumb/model/random_weights.hpp"
 #include "plumb/quant/pack.hpp"
 
@@ -35,11 +36,10 @@ AlignedBuffer make_rows(const RandomTensor& tensor) {
 }
 
 /// The same rows in panels. Only 16 rows a thread ever exist in file layout.
-AlignedBuffer make_panels(const RandomTensor& tensor) {
+void make_panels(const RandomTensor& tensor, std::byte* panels) {
   const std::int64_t rows = tensor.shape().rows(), cols = tensor.shape().cols();
   const std::size_t row_bytes = tensor.row_bytes(), stride = panel_bytes(tensor.type(), cols);
   const int threads = threads_for(tensor);
-  AlignedBuffer panels(ops::packed_bytes(tensor.type(), rows, cols));
   const std::size_t sixteen = round_up(static_cast<std::size_t>(kPanelRows) * row_bytes, kAlignment);
   AlignedBuffer scratch(sixteen * static_cast<std::size_t>(threads));
   run_parallel(threads, [&](const Worker& worker) {
@@ -49,10 +49,9 @@ AlignedBuffer make_panels(const RandomTensor& tensor) {
       const std::int64_t n = std::min(kPanelRows, rows - p * kPanelRows);
       for (std::int64_t r = 0; r < n; ++r)
         tensor.fill(p * kPanelRows + r, file_rows + static_cast<std::size_t>(r) * row_bytes);
-      pack_panel(tensor.type(), file_rows, row_bytes, n, cols, panels.data() + static_cast<std::size_t>(p) * stride);
+      pack_panel(tensor.type(), file_rows, row_bytes, n, cols, panels + static_cast<std::size_t>(p) * stride);
     }
   });
-  return panels;
 }
 
 /// Small tensors and the embedding, in file layout, by name.
@@ -104,19 +103,24 @@ Weights make_weights(const ModelConfig& config, const WeightTypes& types, std::u
   }
   Weights weights = bind_weights(config, {"random", [&host](std::string_view name) { return host->find(name); }});
   weights.owner = host;
-  const auto pack = [&](const RandomTensor& tensor, ops::WeightMatrix& w) {
-    weights.packed.push_back(make_panels(tensor));
-    w.panels = weights.packed.back().data();
-  };
   if (!packed) return weights;
+  std::vector<ops::WeightMatrix*> matrices;
+  std::vector<const RandomTensor*> sources;
+  const auto add = [&](const std::string& name, ops::WeightMatrix& w) {
+    matrices.push_back(&w);
+    sources.push_back(&tensors.find(name)->second);
+  };
   for_each_matrix(weights, [&](const std::string& name, ops::WeightMatrix& w) {
     if (name == kEmbedding) return;
-    const RandomTensor& tensor = tensors.find(name)->second;
-    pack(tensor, w);
     w.file = {};
-    made(tensor);
+    add(name, w);
   });
-  if (config.tied_head) pack(tensors.find(kEmbedding)->second, weights.head.w);
+  if (config.tied_head) add(std::string(kEmbedding), weights.head.w);
+  const std::vector<std::byte*> places = place_panels(weights, matrices);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    make_panels(*sources[i], places[i]);
+    made(*sources[i]);
+  }
   return weights;
 }
 

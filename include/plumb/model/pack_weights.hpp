@@ -2,10 +2,11 @@
 /// @file
 /// Packs the matrices of a model for the kernels at load.
 
+#include <cstddef>
 #include <functional>
+#include <span>
+#include <vector>
 
-#include "plumb/core/memory.hpp"
-#include "plumb/io/mapping.hpp"
 #include "plumb/io/model_file.hpp"
 #include "plumb/model/weights.hpp"
 
@@ -16,8 +17,8 @@ namespace plumb {
 /// one. `progress` is called with the fraction done, from the calling thread. @throws Error{out_of_memory}.
 void pack_weights(Weights& weights, const ModelFile& file, const std::function<void(double)>& progress);
 
-/// The panels of one matrix, packed on all threads. The pages of `release`, if not null, are given back once read.
-/// @throws Error{out_of_memory}.
-AlignedBuffer pack_matrix(const ops::WeightMatrix& matrix, const FileMapping* release = nullptr);
+/// Allocates `weights.packed` for the panels of `matrices`, which must be matrices of `weights`, points each at its
+/// place, and answers the places for writing. @throws Error{overflow, out_of_memory}.
+std::vector<std::byte*> place_panels(Weights& weights, std::span<ops::WeightMatrix* const> matrices);
 
 }  // namespace plumb
