@@ -6,10 +6,10 @@
 /// so that what slows the machine for a while slows all; the numbers are medians over rounds. A peer that is named
 /// several times, with other flags, is shown with the flags that serve it best in each test.
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -123,9 +123,13 @@ class Comparison {
           record(test.name(), contender, [&] { return rate(contender, test); });
     for (int round = 0; options_.start && round < options_.rounds; ++round)
       for (const Contender& contender : contenders_) {
-        const Run first = run(options_.prefix + " " + command(contender, {1, 0, 0}, "1", false));
-        record("start to first token, s", contender, [&] { return first.seconds; });
-        record("resident, MiB", contender, [&] { return first.resident_mib; });
+        Run first;
+        const auto start = [&] {
+          first = run(options_.prefix + " " + command(contender, {1, 0, 0}, "1", false));
+          return first.seconds;
+        };
+        if (record("start to first token, s", contender, start))
+          record("resident, MiB", contender, [&] { return first.resident_mib; });
       }
   }
 
@@ -193,18 +197,20 @@ class Comparison {
     return test.prompt / (seconds.at(test.depth + test.prompt) - seconds.at(test.depth));
   }
 
+  /// Keeps a sample; false when there is none.
   template <class Measure>
-  void record(const std::string& test, const Contender& contender, const Measure& measure) {
-    if (!samples_.contains(test)) order_.push_back(test);
+  bool record(const std::string& test, const Contender& contender, const Measure& measure) {
+    if (samples_.try_emplace(test).second) order_.push_back(test);
     double value = 0;
     try {
       value = measure();
     } catch (const std::exception& e) {
       std::fprintf(stderr, "compare: %s\n", e.what());
-      return;
+      return false;
     }
     samples_[test][contender.label()].push_back(value);
     std::fprintf(stderr, "%s\n", fmt::format("{:<24} {:<28} {:.4g}", test, contender.label(), value).c_str());
+    return true;
   }
 
   static double median(std::vector<double> values) {
