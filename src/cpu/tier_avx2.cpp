@@ -9,6 +9,8 @@ const KernelTable& avx2_table() {
     t.isa = Isa::avx2;
     t.name = "avx2";
     avx2::add_matmul_kernels(t);
+    avx2::add_vector_kernels(t);
+    avx2::add_attention_kernels(t);
     return t;
   }();
   return table;

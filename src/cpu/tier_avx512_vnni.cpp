@@ -9,6 +9,8 @@ const KernelTable& avx512_vnni_table() {
     t.isa = Isa::avx512_vnni;
     t.name = "avx512_vnni";
     avx512_vnni::add_matmul_kernels(t);
+    avx512_vnni::add_vector_kernels(t);
+    avx512_vnni::add_attention_kernels(t);
     return t;
   }();
   return table;

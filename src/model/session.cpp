@@ -40,7 +40,7 @@ Session::Session(Model model, const SessionOptions& options)
       observer_(options.observer),
       cache_(model_.config(), chosen_context(options, model_.config()),
              in_range("sequences", options.sequences, 1, kMaxSequences), options.kv),
-      scratch_(model_.config(), chosen_batch(options, model_.config()), threads_),
+      scratch_(model_.config(), chosen_batch(options, model_.config()), cache_.context(), threads_),
       sequences_(static_cast<std::size_t>(options.sequences)),
       next_(sequences_.size()) {
   chunk_.reserve(static_cast<std::size_t>(batch()));

@@ -21,12 +21,12 @@ TEST(Norm, RmsEqualsEigenInDouble) {
     const float eps = 1e-5f;
     const Eigen::VectorXd wide = x.cast<double>();
     const Eigen::VectorXd want = wide / std::sqrt(wide.squaredNorm() / n + static_cast<double>(eps));
-    ops::rms_norm(x.data(), w.data(), eps, y.data(), n);
+    ops::rms_norm(active_kernels(), x.data(), w.data(), eps, y.data(), n);
     for (int i = 0; i < n; ++i) {
       const double weighted = want[i] * static_cast<double>(w[i]);
       EXPECT_NEAR(static_cast<double>(y[i]), weighted, 3 * 0x1p-24 * std::fabs(weighted));
     }
-    ops::rms_norm(x.data(), nullptr, eps, x.data(), n);  // in place, without weight
+    ops::rms_norm(active_kernels(), x.data(), nullptr, eps, x.data(), n);  // in place, without weight
     for (int i = 0; i < n; ++i) EXPECT_NEAR(static_cast<double>(x[i]), want[i], 2 * 0x1p-24 * std::fabs(want[i]));
   }
 }
@@ -40,7 +40,7 @@ TEST(Norm, LayerNormEqualsEigenInDouble) {
     const Eigen::VectorXd wide = x.cast<double>();
     const Eigen::VectorXd centred = wide.array() - wide.mean();
     const Eigen::VectorXd unit = centred / std::sqrt(centred.squaredNorm() / n + 1e-5f);
-    ops::layer_norm(x.data(), w.data(), b.data(), 1e-5f, y.data(), n);
+    ops::layer_norm(active_kernels(), x.data(), w.data(), b.data(), 1e-5f, y.data(), n);
     for (int i = 0; i < n; ++i) {
       const double want = unit[i] * static_cast<double>(w[i]) + static_cast<double>(b[i]);
       const double scale = std::fabs(unit[i] * static_cast<double>(w[i])) + std::fabs(want);
@@ -51,7 +51,7 @@ TEST(Norm, LayerNormEqualsEigenInDouble) {
 
 TEST(Norm, ZeroRowStaysZero) {
   std::vector<float> x(32, 0.0f), w(32, 2.0f);
-  ops::rms_norm(x.data(), w.data(), 1e-6f, x.data(), 32);
+  ops::rms_norm(active_kernels(), x.data(), w.data(), 1e-6f, x.data(), 32);
   for (const float v : x) EXPECT_EQ(v, 0.0f);
 }
 

@@ -47,7 +47,7 @@ void check(const RopeConfig& config, int head_dim, std::int64_t position, const 
   const std::vector<Wide> want = turned(std::vector<Wide>(head.begin(), head.end()), pairs_of(config.pairs, table.dims),
                                         position, frequency, magnitude);
   ops::rope_angles(table, position, angles.data());
-  ops::rotate_head(table, angles.data(), head.data());
+  ops::rotate_head(active_kernels(), table, angles.data(), head.data());
   // f32 rounding of cos and sin, plus what double loses of an angle of that size.
   const double bound = 6e-7 + static_cast<double>(position) * 0x1p-51;
   for (int i = 0; i < head_dim; ++i)
@@ -127,7 +127,7 @@ TEST(Rope, NoPairsNoRotation) {
   const ops::RopeTable table = ops::make_rope_table(config, 16);
   std::vector<float> head(16, 1.0f);
   ops::rope_angles(table, 5, nullptr);
-  ops::rotate_head(table, nullptr, head.data());
+  ops::rotate_head(active_kernels(), table, nullptr, head.data());
   for (const float v : head) EXPECT_EQ(v, 1.0f);
 }
 

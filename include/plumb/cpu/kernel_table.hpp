@@ -7,7 +7,9 @@
 #include <cstdint>
 
 #include "plumb/core/dtype.hpp"
+#include "plumb/cpu/attention_kernels.hpp"
 #include "plumb/cpu/isa.hpp"
+#include "plumb/cpu/vector_kernels.hpp"
 #include "plumb/quant/packed.hpp"
 
 namespace plumb {
@@ -55,6 +57,9 @@ struct KernelTable {
   /// scale), at most 127. cols is a multiple of 32.
   void (*quantize_activations)(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols,
                                std::byte* tile) = nullptr;
+
+  VectorKernels vector;
+  AttentionKernels attention;
 
   const MatmulKernels& matmul_for(DType type) const { return matmul[static_cast<std::size_t>(type)]; }
 };

@@ -12,6 +12,8 @@ inline const KernelTable& portable_kernels() {
   static const KernelTable table = [] {
     KernelTable t;
     kernels::scalar::add_matmul_kernels(t);
+    kernels::scalar::add_vector_kernels(t);
+    kernels::scalar::add_attention_kernels(t);
     return t;
   }();
   return table;

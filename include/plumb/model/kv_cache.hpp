@@ -2,9 +2,10 @@
 /// @file
 /// The KV cache: keys and values of every position of every sequence.
 ///
-/// Layout, one place for all: [sequence][layer][KV head] { keys [context, k_dim], values [context, v_dim] }. A head's
-/// keys are contiguous, so attention streams them; slabs are padded to an odd number of cache lines, since heads at
-/// power-of-two distances would fall into the same cache sets. Memory is touched when positions are stored.
+/// Layout, one place for all: [sequence][layer][KV head] { key tiles, value tiles }, tiles of 16 positions as
+/// cpu/attention_kernels.hpp draws them. A head's keys are contiguous, so attention streams them; slabs are padded to
+/// an odd number of cache lines, since heads at power-of-two distances would fall into the same cache sets. Memory is
+/// touched when positions are stored. Elements are f32, f16, or int8 with one f32 scale per position and head.
 
 #include <algorithm>
 #include <cstdint>
@@ -13,10 +14,9 @@
 #include <vector>
 
 #include "plumb/core/checked.hpp"
-#include "plumb/core/half.hpp"
 #include "plumb/core/memory.hpp"
 #include "plumb/model/config.hpp"
-#include "plumb/ops/attention.hpp"
+#include "plumb/ops/kv.hpp"
 
 namespace plumb {
 
@@ -25,7 +25,7 @@ namespace plumb {
 class KvCache {
  public:
   KvCache() = default;
-  /// `type` is f32 or f16. @throws Error{invalid_argument, overflow, out_of_memory}.
+  /// `type` is f32, f16 or i8. @throws Error{invalid_argument, overflow, out_of_memory}.
   KvCache(const ModelConfig& config, int context, int sequences, DType type);
 
   DType type() const { return type_; }
@@ -58,26 +58,27 @@ class KvCache {
 
   DType type_ = DType::f32;
   int context_ = 0, n_layers_ = 0, n_kv_heads_ = 0;
-  std::int64_t k_stride_ = 0, v_stride_ = 0;  // bytes per position
-  std::int64_t slab_bytes_ = 0;               // keys and values of one head
-  std::vector<int> lengths_;                  // [sequences]
-  AlignedBuffer memory_;                      // [sequences, n_layers, n_kv_heads, slab_bytes_]
+  int k_dim_ = 0, v_dim_ = 0;
+  std::int64_t value_offset_ = 0;  // bytes of one head's keys
+  std::int64_t slab_bytes_ = 0;    // keys and values of one head
+  std::vector<int> lengths_;       // [sequences]
+  AlignedBuffer memory_;           // [sequences, n_layers, n_kv_heads, slab_bytes_]
 };
 
 inline KvCache::KvCache(const ModelConfig& config, int context, int sequences, DType type)
     : type_(type), context_(context), n_layers_(config.n_layers), n_kv_heads_(config.n_kv_heads) {
-  if (type != DType::f32 && type != DType::f16)
+  if (!is_kv_type(type))
     throw Error(ErrorCode::invalid_argument,
-                "KV type " + std::string(dtype_name(type)) + ": the cache holds F32 or F16");
+                "KV type " + std::string(dtype_name(type)) + ": the cache holds F32, F16 or I8");
   if (context < 1) throw Error(ErrorCode::invalid_argument, "context " + std::to_string(context) + ": at least 1");
   if (sequences < 1)
     throw Error(ErrorCode::invalid_argument, "sequences " + std::to_string(sequences) + ": at least 1");
   constexpr std::int64_t kLine = kAlignment;
-  k_stride_ = static_cast<std::int64_t>(row_bytes(type, config.head_dim));
-  v_stride_ = k_stride_;
-  const std::int64_t keys = round_up(checked_mul<std::int64_t>(context, k_stride_, "KV cache"), kLine);
-  const std::int64_t values = round_up(checked_mul<std::int64_t>(context, v_stride_, "KV cache"), kLine);
-  slab_bytes_ = checked_add(keys, values, "KV cache");
+  k_dim_ = v_dim_ = config.head_dim;
+  const std::int64_t tiles = ceil_div<std::int64_t>(context, kKeyTile);
+  value_offset_ = round_up(checked_mul(tiles, kv_tile_bytes(type, k_dim_), "KV cache"), kLine);
+  const std::int64_t values = checked_mul(tiles, kv_tile_bytes(type, padded_value_dim(v_dim_)), "KV cache");
+  slab_bytes_ = checked_add(value_offset_, round_up(values, kLine), "KV cache");
   if (slab_bytes_ / kLine % 2 == 0) slab_bytes_ += kLine;
   const std::int64_t slabs =
       checked_mul<std::int64_t>(checked_mul<std::int64_t>(sequences, n_layers_, "KV cache"), n_kv_heads_, "KV cache");
@@ -91,9 +92,9 @@ inline ops::KvLayer KvCache::layer(int l) const {
   view.base = const_cast<std::byte*>(memory_.data()) + l * layer_bytes;
   view.sequence_stride = n_layers_ * layer_bytes;
   view.head_stride = slab_bytes_;
-  view.value_offset = round_up<std::int64_t>(context_ * k_stride_, kAlignment);
-  view.k_stride = k_stride_;
-  view.v_stride = v_stride_;
+  view.value_offset = value_offset_;
+  view.k_dim = k_dim_;
+  view.v_dim = v_dim_;
   view.type = type_;
   return view;
 }
@@ -114,11 +115,14 @@ inline void KvCache::copy(int from, int to, int length) {
                                              std::to_string(lengths_[source]));
   lengths_[target] = length;
   if (source == target || length == 0) return;
+  const std::int64_t tiles = ceil_div<std::int64_t>(length, kKeyTile);  // whole tiles: what is beyond is not read
   for (int l = 0; l < n_layers_; ++l) {
     const ops::KvLayer view = layer(l);
     for (int g = 0; g < n_kv_heads_; ++g) {
-      std::memcpy(view.key(to, g, 0), view.key(from, g, 0), static_cast<std::size_t>(length * k_stride_));
-      std::memcpy(view.value(to, g, 0), view.value(from, g, 0), static_cast<std::size_t>(length * v_stride_));
+      std::memcpy(view.key_tile(to, g, 0), view.key_tile(from, g, 0),
+                  static_cast<std::size_t>(tiles * view.k_tile_bytes()));
+      std::memcpy(view.value_tile(to, g, 0), view.value_tile(from, g, 0),
+                  static_cast<std::size_t>(tiles * view.v_tile_bytes()));
     }
   }
 }

@@ -36,10 +36,10 @@ class Rows {
   AlignedBuffer memory_;
 };
 
-/// Scratch of one session, for batches of up to `max_rows` rows.
+/// Scratch of one session, for batches of up to `max_rows` rows and sequences of up to `context` positions.
 struct Scratch {
   Scratch() = default;
-  Scratch(const ModelConfig& config, int max_rows, int threads);
+  Scratch(const ModelConfig& config, int max_rows, int context, int threads);
 
   Rows residual;                          // [max_rows, D], the stream that every branch reads and adds to
   Rows normed;                            // [max_rows, D], input of q/k/v, of gate/up, of the head
@@ -76,7 +76,7 @@ inline ops::AttentionShape attention_shape(const ModelConfig& config, int layer)
   return shape;
 }
 
-inline Scratch::Scratch(const ModelConfig& config, int max_rows, int threads)
+inline Scratch::Scratch(const ModelConfig& config, int max_rows, int context, int threads)
     : residual(max_rows, config.width),
       normed(max_rows, config.width),
       q(max_rows, config.q_dim()),
@@ -90,13 +90,13 @@ inline Scratch::Scratch(const ModelConfig& config, int max_rows, int threads)
       input_form(max_rows, config.width),
       inner_form(max_rows, std::max(config.q_dim(), config.ffn_dim)),
       matmul(std::max({config.width, config.q_dim(), config.ffn_dim}), threads),
-      attention(attention_shape(config, 0), threads) {}
+      attention(attention_shape(config, 0), threads, context) {}
 
 inline std::size_t Scratch::bytes() const {
   std::size_t total = 0;
   for (const Rows* rows : {&residual, &normed, &q, &k, &v, &attn_out, &ffn_gate, &ffn_up, &angles, &logits})
     total += rows->bytes();
-  return total + input_form.bytes() + inner_form.bytes();
+  return total + input_form.bytes() + inner_form.bytes() + attention.bytes();
 }
 
 }  // namespace plumb

@@ -22,7 +22,7 @@ struct SessionOptions {
   int threads = 0;                   ///< 0 = OMP_NUM_THREADS or all processors
   int sequences = 1;                 ///< sequences side by side
   int batch = 512;                   ///< most rows of one forward pass; longer prompts are cut
-  DType kv = DType::f32;             ///< type of keys and values: f32 or f16
+  DType kv = DType::f32;             ///< type of keys and values: f32, f16 or i8
   ActivationObserver observer = {};  ///< sees the input of every matrix product; empty: nobody looks
 };
 

@@ -4,7 +4,6 @@
 /// stands between a phase and the next one that reads what other workers wrote.
 
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <initializer_list>
 #include <span>
@@ -87,8 +86,7 @@ class ForwardPass {
     worker.barrier();
     rotate_and_store(worker, w, l);
     worker.barrier();
-    ops::attention(worker, attention_shape(config_, l), cache_.layer(l), asking(), s.q.data(), s.q.stride(),
-                   s.attn_out.data(), s.attn_out.stride(), s.attention);
+    attend(worker, l);
     worker.barrier();
     const ops::Activations heads = activations(s.attn_out, config_.q_dim(), s.inner_form);
     ops::prepare_rows(worker, *model_.kernels, heads, forms({&w.wo}));
@@ -119,7 +117,7 @@ class ForwardPass {
     for (std::int64_t n = 0; n < n_; ++n) {
       if (!rows_[static_cast<std::size_t>(n)].logits) continue;
       if (index >= mine.begin && index < mine.end)
-        ops::rms_norm(scratch_.residual.row(n), model_.weights.output_norm.data(), config_.norm_eps,
+        ops::rms_norm(*model_.kernels, scratch_.residual.row(n), model_.weights.output_norm.data(), config_.norm_eps,
                       scratch_.normed.row(index), config_.width);
       ++index;
     }
@@ -133,7 +131,8 @@ class ForwardPass {
                  ops::ActivationForms forms) {
     const Range mine = ops::activation_rows(worker, normed);
     for (std::int64_t n = mine.begin; n < mine.end; ++n)
-      ops::rms_norm(scratch_.residual.row(n), weight.data(), config_.norm_eps, scratch_.normed.row(n), config_.width);
+      ops::rms_norm(*model_.kernels, scratch_.residual.row(n), weight.data(), config_.norm_eps, scratch_.normed.row(n),
+                    config_.width);
     ops::prepare_rows(worker, *model_.kernels, normed, forms);
   }
 
@@ -155,32 +154,33 @@ class ForwardPass {
       const BatchRow& row = rows_[static_cast<std::size_t>(n)];
       float* const key = scratch_.k.row(n) + g * dim;
       finish_head(w.k_norm, angles, key);
-      store(kv.type, key, kv.key(row.sequence, g, row.position), dim);
-      store(kv.type, scratch_.v.row(n) + g * dim, kv.value(row.sequence, g, row.position), dim);
+      ops::store_kv(*model_.kernels, kv, row.sequence, g, row.position, key, scratch_.v.row(n) + g * dim);
     }
   }
 
   /// Norm (where the model has one) and rotation of one head of q or k.
   void finish_head(const Vector& norm, const float* angles, float* head) {
-    if (!norm.empty()) ops::rms_norm(head, norm.data(), config_.norm_eps, head, config_.head_dim);
-    ops::rotate_head(model_.rope, angles, head);
+    if (!norm.empty()) ops::rms_norm(*model_.kernels, head, norm.data(), config_.norm_eps, head, config_.head_dim);
+    ops::rotate_head(*model_.kernels, model_.rope, angles, head);
   }
 
-  static void store(DType type, const float* from, std::byte* to, int n) {
-    if (type == DType::f32) {
-      std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
-      return;
-    }
-    Half* const half = reinterpret_cast<Half*>(to);
-    for (int i = 0; i < n; ++i) half[i] = to_half(from[i]);
+  /// attn_out = softmax(q K) V of every head.
+  void attend(const Worker& worker, int l) {
+    Scratch& s = scratch_;
+    const ops::AttentionShape shape = attention_shape(config_, l);
+    const ops::KvLayer kv = cache_.layer(l);
+    ops::attention(
+        worker,
+        {model_.kernels, &shape, &kv, asking(), s.q.data(), s.q.stride(), s.attn_out.data(), s.attn_out.stride()},
+        s.attention);
   }
 
   /// ffn_gate = act(ffn_gate) * ffn_up, in the columns that this worker's product wrote, ready for the next product.
   void activate(const Worker& worker, const LayerWeights& w, const ops::Activations& inner) {
     const Range mine = ops::matmul_rows(worker, w.up.w);
     for (std::int64_t n = 0; n < n_; ++n)
-      ops::activate(config_.activation, scratch_.ffn_gate.row(n) + mine.begin, scratch_.ffn_up.row(n) + mine.begin,
-                    mine.size());
+      ops::activate(*model_.kernels, config_.activation, scratch_.ffn_gate.row(n) + mine.begin,
+                    scratch_.ffn_up.row(n) + mine.begin, mine.size());
     ops::prepare_columns(*model_.kernels, inner, forms({&w.down}), mine);
   }
 

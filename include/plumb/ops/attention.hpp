@@ -1,173 +1,293 @@
 #pragma once
 /// @file
-/// Causal attention of a batch of rows over the KV cache: the portable form.
+/// Causal attention of a batch of rows over the KV cache.
 ///
-/// Keys are walked in blocks of 256 positions, cut at multiples of 256 from position 0, with the softmax kept online
-/// (Milakov and Gimelshein 2018): the running maximum, the sum and the weighted values are rescaled when a block raises
-/// the maximum. All query heads of a group share each load of K and V. A row's result depends on its own keys alone, so
-/// it is the same for every batch, split and thread count.
+///     out[n, h] = sum_p softmax_p(scale * q[n, h] . K[p]) V[p]   over the positions p that row n sees
+///
+/// All query heads of a KV head's group, and all rows of a tile (attention_plan.hpp), share each load of K and V. Keys
+/// are walked in ranges of 256 positions cut at multiples of 256; each range is computed by itself and folded into the
+/// running softmax in rising order. A row's bits depend on its own keys alone: they are the same for every batch, split
+/// and thread count within a tier.
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <span>
 
-#include "plumb/core/half.hpp"
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
-#include "plumb/core/tensor.hpp"
+#include "plumb/cpu/kernel_table.hpp"
+#include "plumb/ops/attention_plan.hpp"
+#include "plumb/ops/kv.hpp"
 
 namespace plumb::ops {
 
-/// Keys and values of one sequence and KV head in one layer: rows of position 0, 1, ... at fixed strides.
-struct KvView {
-  const std::byte* k = nullptr;  // [positions, k_dim]
-  const std::byte* v = nullptr;  // [positions, v_dim]
-  std::int64_t k_stride = 0;     ///< bytes from one position to the next
-  std::int64_t v_stride = 0;
-  DType type = DType::f32;  ///< f32 or f16
-};
+/// Running softmax of query rows: what kernels fold ranges into.
+struct AttentionState {
+  float* top = nullptr;    // [queries]
+  float* total = nullptr;  // [queries]
+  float* acc = nullptr;    // [queries, padded v_dim]
 
-/// Keys and values of all sequences in one layer. What the attention kernels know of the cache's layout is this.
-struct KvLayer {
-  std::byte* base = nullptr;
-  std::int64_t sequence_stride = 0;  ///< bytes from one sequence to the next
-  std::int64_t head_stride = 0;      ///< bytes from one KV head to the next
-  std::int64_t value_offset = 0;     ///< bytes from a head's keys to its values
-  std::int64_t k_stride = 0, v_stride = 0;
-  DType type = DType::f32;
-
-  KvView view(std::int64_t sequence, std::int64_t kv_head) const {
-    const std::byte* k = base + sequence * sequence_stride + kv_head * head_stride;
-    return {k, k + value_offset, k_stride, v_stride, type};
-  }
-  std::byte* key(std::int64_t sequence, std::int64_t kv_head, std::int64_t position) const {
-    return base + sequence * sequence_stride + kv_head * head_stride + position * k_stride;
-  }
-  std::byte* value(std::int64_t sequence, std::int64_t kv_head, std::int64_t position) const {
-    return base + sequence * sequence_stride + kv_head * head_stride + value_offset + position * v_stride;
+  /// The state of a row that has seen nothing.
+  void clear(std::int64_t queries, int padded_dim) const {
+    std::fill_n(top, queries, -INFINITY);
+    std::fill_n(total, queries, 0.0f);
+    std::fill_n(acc, queries * padded_dim, 0.0f);
   }
 };
 
-/// Who asks: a row of the batch.
-struct AttentionRow {
-  std::int32_t position = 0;
-  std::int32_t sequence = 0;
-};
-
-/// The shape of an attention layer.
-struct AttentionShape {
-  int n_heads = 0, n_kv_heads = 0;
-  int k_dim = 0, v_dim = 0;
-  float scale = 1.0f;    ///< multiplies q.k
-  float softcap = 0.0f;  ///< cap * tanh(score / cap); 0 = off
-  int window = 0;        ///< positions that a row sees, its own included; 0 = all
-
-  int group() const { return n_heads / n_kv_heads; }
-};
-
-/// Positions of one block of keys.
-inline constexpr std::int64_t kKeyBlock = 256;
-
-/// Memory of the workers: scores of one block for every head of a group, one row of K or V as f32.
+/// Memory of the workers.
 class AttentionScratch {
  public:
   AttentionScratch() = default;
-  AttentionScratch(const AttentionShape& shape, int threads)
-      : stride_(round_up<std::int64_t>(shape.group() * (kKeyBlock + 2) + std::max(shape.k_dim, shape.v_dim), 16)),
-        memory_(checked_mul(static_cast<std::size_t>(stride_) * sizeof(float), static_cast<std::size_t>(threads),
-                            "attention scratch")) {}
-  float* of(const Worker& worker) { return memory_.as<float>() + stride_ * worker.index; }
+  /// For layers of this shape and up to `context` positions. @throws Error{overflow, out_of_memory}.
+  AttentionScratch(const AttentionShape& shape, int threads, std::int64_t context) {
+    const std::int64_t queries = round_up<std::int64_t>(AttentionPlan::max_queries(shape), kQueryTile);
+    padded_dim_ = padded_value_dim(shape.v_dim);
+    queries_ = queries;
+    cut_queries_ = AttentionPlan::max_cut_queries(shape);
+    std::int64_t floats = 0;
+    const auto reserve = [&](std::int64_t n) {
+      const std::int64_t at = floats;
+      floats += round_up<std::int64_t>(n, 16);
+      return at;
+    };
+    packed_q_ = reserve(queries * shape.k_dim);
+    scores_ = reserve(kQueryTile * kScoreStride);
+    keys_ = reserve(kKeyRange * shape.k_dim);
+    values_ = reserve(kKeyRange * padded_dim_);
+    bounds_ = reserve(2 * queries);
+    state_ = reserve(state_floats(queries));
+    // A worker that begins inside a tile leaves the tile's remaining ranges one by one: at most all of a context.
+    parts_ = floats;
+    const std::int64_t ranges = threads > 1 ? ceil_div<std::int64_t>(context, kKeyRange) : 0;
+    floats += checked_mul(ranges, state_floats(cut_queries_), "attention scratch");
+    stride_ = floats;
+    const std::int64_t all = checked_mul<std::int64_t>(stride_, threads, "attention scratch");
+    memory_ = AlignedBuffer(static_cast<std::size_t>(checked_mul<std::int64_t>(all, 4, "attention scratch")));
+  }
+
+  float* packed_q(int worker) { return of(worker) + packed_q_; }
+  float* scores(int worker) { return of(worker) + scores_; }
+  float* keys(int worker) { return of(worker) + keys_; }
+  float* values(int worker) { return of(worker) + values_; }
+  std::int32_t* first(int worker) { return reinterpret_cast<std::int32_t*>(of(worker) + bounds_); }
+  std::int32_t* end(int worker) { return first(worker) + queries_; }
+  /// State of the tile that a worker works at, from the tile's first range on.
+  AttentionState state(int worker) { return state_at(of(worker) + state_, queries_); }
+  /// State of the i-th range of the tile that a worker began inside.
+  AttentionState part(int worker, std::int64_t i) {
+    return state_at(of(worker) + parts_ + i * state_floats(cut_queries_), cut_queries_);
+  }
+  int padded_dim() const { return padded_dim_; }
+  std::size_t bytes() const { return memory_.size(); }
 
  private:
+  std::int64_t state_floats(std::int64_t queries) const {
+    return round_up<std::int64_t>(2 * round_up<std::int64_t>(queries, 16) + queries * padded_dim_, 16);
+  }
+  AttentionState state_at(float* p, std::int64_t queries) const {
+    const std::int64_t column = round_up<std::int64_t>(queries, 16);
+    return {p, p + column, p + 2 * column};
+  }
+  float* of(int worker) { return memory_.as<float>() + stride_ * worker; }
+
+  int padded_dim_ = 0;
+  std::int64_t queries_ = 0, cut_queries_ = 0;
+  std::int64_t packed_q_ = 0, scores_ = 0, keys_ = 0, values_ = 0, bounds_ = 0, state_ = 0, parts_ = 0;
   std::int64_t stride_ = 0;
-  AlignedBuffer memory_;  // [threads, stride_]
+  AlignedBuffer memory_;  // [threads, stride_] f32
+};
+
+/// The operands of one attention layer.
+struct AttentionCall {
+  const KernelTable* kernels = nullptr;
+  const AttentionShape* shape = nullptr;
+  const KvLayer* kv = nullptr;
+  std::span<const AttentionRow> rows;
+  const float* q = nullptr;  // [rows, q_stride], n_heads * k_dim used
+  std::int64_t q_stride = 0;
+  float* out = nullptr;  // [rows, out_stride], n_heads * v_dim used
+  std::int64_t out_stride = 0;
 };
 
 namespace detail {
 
-/// One row of K or V as f32: in place, or converted into `buffer`.
-inline const float* kv_row(DType type, const std::byte* row, float* buffer, int dim) {
-  if (type == DType::f32) return reinterpret_cast<const float*>(row);
-  const Half* half = reinterpret_cast<const Half*>(row);
-  for (int i = 0; i < dim; ++i) buffer[i] = to_float(half[i]);
-  return buffer;
-}
+/// One worker's side of an attention layer.
+class AttentionWorker {
+ public:
+  AttentionWorker(const AttentionCall& call, const AttentionPlan& plan, AttentionScratch& scratch, int worker)
+      : call_(call), shape_(*call.shape), kv_(*call.kv), plan_(plan), scratch_(scratch), worker_(worker) {}
 
-inline float short_dot(const float* a, const float* b, int n) {
-  std::array<float, 8> lanes{};
-  int i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int j = 0; j < 8; ++j) lanes[static_cast<std::size_t>(j)] += a[i + j] * b[i + j];
-  for (int j = 0; i < n; ++i, ++j) lanes[static_cast<std::size_t>(j)] += a[i] * b[i];
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
-
-/// The query heads of one KV head's group for one row. q [group, k_dim], out [group, v_dim].
-inline void attend_group(const AttentionShape& shape, const KvView& kv, std::int64_t position, const float* q,
-                         float* out, float* scratch) {
-  const int group = shape.group();
-  float* const scores = scratch;                  // [group, kKeyBlock]
-  float* const top = scores + group * kKeyBlock;  // [group], running maximum
-  float* const total = top + group;               // [group], running sum of exp(score - maximum)
-  float* const kv_buffer = total + group;         // [max(k_dim, v_dim)]
-  std::fill_n(top, group, -INFINITY);
-  std::fill_n(total, group, 0.0f);
-  std::fill_n(out, group * shape.v_dim, 0.0f);
-
-  const std::int64_t first = shape.window > 0 ? std::max<std::int64_t>(0, position - shape.window + 1) : 0;
-  for (std::int64_t block = first; block <= position;) {
-    const std::int64_t end = std::min(position + 1, (block / kKeyBlock + 1) * kKeyBlock);
-    for (std::int64_t p = block; p < end; ++p) {
-      const float* const k = kv_row(kv.type, kv.k + p * kv.k_stride, kv_buffer, shape.k_dim);
-      for (int h = 0; h < group; ++h) {
-        const float score = short_dot(q + h * shape.k_dim, k, shape.k_dim) * shape.scale;
-        scores[h * kKeyBlock + p - block] =
-            shape.softcap > 0 ? shape.softcap * std::tanh(score / shape.softcap) : score;
-      }
+  /// The worker's part of the line.
+  void run() {
+    const AttentionCursor begin = plan_.begin_of(worker_), end = plan_.begin_of(worker_ + 1);
+    AttentionCursor at = begin;
+    while (at != end && at.head < shape_.n_kv_heads) {
+      const AttentionTile tile = plan_.tile_at(at.row);
+      const bool last = end.cut && at.same_tile(end);
+      const std::int32_t from = at.cut ? at.range : tile.first_range();
+      attend(at.head, tile, from, last ? end.range : tile.end_range(), at.cut, last);
+      if (last) break;
+      const AttentionTile following = plan_.next(tile);
+      at = plan_.done(following) ? AttentionCursor{at.head + 1} : AttentionCursor{at.head, following.begin};
     }
-    for (int h = 0; h < group; ++h) {
-      float* const own = scores + h * kKeyBlock;
-      const float raised = std::max(top[h], *std::max_element(own, own + (end - block)));
-      const float shrink = std::exp(top[h] - raised);
-      float sum = 0;
-      for (std::int64_t i = 0; i < end - block; ++i) sum += own[i] = std::exp(own[i] - raised);
-      total[h] = total[h] * shrink + sum;
-      top[h] = raised;
-      for (int d = 0; d < shape.v_dim; ++d) out[h * shape.v_dim + d] *= shrink;
-    }
-    for (std::int64_t p = block; p < end; ++p) {
-      const float* const v = kv_row(kv.type, kv.v + p * kv.v_stride, kv_buffer, shape.v_dim);
-      for (int h = 0; h < group; ++h) {
-        const float weight = scores[h * kKeyBlock + p - block];
-        for (int d = 0; d < shape.v_dim; ++d) out[h * shape.v_dim + d] += weight * v[d];
-      }
-    }
-    block = end;
   }
-  for (int h = 0; h < group; ++h)
-    for (int d = 0; d < shape.v_dim; ++d) out[h * shape.v_dim + d] /= total[h];
-}
+
+  /// After a barrier: folds the parts of every cut tile into the state that its first worker left. All workers share
+  /// the query rows.
+  void join(int workers) {
+    for (int w = 1; w < workers; ++w) {
+      const AttentionCursor cut = plan_.begin_of(w), before = plan_.begin_of(w - 1);
+      if (!cut.cut || (before.cut && before.same_tile(cut))) continue;
+      const AttentionTile tile = plan_.tile_at(cut.row);
+      const std::int64_t queries = queries_of(tile);
+      for (std::int64_t m = worker_; m < queries; m += workers) join_row(w, workers, cut, tile, m);
+    }
+  }
+
+ private:
+  std::int64_t queries_of(const AttentionTile& tile) const { return (tile.end - tile.begin) * shape_.group(); }
+
+  /// Ranges [from, end) of a tile with one KV head. `part`: each into a state of its own; `open`: leave the state.
+  void attend(std::int64_t head, const AttentionTile& tile, std::int32_t from, std::int32_t end, bool part, bool open) {
+    pack(head, tile);
+    const std::int64_t queries = queries_of(tile);
+    const int dim = scratch_.padded_dim();
+    AttentionRange range = describe(tile);
+    const AttentionState own = scratch_.state(worker_);
+    if (!part) own.clear(queries, dim);
+    for (std::int32_t r = from; r < end; ++r) {
+      const AttentionState state = part ? scratch_.part(worker_, r - from) : own;
+      if (part) state.clear(queries, dim);
+      range.top = state.top;
+      range.total = state.total;
+      range.acc = state.acc;
+      attend_range(head, tile, r, range);
+    }
+    if (part || open) return;
+    for (std::int64_t m = 0; m < queries; ++m) finish(own, head, tile, m);
+  }
+
+  /// What all ranges of a tile have in common.
+  AttentionRange describe(const AttentionTile& tile) {
+    AttentionRange range;
+    range.rows = static_cast<int>(queries_of(tile));
+    range.q = scratch_.packed_q(worker_);
+    range.first = scratch_.first(worker_);
+    range.end = scratch_.end(worker_);
+    range.k_dim = shape_.k_dim;
+    range.v_dim = scratch_.padded_dim();
+    range.softcap = shape_.softcap * kLog2E;
+    range.scores = scratch_.scores(worker_);
+    return range;
+  }
+
+  void attend_range(std::int64_t head, const AttentionTile& tile, std::int32_t r, AttentionRange& range) {
+    range.start = r * kKeyRange;
+    range.first_key = std::max(0, tile.first_key - range.start);
+    range.end_key = std::min(kKeyRange, tile.end_key - range.start);
+    const std::int64_t first = std::int64_t{r} * (kKeyRange / kKeyTile);
+    range.k = kv_.key_tile(tile.sequence, head, first);
+    range.v = kv_.value_tile(tile.sequence, head, first);
+    range.k_tile_bytes = kv_.k_tile_bytes();
+    range.v_tile_bytes = kv_.v_tile_bytes();
+    if (kv_.type == DType::i8) {
+      range.k_scale = range.k + kKeyTile * shape_.k_dim;
+      range.v_scale = range.v + kKeyTile * range.v_dim;
+      range.k_scale_stride = range.k_tile_bytes;
+      range.v_scale_stride = range.v_tile_bytes;
+    }
+    DType type = kv_.type;
+    if (type != DType::f32 && range.rows > 2 * kQueryTile) {
+      unpack(range);
+      type = DType::f32;
+    }
+    call_.kernels->attention.attend[kv_index(type)](range);
+  }
+
+  /// Turns the tiles of a range into f32, once for all query rows. Scales stay where they are.
+  void unpack(AttentionRange& range) {
+    const auto convert = call_.kernels->attention.unpack[kv_index(kv_.type)];
+    float* const keys = scratch_.keys(worker_);
+    float* const values = scratch_.values(worker_);
+    const std::int64_t key_floats = std::int64_t{kKeyTile} * range.k_dim;
+    const std::int64_t value_floats = std::int64_t{kKeyTile} * range.v_dim;
+    for (int t = range.first_tile(); t < range.end_tile(); ++t) {
+      convert(range.k + t * range.k_tile_bytes, key_floats, keys + t * key_floats);
+      convert(range.v + t * range.v_tile_bytes, value_floats, values + t * value_floats);
+    }
+    range.k = reinterpret_cast<const std::byte*>(keys);
+    range.v = reinterpret_cast<const std::byte*>(values);
+    range.k_tile_bytes = 4 * key_floats;
+    range.v_tile_bytes = 4 * value_floats;
+  }
+
+  /// Queries of a tile side by side, 8 at a time, with the scale and log2(e) multiplied in; and what each of them sees.
+  /// Query m is head m % group of batch row m / group.
+  void pack(std::int64_t head, const AttentionTile& tile) {
+    const int group = shape_.group(), dim = shape_.k_dim;
+    const float scale = shape_.softcap > 0 ? shape_.scale / shape_.softcap : shape_.scale * kLog2E;
+    float* const packed = scratch_.packed_q(worker_);
+    std::int64_t m = 0;
+    for (std::int64_t n = tile.begin; n < tile.end; ++n) {
+      const std::int32_t position = call_.rows[static_cast<std::size_t>(n)].position;
+      for (int h = 0; h < group; ++h, ++m) {
+        const float* const q = call_.q + n * call_.q_stride + (head * group + h) * dim;
+        float* const column = packed + m / kQueryTile * kQueryTile * dim + m % kQueryTile;
+        for (int d = 0; d < dim; ++d) column[d * kQueryTile] = q[d] * scale;
+        scratch_.first(worker_)[m] = shape_.first_key(position);
+        scratch_.end(worker_)[m] = position + 1;
+      }
+    }
+  }
+
+  void finish(const AttentionState& state, std::int64_t head, const AttentionTile& tile, std::int64_t m) {
+    const int group = shape_.group();
+    float* const out =
+        call_.out + (tile.begin + m / group) * call_.out_stride + (head * group + m % group) * shape_.v_dim;
+    call_.kernels->attention.finish(state.acc + m * scratch_.padded_dim(), state.total[m], out, shape_.v_dim);
+  }
+
+  /// One query row of a tile whose later parts were left by workers w, w + 1, ...
+  void join_row(int w, int workers, const AttentionCursor& cut, const AttentionTile& tile, std::int64_t m) {
+    const AttentionState state = scratch_.state(w - 1);
+    const int dim = scratch_.padded_dim();
+    for (AttentionCursor from = cut; w < workers && from.cut && from.same_tile(cut); ++w) {
+      const AttentionCursor to = plan_.begin_of(w + 1);
+      const std::int32_t end = to.cut && to.same_tile(cut) ? to.range : tile.end_range();
+      for (std::int32_t r = from.range; r < end; ++r) {
+        const AttentionState part = scratch_.part(w, r - from.range);
+        call_.kernels->attention.merge(state.top + m, state.total + m, state.acc + m * dim, part.top + m,
+                                       part.total + m, part.acc + m * dim, dim);
+      }
+      from = to;
+    }
+    finish(state, cut.head, tile, m);
+  }
+
+  static constexpr float kLog2E = 1.44269504088896341f;
+
+  const AttentionCall& call_;
+  const AttentionShape& shape_;
+  const KvLayer& kv_;
+  const AttentionPlan& plan_;
+  AttentionScratch& scratch_;
+  int worker_;
+};
 
 }  // namespace detail
 
-/// out[n, head] = sum_p softmax_p(scale * q[n, head] . K[p]) V[p] over the positions p that row n sees. All workers; a
-/// task is (row, KV head); no barrier inside. q [rows, q_stride], out [rows, out_stride]; every position up to a row's
-/// own is in the cache.
-inline void attention(const Worker& worker, const AttentionShape& shape, const KvLayer& kv,
-                      std::span<const AttentionRow> rows, const float* q, std::int64_t q_stride, float* out,
-                      std::int64_t out_stride, AttentionScratch& scratch) {
-  const std::int64_t tasks = static_cast<std::int64_t>(rows.size()) * shape.n_kv_heads;
-  const int group = shape.group();
-  // Neighbouring rows see nearly equally many keys, so dealing tasks in turn balances the causal triangle.
-  for (std::int64_t task = worker.index; task < tasks; task += worker.count) {
-    const std::int64_t n = task / shape.n_kv_heads, kv_head = task % shape.n_kv_heads;
-    const AttentionRow& row = rows[static_cast<std::size_t>(n)];
-    detail::attend_group(shape, kv.view(row.sequence, kv_head), row.position,
-                         q + n * q_stride + kv_head * group * shape.k_dim,
-                         out + n * out_stride + kv_head * group * shape.v_dim, scratch.of(worker));
-  }
+/// All workers. Every position up to a row's own is in the cache. Contains a barrier when a tile is cut between workers
+/// (few rows); none after the last write of `out`.
+inline void attention(const Worker& worker, const AttentionCall& call, AttentionScratch& scratch) {
+  if (call.rows.empty()) return;
+  const AttentionPlan plan(*call.shape, call.rows, worker.count);
+  detail::AttentionWorker mine(call, plan, scratch, worker.index);
+  mine.run();
+  if (!plan.any_cut()) return;
+  worker.barrier();
+  mine.join(worker.count);
 }
 
 }  // namespace plumb::ops

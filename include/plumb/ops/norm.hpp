@@ -1,38 +1,24 @@
 #pragma once
 /// @file
-/// Normalisation of rows: RMS and layer norm.
+/// Normalisation of one row: RMS and layer norm. A row is short beside the matrices around it, so rows are what workers
+/// share.
 
-#include <cmath>
 #include <cstdint>
 
-#include "plumb/core/parallel.hpp"
+#include "plumb/cpu/kernel_table.hpp"
 
 namespace plumb::ops {
 
 /// y[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; without weight when it is null. x and y may be the same row.
-/// The mean is taken in double: a row is short beside the matrices around it.
-inline void rms_norm(const float* x, const float* weight, float eps, float* y, std::int64_t n) {
-  double squares = 0;
-  for (std::int64_t i = 0; i < n; ++i) squares += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  const float scale = static_cast<float>(1.0 / std::sqrt(squares / static_cast<double>(n) + static_cast<double>(eps)));
-  for (std::int64_t i = 0; i < n; ++i) y[i] = weight ? x[i] * scale * weight[i] : x[i] * scale;
+inline void rms_norm(const KernelTable& kernels, const float* x, const float* weight, float eps, float* y,
+                     std::int64_t n) {
+  kernels.vector.rms_norm(x, weight, eps, y, n);
 }
 
 /// y[i] = (x[i] - mean) / sqrt(var + eps) * weight[i] + bias[i]; weight and bias may be null. x and y may be the same.
-inline void layer_norm(const float* x, const float* weight, const float* bias, float eps, float* y, std::int64_t n) {
-  double sum = 0;
-  for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]);
-  const double mean = sum / static_cast<double>(n);
-  double squares = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double d = static_cast<double>(x[i]) - mean;
-    squares += d * d;
-  }
-  const double scale = 1.0 / std::sqrt(squares / static_cast<double>(n) + static_cast<double>(eps));
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float unit = static_cast<float>((static_cast<double>(x[i]) - mean) * scale);
-    y[i] = (weight ? unit * weight[i] : unit) + (bias ? bias[i] : 0.0f);
-  }
+inline void layer_norm(const KernelTable& kernels, const float* x, const float* weight, const float* bias, float eps,
+                       float* y, std::int64_t n) {
+  kernels.vector.layer_norm(x, weight, bias, eps, y, n);
 }
 
 }  // namespace plumb::ops

@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "plumb/cpu/kernel_table.hpp"
 #include "plumb/ops/kinds.hpp"
 
 namespace plumb::ops {
@@ -79,18 +80,11 @@ inline void rope_angles(const RopeTable& table, std::int64_t position, float* co
 
 /// Turns one head in place: (a, b) becomes (a cos - b sin, a sin + b cos) for every pair. Dimensions beyond `dims`
 /// stay.
-inline void rotate_head(const RopeTable& table, const float* cos_sin, float* head) {
-  const std::int64_t half = table.dims / 2;
-  const float* const sin = cos_sin + half;
-  const bool interleaved = table.pairs == RopePairs::interleaved;
-  const std::int64_t step = interleaved ? 2 : 1, partner = interleaved ? 1 : half;
-  for (std::int64_t i = 0; i < half; ++i) {
-    float& a = head[i * step];
-    float& b = head[i * step + partner];
-    const float x = a, y = b;
-    a = x * cos_sin[i] - y * sin[i];
-    b = x * sin[i] + y * cos_sin[i];
-  }
+inline void rotate_head(const KernelTable& kernels, const RopeTable& table, const float* cos_sin, float* head) {
+  if (table.dims == 0) return;
+  const auto rotate =
+      table.pairs == RopePairs::interleaved ? kernels.vector.rotate_interleaved : kernels.vector.rotate_halves;
+  rotate(cos_sin, table.dims / 2, head);
 }
 
 }  // namespace plumb::ops

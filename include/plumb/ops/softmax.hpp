@@ -2,22 +2,13 @@
 /// @file
 /// Softmax of one row.
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
+
+#include "plumb/cpu/kernel_table.hpp"
 
 namespace plumb::ops {
 
 /// x[i] = exp(x[i] - max) / sum, in place, n >= 1.
-inline void softmax(float* x, std::int64_t n) {
-  const float top = *std::max_element(x, x + n);
-  double sum = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    x[i] = std::exp(x[i] - top);
-    sum += static_cast<double>(x[i]);
-  }
-  const float scale = static_cast<float>(1.0 / sum);
-  for (std::int64_t i = 0; i < n; ++i) x[i] *= scale;
-}
+inline void softmax(const KernelTable& kernels, float* x, std::int64_t n) { kernels.vector.softmax(x, n); }
 
 }  // namespace plumb::ops

@@ -1,0 +1,88 @@
+#pragma once
+/// @file
+/// Kernels of attention and the layout of keys and values that they read. Part of KernelTable.
+///
+/// Keys and values lie in *tiles* of 16 positions.
+///
+///     key tile    [k_dim][16 positions]                one vector = the same dimension of 16 keys
+///     value tile  [16 positions][v_dim padded to 16]   one vector = 16 dimensions of a value
+///
+/// so that a vector of 16 scores grows by one FMA per dimension, with the query's element broadcast, and nothing is
+/// summed across lanes; the weighted sum of values likewise. Elements are f32, f16 or int8; after an int8 tile come 16
+/// f32 scales, one per position: element = code * scale.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "plumb/core/checked.hpp"
+#include "plumb/core/dtype.hpp"
+
+namespace plumb {
+
+/// Positions of one tile of keys or values.
+inline constexpr int kKeyTile = 16;
+/// Positions of one range of keys, the unit in which attention is computed and merged: [256 i, 256 i + 256).
+inline constexpr int kKeyRange = 256;
+/// Query rows that are packed side by side.
+inline constexpr int kQueryTile = 8;
+/// Floats from one row of scores to the next: a range and a cache line, so that rows fall into different cache sets.
+inline constexpr int kScoreStride = kKeyRange + 16;
+
+/// Types that keys and values may have: f32, f16, i8.
+inline constexpr int kKvTypes = 3;
+constexpr int kv_index(DType type) { return type == DType::f32 ? 0 : type == DType::f16 ? 1 : 2; }
+constexpr bool is_kv_type(DType type) { return type == DType::f32 || type == DType::f16 || type == DType::i8; }
+
+/// Floats (or codes) of one value row in a tile.
+constexpr int padded_value_dim(int v_dim) { return round_up(v_dim, 16); }
+/// Bytes of a tile of 16 positions of `dim` elements.
+constexpr std::int64_t kv_tile_bytes(DType type, int dim) {
+  return std::int64_t{kKeyTile} * dim * dtype_info(type).block_bytes + (type == DType::i8 ? 4 * kKeyTile : 0);
+}
+
+/// Query rows against one range of keys. Positions are counted from the start of the range.
+struct AttentionRange {
+  int rows = 0;                         ///< query rows
+  const float* q = nullptr;             // [ceil(rows / 8)][k_dim][8], times scale (and log2(e), unless capped)
+  const std::int32_t* first = nullptr;  // [rows], absolute position of the first key that a row sees
+  const std::int32_t* end = nullptr;    // [rows], and of the first after them that it does not
+  std::int32_t start = 0;               ///< absolute position of the range: a multiple of 256
+
+  const std::byte* k = nullptr;  ///< the range's first key tile
+  const std::byte* v = nullptr;
+  std::int64_t k_tile_bytes = 0, v_tile_bytes = 0;
+  const std::byte* k_scale = nullptr;  ///< 16 f32 of the first tile, or none
+  const std::byte* v_scale = nullptr;
+  std::int64_t k_scale_stride = 0, v_scale_stride = 0;  ///< bytes from one tile's scales to the next
+  int k_dim = 0, v_dim = 0;                             ///< v_dim padded to 16
+  int first_key = 0, end_key = 0;                       ///< keys that some row sees; what lies beyond is not used
+  float softcap = 0.0f;                                 ///< 0: 2^(q.k) are the weights; else 2^(softcap * tanh(q.k))
+
+  int first_tile() const { return first_key / kKeyTile; }
+  int end_tile() const { return (end_key + kKeyTile - 1) / kKeyTile; }
+
+  float* top = nullptr;     // [rows], running maximum of the exponents
+  float* total = nullptr;   // [rows], running sum of 2^(exponent - top)
+  float* acc = nullptr;     // [rows][v_dim], running weighted sum of values
+  float* scores = nullptr;  // [8][kScoreStride], work
+};
+
+/// Attention kernels of a tier. Arrays are indexed by kv_index().
+struct AttentionKernels {
+  /// Folds one range of keys into (top, total, acc) of every row. Starting from (-inf, 0, 0) leaves the range's own
+  /// result. A row's bits do not depend on the other rows, nor on keys that it does not see (if finite).
+  void (*attend[kKvTypes])(const AttentionRange&) = {};
+  /// Folds another state of one row, of the ranges that follow, into a state: the same arithmetic as `attend`.
+  void (*merge)(float* top, float* total, float* acc, const float* other_top, const float* other_total,
+                const float* other_acc, int v_dim) = nullptr;
+  /// out[d] = acc[d] / total for d < v_dim (not padded); 0 where total is 0.
+  void (*finish)(const float* acc, float total, float* out, int v_dim) = nullptr;
+  /// Converts n elements of a tile to f32, int8 codes without their scales. n is a multiple of 16.
+  void (*unpack[kKvTypes])(const std::byte* from, std::int64_t n, float* to) = {};
+  /// Puts one key [dim] into column `slot` of a key tile. Numbers beyond the range of f16 become its largest.
+  void (*store_key[kKvTypes])(const float* key, int dim, std::byte* tile, int slot) = {};
+  /// Puts one value [dim] into row `slot` of a value tile; the padding becomes 0.
+  void (*store_value[kKvTypes])(const float* value, int dim, std::byte* tile, int slot) = {};
+};
+
+}  // namespace plumb

@@ -1,0 +1,33 @@
+#pragma once
+/// @file
+/// Kernels on rows: norms, rotation, softmax, activation functions. Part of KernelTable.
+
+#include <cstdint>
+
+namespace plumb {
+
+/// Activation function of n values: gate[i] = act(gate[i]) * up[i], or act(gate[i]) where `up` is null.
+/// Errors of act, before the product: silu 3 ULP, gelu 4 ULP; results that are denormal numbers are not flushed.
+using ActivationKernel = void (*)(float* gate, const float* up, std::int64_t n);
+
+/// Row kernels of a tier. No alignment is asked for; nothing is read or written beyond n.
+struct VectorKernels {
+  /// y[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; weight may be null, y may be x. Bitwise equal in every tier.
+  void (*rms_norm)(const float* x, const float* weight, float eps, float* y, std::int64_t n) = nullptr;
+  /// y[i] = (x[i] - mean) / sqrt(var + eps) * weight[i] + bias[i]; weight and bias may be null, y may be x.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, float* y,
+                     std::int64_t n) = nullptr;
+  /// Turns the pairs (i, i + pairs) of a head: (a cos - b sin, a sin + b cos). cos_sin: `pairs` cosines, then sines.
+  void (*rotate_halves)(const float* cos_sin, std::int64_t pairs, float* head) = nullptr;
+  /// The same for the pairs (2i, 2i + 1).
+  void (*rotate_interleaved)(const float* cos_sin, std::int64_t pairs, float* head) = nullptr;
+  /// x[i] = exp(x[i] - max) / sum, in place, n >= 1.
+  void (*softmax)(float* x, std::int64_t n) = nullptr;
+  /// y[i] = e^x[i], within 2 ULP; y may be x.
+  void (*exp)(const float* x, float* y, std::int64_t n) = nullptr;
+  /// y[i] = tanh(x[i]), within 3 ULP; y may be x.
+  void (*tanh)(const float* x, float* y, std::int64_t n) = nullptr;
+  ActivationKernel silu = nullptr, gelu_tanh = nullptr, gelu = nullptr, relu = nullptr, relu2 = nullptr;
+};
+
+}  // namespace plumb

@@ -1,0 +1,81 @@
+// The softmax of a range, kept online (Milakov and Gimelshein 2018), in powers of two. Included inside a tier's region.
+//
+//     own = max over the range's visible positions of s[p];  weight[p] = 2^(s[p] - own);  sum = sum of weight
+//     new = max(top, own);  shrink = 2^(top - new);  grow = 2^(own - new)
+//     total = total * shrink + sum * grow;  top = new;  (acc likewise, with the weighted values)
+//
+// Weights are relative to the range's own maximum and each range is summed by itself, so that ranges may be computed
+// anywhere and folded in order with the same bits. A row that sees nothing of a range has own = -inf and weights 0.
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+PLUMB_INLINE F32x16 fold(F32x16 state, F32x16 shrink, F32x16 added, F32x16 grow) {
+  return mul_add(state, shrink, mul(added, grow));
+}
+
+// shrink and grow for 16 rows at once.
+struct Raise {
+  F32x16 top, shrink, grow;
+};
+PLUMB_INLINE Raise raise_top(F32x16 top, F32x16 own) {
+  const F32x16 raised = max(top, own);
+  const F32x16 base = select(less(splat_f32(kMinusInfinity), raised), raised, zero_f32());  // -inf - -inf is NaN
+  return {raised, exp2(sub(top, base)), exp2(sub(own, base))};
+}
+
+// Scales, caps and masks the scores of one row; answers their maximum.
+PLUMB_INLINE float finish_scores(const AttentionRange& a, float* scores, int first, int end) {
+  F32x16 top = splat_f32(kMinusInfinity);
+  for (int tile = a.first_tile(), last = a.end_tile(); tile < last; ++tile) {
+    const int p = tile * kKeyTile;
+    F32x16 s = load_f32(scores + p);
+    if (a.k_scale) s = mul(s, load_f32(a.k_scale + tile * a.k_scale_stride));
+    if (a.softcap > 0) s = mul(tanh(s), splat_f32(a.softcap));
+    if (first > p || end < p + kKeyTile) s = select(lanes_between(first - p, end - p), s, splat_f32(kMinusInfinity));
+    store_f32(scores + p, s);
+    top = max(top, s);
+  }
+  return reduce_max(top);
+}
+
+// Scores to weights; answers their sum.
+PLUMB_INLINE float weigh_scores(const AttentionRange& a, float* scores, float top) {
+  const F32x16 base = splat_f32(top > kMinusInfinity ? top : 0.0f);
+  F32x16 sum = zero_f32();
+  for (int tile = a.first_tile(), last = a.end_tile(); tile < last; ++tile) {
+    const F32x16 weight = exp2(sub(load_f32(scores + tile * kKeyTile), base));
+    sum = add(sum, weight);
+    const F32x16 scaled = a.v_scale ? mul(weight, load_f32(a.v_scale + tile * a.v_scale_stride)) : weight;
+    store_f32(scores + tile * kKeyTile, scaled);
+  }
+  return reduce_add(sum);
+}
+
+// All of it for M rows from `row` on; leaves shrink and grow [16] for the values.
+template <int M>
+PLUMB_INLINE void softmax_rows(const AttentionRange& a, int row, float* shrink, float* grow) {
+  alignas(64) float own[16] = {}, sum[16] = {};
+  for (int m = 0; m < M; ++m)
+    own[m] = finish_scores(a, a.scores + m * kScoreStride, a.first[row + m] - a.start, a.end[row + m] - a.start);
+  for (int m = 0; m < M; ++m) sum[m] = weigh_scores(a, a.scores + m * kScoreStride, own[m]);
+  const Raise raise = raise_top(load_f32_first(a.top + row, M), load_f32(own));
+  store_f32_first(a.top + row, raise.top, M);
+  store_f32_first(a.total + row, fold(load_f32_first(a.total + row, M), raise.shrink, load_f32(sum), raise.grow), M);
+  store_f32(shrink, raise.shrink);
+  store_f32(grow, raise.grow);
+}
+
+static void merge_states(float* top, float* total, float* acc, const float* other_top, const float* other_total,
+                         const float* other_acc, int v_dim) {
+  const Raise raise = raise_top(splat_f32(*top), splat_f32(*other_top));
+  for (int d = 0; d < v_dim; d += 16)
+    store_f32(acc + d, fold(load_f32(acc + d), raise.shrink, load_f32(other_acc + d), raise.grow));
+  store_f32_first(total, fold(splat_f32(*total), raise.shrink, splat_f32(*other_total), raise.grow), 1);
+  store_f32_first(top, raise.top, 1);
+}
+
+static void finish_state(const float* acc, float total, float* out, int v_dim) {
+  const bool seen = total != 0;
+  for (int d = 0; d < v_dim; d += 16)
+    store_row(out, d, v_dim, seen ? div(load_f32(acc + d), splat_f32(total)) : zero_f32());
+}
