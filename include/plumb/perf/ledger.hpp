@@ -12,8 +12,8 @@
 
 #include "plumb/core/error.hpp"
 #include "plumb/model/check.hpp"
-#include "plumb/perf/parameters.hpp"
 #include "plumb/model/weight_types.hpp"
+#include "plumb/perf/parameters.hpp"
 #include "plumb/perf/work.hpp"
 
 namespace plumb {

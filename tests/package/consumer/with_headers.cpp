@@ -64,7 +64,7 @@ plumb::Weights weights_of(const plumb::ModelConfig& c, Maker& maker) {
 /// Logits of the last of five tokens, read `at_once` at a time.
 std::vector<float> logits_after_five(const plumb::Transformer& model, int at_once) {
   plumb::KvCache cache(model.config, 8, 1, plumb::DType::f32);
-  plumb::Scratch scratch(model.config, at_once, 2);
+  plumb::Scratch scratch(model.config, at_once, 8, 2);
   scratch.reserve_logits(1, model.config.vocab_size);
   for (int first = 0; first < 5; first += at_once) {
     std::vector<plumb::BatchRow> rows;
