@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "commands.hpp"
+#include "options.hpp"
 #include "plumb/model/weight_mixes.hpp"
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/parameters.hpp"
@@ -54,13 +55,6 @@ ModelInfo describe(const Model& model) {
     if (!c.fast) info.slow.push_back(c.role + " " + std::string(dtype_name(c.type)));
   return info;
 }
-
-DType kv_type(const std::string& name) {
-  if (name == "int8" || name == "q8_0") return DType::i8;
-  if (name == "f16") return DType::f16;
-  return DType::f32;
-}
-std::string kv_name(DType type) { return type == DType::i8 ? "int8" : type == DType::f16 ? "f16" : "f32"; }
 
 /// -p, -n and -pg, times -d and --batch.
 std::vector<BenchTest> tests_of(const BenchOptions& options) {
@@ -242,7 +236,7 @@ void add_bench(CLI::App& app) {
   list("-b,--batch-size", options->batches, "Most rows of a pass, with -ub (default 2048)")->check(CLI::PositiveNumber);
   list("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)")->check(CLI::PositiveNumber);
   list("--kv,--ctk,--ctv,--cache-type-k,--cache-type-v", options->kv, "Keys and values: f32, f16, int8 (default f16)")
-      ->check(CLI::IsMember({"f32", "f16", "int8", "q8_0"}));
+      ->check(CLI::IsMember(kKvNames, CLI::ignore_case));
   list("--batch", options->sequences, "Sequences side by side; speed is the total (default 1)")
       ->check(CLI::PositiveNumber);
   command->add_option("-r,--repetitions", options->repetitions, "Timed repetitions (default 5)")

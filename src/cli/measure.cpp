@@ -68,7 +68,7 @@ Table config_table(const Measurement& m) {
   row("feed-forward width", std::to_string(c.ffn_dim));
   row("vocabulary", fmt::format("{}{}", c.vocab_size, c.tied_head ? " (tied head)" : ""));
   row("context", std::to_string(c.context));
-  row("kernels, threads, KV", fmt::format("{}, {}, {}", m.tier, m.threads, dtype_name(m.kv)));
+  row("kernels, threads, KV", fmt::format("{}, {}, {}", m.tier, m.threads, kv_name(m.kv)));
   return table;
 }
 
@@ -143,7 +143,7 @@ Json to_json(const Measurement& m) {
           {"weight_bytes_per_token", m.token_bytes.weights()},
           {"operations_per_token", m.token_operations.total()},
           {"kv_bytes_per_token", m.kv_bytes_per_token},
-          {"kv_type", dtype_name(m.kv)},
+          {"kv_type", kv_name(m.kv)},
           {"depth", m.depth},
           {"threads", m.threads},
           {"tier", m.tier},
@@ -169,7 +169,7 @@ void print(const std::vector<Measurement>& all, const Arguments& arguments) {
 
 void run(Arguments& arguments) {
   arguments.measure.session.threads = arguments.run.session.threads;
-  arguments.measure.session.kv = parse_dtype(arguments.run.kv);
+  arguments.measure.session.kv = kv_type(arguments.run.kv);
   const ProgressLine line(arguments.progress || ::isatty(STDERR_FILENO));
   std::vector<Measurement> all;
   const auto add = [&](const std::string& name, const auto& make) {

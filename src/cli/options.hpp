@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "plumb/core/dtype.hpp"
 #include "plumb/core/error.hpp"
@@ -34,11 +35,19 @@ inline DType parse_dtype(const std::string& name) {
   return *type;
 }
 
+/// What --kv takes.
+inline const std::vector<std::string> kKvNames = {"f32", "f16", "int8"};
+/// The type of keys and values of that name, and the other way.
+inline DType kv_type(const std::string& name) {
+  return CLI::detail::to_lower(name) == "int8" ? DType::i8 : parse_dtype(name);
+}
+inline std::string kv_name(DType type) { return type == DType::i8 ? "int8" : type == DType::f16 ? "f16" : "f32"; }
+
 /// --threads, --kv, --exact, --no-repack.
 inline void add_run_options(CLI::App& command, RunOptions& options) {
   add_threads(command, options.session.threads);
   command.add_option("--kv", options.kv, "Type of keys and values in the cache")
-      ->check(CLI::IsMember({"f32", "f16"}, CLI::ignore_case))
+      ->check(CLI::IsMember(kKvNames, CLI::ignore_case))
       ->capture_default_str();
   command.add_flag("--exact", options.exact, "Keep activations in f32 in every product (slow; for comparisons)");
   command.add_flag("--no-repack", options.no_repack, "Use the weights where the file has them (slower, starts sooner)");
