@@ -183,7 +183,7 @@ static void quantize_super(const float* x, std::byte* out, std::int64_t blocks, 
     const Batch batch = gathered.gather(x, first * n_sub, present * n_sub, importance, columns);
     constexpr bool affine = type == DType::q2_k || type == DType::q4_k || type == DType::q5_k;
     using Fit = std::conditional_t<affine, SuperAffine, SuperScale>;
-    Fit fit;
+    Fit fit{};  // g++ 12 does not see that the vector stores fill it
     if constexpr (type == DType::q2_k)
       search_super_affine<weighted, n_sub>(batch, affine_grid(3, kStarts2, true), 15, 2, fit);
     else if constexpr (type == DType::q4_k)
