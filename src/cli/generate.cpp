@@ -20,8 +20,8 @@ struct Arguments {
 };
 
 void write(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    throw Error(ErrorCode::io, "standard output cannot be written to");  // nobody reads the rest
 }
 
 const char* reason(StopReason stop) {
@@ -72,6 +72,8 @@ void add_generate(CLI::App& app) {
       ->check(CLI::Range(-1, 1 << 30))
       ->capture_default_str();
   command.add_flag("--no-echo", arguments->no_echo, "Print the continuation alone");
+  command.add_flag("--special", arguments->text.render_special,
+                   "Print special tokens too, such as the one before a text");
   command.add_flag("--parse-special", arguments->text.parse_special,
                    "Spellings of special tokens in the prompt are those tokens");
   command.add_flag("!--ignore-eos", arguments->text.generate.stop_at_end, "Go on after the token that ends a text");

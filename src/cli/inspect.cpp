@@ -11,9 +11,11 @@
 #include <string>
 
 #include "commands.hpp"
+#include "options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/io/open_model.hpp"
 #include "table.hpp"
+#include "units.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -24,7 +26,7 @@ struct InspectOptions {
   std::string model, tokenizer;
   Format format = Format::text;
   std::size_t elements = 8;
-  int threads = 0;
+  int threads = 1;
 };
 
 /// Tensors, elements and bytes of one element type.
@@ -91,19 +93,11 @@ Table totals_table(const ModelFile& file) {
   return table;
 }
 
-/// "1.3 MB": decimal units, as file managers count.
-std::string size_text(std::uint64_t bytes) {
-  const char* const units[] = {"B", "kB", "MB", "GB", "TB"};
-  double size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; size >= 999.5 && unit < 4; ++unit) size /= 1000;
-  return fmt::format("{:.3g} {}", size, units[unit]);
-}
-
 std::string summary(const ModelFile& file) {
   const TypeTotal all = sum(totals_by_type(file));
   return fmt::format("{}: {}, {}, {} keys, {} tensors, {} elements", file.path(), file.format(),
-                     size_text(file.mapping().size()), file.metadata().size(), all.tensors, all.elements);
+                     binary_size(static_cast<double>(file.mapping().size())), file.metadata().size(), all.tensors,
+                     all.elements);
 }
 
 /// One scalar; strings as they stand in the file (the writer escapes them), numbers that JSON lacks as text.
@@ -206,16 +200,9 @@ void add_inspect(CLI::App& app) {
       ->add_option("--tokenizer", options->tokenizer,
                    "Vocabulary of a llama2.c checkpoint (default: tokenizer.bin beside it)")
       ->type_name("FILE");
-  command
-      ->add_option("--threads", options->threads, "Accepted as by every command; reading a table of contents takes one")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
+  add_threads(*command, options->threads);  // as every command; reading a table of contents takes one
   add_format(*command, options->format);
-  command->callback([options] {
-    const std::string text = inspect(*options);
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-      throw Error(ErrorCode::io, "cannot write to standard output");
-  });
+  command->callback([options] { fmt::print("{}", inspect(*options)); });
 }
 
 }  // namespace plumb::cli

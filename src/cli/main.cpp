@@ -32,5 +32,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "plumb: %s\n", e.what());
     return 1;
   }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    std::fprintf(stderr, "plumb: standard output cannot be written to\n");
+    return 1;
+  }
   return 0;
 }

@@ -12,7 +12,10 @@
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/model/presets.hpp"
+#include "progress.hpp"
 #include "table.hpp"
+#include "types.hpp"
+#include "units.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -27,30 +30,6 @@ struct Arguments {
   Format format = Format::text;
   bool progress = false;
 };
-
-/// One line on stderr that is written over and wiped at the end; nothing unless wanted.
-class ProgressLine {
- public:
-  explicit ProgressLine(bool wanted) : wanted_(wanted) {}
-  ~ProgressLine() {
-    if (wanted_) fmt::print(stderr, "\r\033[K");
-  }
-  void show(std::string_view model, std::string_view what, double done) const {
-    if (!wanted_) return;
-    fmt::print(stderr, "\r\033[K{}: {} {:.0f}%", model, what, 100 * done);
-    std::fflush(stderr);
-  }
-
- private:
-  bool wanted_;
-};
-
-/// "1.10 B", "15.2 M": parameters as people say them.
-std::string short_count(double n) {
-  for (const auto& [unit, size] : {std::pair{"T", 1e12}, {"B", 1e9}, {"M", 1e6}, {"k", 1e3}})
-    if (n >= size * 0.9995) return fmt::format("{:.3g} {}", n / size, unit);
-  return fmt::format("{:.0f}", n);
-}
 
 std::string type_text(const WeightTypes& types) {
   return std::string(dtype_name(types.matrices())) + (types.uniform() ? "" : " mixed");
@@ -94,7 +73,7 @@ Table speed_table(const std::vector<Measurement>& all) {
     const bool prefill = m.prefill.tokens > 0, decode = m.decode.tokens > 0;
     const double bytes = m.token_bytes.weights() + m.token_bytes.kv_read + m.token_bytes.kv_write;
     const std::string depth = m.depth > 0 ? fmt::format(" @ {}", m.depth) : "";
-    table.add({printable(m.name), short_count(static_cast<double>(m.parameters.total())), type_text(m.weights),
+    table.add({printable(m.name), count_text(static_cast<double>(m.parameters.total())), type_text(m.weights),
                fmt::format("{:.4g}", m.weight_bytes * 1e-6), fmt::format("{:.4g}", bytes * 1e-6),
                fmt::format("{:.4g}", m.token_operations.total() * 1e-6),
                fmt::format("{:.4g}", m.kv_bytes_per_token * 1e-3),
@@ -170,15 +149,18 @@ void print(const std::vector<Measurement>& all, const Arguments& arguments) {
 void run(Arguments& arguments) {
   arguments.measure.session.threads = arguments.run.session.threads;
   arguments.measure.session.kv = kv_type(arguments.run.kv);
-  const ProgressLine line(arguments.progress || ::isatty(STDERR_FILENO));
+  Progress progress(arguments.progress || ::isatty(STDERR_FILENO) == 1);
   std::vector<Measurement> all;
   const auto add = [&](const std::string& name, const auto& make) {
-    line.show(name, "loading", 0);
+    const auto show = [&](std::string_view what, double done) {
+      progress.show(done, fmt::format("{}: {}", name, what));
+    };
+    show("loading", 0);
     LoadOptions load = arguments.run.load();
     load.tokenizer = false;
-    load.progress = [&](double done) { line.show(name, "loading", done); };
+    load.progress = [&](double done) { show("loading", done); };
     const Model model = make(load);
-    arguments.measure.progress = [&](std::string_view what, double done) { line.show(name, what, done); };
+    arguments.measure.progress = show;
     all.push_back(measure(model, arguments.measure));
   };
   if (!arguments.run.model.empty()) {
@@ -189,7 +171,8 @@ void run(Arguments& arguments) {
         arguments.preset.empty() ? measurement_family() : std::vector{preset_config(arguments.preset)};
     for (const std::string& type : arguments.types)
       for (const ModelConfig& config : configs)
-        add(config.name, [&](const LoadOptions& load) { return Model::random(config, parse_dtype(type), 0, load); });
+        add(config.name,
+            [&](const LoadOptions& load) { return Model::random(config, parse_weight_type(type), 0, load); });
   }
   print(all, arguments);
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// One line on stderr that says how far a long command is; nothing when stderr is no terminal.
+/// One line on stderr that says how far a long command is.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -10,9 +10,10 @@
 
 namespace plumb::cli {
 
+/// Written over with every step and wiped at the end. Silent unless `on`: by default where stderr is a terminal.
 class Progress {
  public:
-  Progress() : on_(::isatty(STDERR_FILENO) == 1) {}
+  explicit Progress(bool on = ::isatty(STDERR_FILENO) == 1) : on_(on) {}
   ~Progress() {
     if (shown_) fmt::print(stderr, "\r\x1b[K");
   }

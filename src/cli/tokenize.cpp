@@ -87,9 +87,7 @@ void add_tokenize(CLI::App& app) {
   add_threads(command, options->threads);
   command.callback([options] {
     if (!options->text && !options->file && !options->tokens) throw CLI::RequiredError("TEXT, --file or --decode");
-    const std::string out = tokenize(*options);
-    if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size() || std::fflush(stdout) != 0)
-      throw Error(ErrorCode::io, "standard output: cannot write");
+    fmt::print("{}", tokenize(*options));
   });
 }
 

@@ -43,7 +43,7 @@ TextReport generate_text(const Model& model, std::string_view prompt, const Text
   report.weight_bytes = model.weights().bytes();
   report.kv_bytes = session.cache().bytes();
 
-  StreamDecoder decoder(tokenizer, {.render_special = false});
+  StreamDecoder decoder(tokenizer, {.render_special = options.render_special});
   const auto emit = [&](std::string_view text) {
     if (!text.empty() && sink) sink(text);
   };

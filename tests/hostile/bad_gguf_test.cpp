@@ -1,4 +1,4 @@
-/// Bad files that the GGUF reader itself must refuse, each with its exact code, and odd files that it must accept.
+/// Files whose header, keys or values the GGUF reader must refuse, each with its exact code.
 
 #include <gtest/gtest.h>
 
@@ -12,6 +12,7 @@ namespace plumb {
 namespace {
 
 using test::BadFile;
+using test::BadFiles;
 using test::encoded;
 using test::encoded_array;
 using test::GgufBuilder;
@@ -22,40 +23,21 @@ constexpr std::uint32_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 
 void open_only(std::span<const std::byte> bytes) { (void)GgufFile::from_memory(bytes, "bad.gguf"); }
 
-/// A model of few keys and three tensors.
-GgufBuilder small() {
-  GgufBuilder file;
-  std::mt19937 random(7);
-  file.set_string("general.architecture", "llama");
-  file.set_u32("llama.block_count", 1);
-  file.set_bool("flag", true);
-  file.add_random("a", {8, 4}, random);
-  file.add_random("b", {3, 5}, random);
-  file.add_random("c", {8}, random);
-  return file;
+BadFiles& bad_files() {
+  static BadFiles all(test::small_gguf);
+  return all;
 }
 
-std::vector<BadFile>& cases() {
-  static std::vector<BadFile> all;
-  return all;
+void spoil(const std::string& name, ErrorCode code, const std::string& mention, const test::Change& change) {
+  bad_files().spoil(name, code, mention, change);
 }
 
 /// A file of literal bytes.
 void raw(const std::string& name, ErrorCode code, const std::string& mention, const std::string& bytes) {
-  cases().push_back({name, code, mention, [bytes] { return bytes; }});
+  bad_files().make(name, code, mention, [bytes] { return bytes; });
 }
 
-/// small() with something spoilt.
-void spoil(const std::string& name, ErrorCode code, const std::string& mention,
-           const std::function<void(GgufBuilder&)>& change) {
-  cases().push_back({name, code, mention, [change] {
-                       GgufBuilder file = small();
-                       change(file);
-                       return file.bytes();
-                     }});
-}
-
-/// small() with one value replaced; the key is "flag".
+/// small_gguf() with one value replaced; the key is "flag".
 void value(const std::string& name, ErrorCode code, const std::string& mention, std::uint32_t type,
            const std::string& payload) {
   spoil(name, code, mention, [=](GgufBuilder& file) { file.set("flag", type, payload); });
@@ -64,11 +46,11 @@ void value(const std::string& name, ErrorCode code, const std::string& mention, 
 /// A file that ends behind its last key, so that what the last value announces is surely absent.
 void last_value(const std::string& name, ErrorCode code, const std::string& mention, std::uint32_t type,
                 const std::string& payload) {
-  cases().push_back({name, code, mention, [=] {
-                       GgufBuilder file;
-                       file.set("last", type, payload);
-                       return file.bytes();
-                     }});
+  bad_files().make(name, code, mention, [=] {
+    GgufBuilder file;
+    file.set("last", type, payload);
+    return file.bytes();
+  });
 }
 
 void alignment(const std::string& name, ErrorCode code, std::uint32_t type, const std::string& payload) {
@@ -76,18 +58,8 @@ void alignment(const std::string& name, ErrorCode code, std::uint32_t type, cons
         [=](GgufBuilder& file) { file.set("general.alignment", type, payload); });
 }
 
-/// small() with tensor "b" changed.
-void tensor(const std::string& name, ErrorCode code, const std::string& mention,
-            const std::function<void(test::BuiltTensor&)>& change) {
-  spoil("tensor_" + name, code, mention, [=](GgufBuilder& file) { change(file.tensor("b")); });
-}
-
-void dims(const std::string& name, std::vector<std::uint64_t> dims) {
-  tensor("dims_" + name, ErrorCode::bad_shape, "'b'", [dims](test::BuiltTensor& t) { t.dims = dims; });
-}
-
 void header_cases() {
-  const std::string whole = small().bytes();
+  const std::string whole = test::small_gguf().bytes();
   raw("empty", ErrorCode::truncated, "bad.gguf", "");
   raw("one_byte", ErrorCode::truncated, "magic", "G");
   raw("magic_only", ErrorCode::truncated, "version", "GGUF");
@@ -125,23 +97,23 @@ void count_cases() {
           [count](GgufBuilder& file) { file.key_count = count; });
   }
   const auto bare = [](const std::string& name, const std::string& mention, const auto& change) {
-    cases().push_back({name, ErrorCode::truncated, mention, [change] {
-                         GgufBuilder file;
-                         file.set_u32("a.key.that.takes.some.room", 1);
-                         change(file);
-                         return file.bytes();
-                       }});
+    bad_files().make(name, ErrorCode::truncated, mention, [change] {
+      GgufBuilder file;
+      file.set_u32("a.key.that.takes.some.room", 1);
+      change(file);
+      return file.bytes();
+    });
   };
   bare("tensor_count_1_of_0", "tensor count", [](GgufBuilder& file) { file.tensor_count = 1; });
   bare("key_count_2_of_1", "key 1", [](GgufBuilder& file) { file.key_count = 2; });
   const auto beyond = [](std::uint64_t tensors, std::uint64_t keys) {
     return "GGUF" + encoded(std::uint32_t{3}) + encoded(tensors) + encoded(keys) + std::string(12 << 20, '\0');
   };
-  cases().push_back({"key_count_beyond_limit", ErrorCode::bad_value, "limit", [=] { return beyond(0, 65537); }});
-  cases().push_back({"tensor_count_beyond_limit", ErrorCode::bad_value, "limit", [=] { return beyond(262145, 0); }});
-  cases().push_back({"key_count_at_limit_of_zeros", ErrorCode::bad_value, "key 0", [=] { return beyond(0, 65536); }});
-  cases().push_back(
-      {"tensor_count_at_limit_of_zeros", ErrorCode::bad_value, "tensor 0", [=] { return beyond(262144, 0); }});
+  bad_files().make("key_count_beyond_limit", ErrorCode::bad_value, "limit", [=] { return beyond(0, 65537); });
+  bad_files().make("tensor_count_beyond_limit", ErrorCode::bad_value, "limit", [=] { return beyond(262145, 0); });
+  bad_files().make("key_count_at_limit_of_zeros", ErrorCode::bad_value, "key 0", [=] { return beyond(0, 65536); });
+  bad_files().make("tensor_count_at_limit_of_zeros", ErrorCode::bad_value, "tensor 0",
+                   [=] { return beyond(262144, 0); });
 }
 
 void key_cases() {
@@ -235,100 +207,15 @@ void alignment_cases() {
   });
 }
 
-void tensor_cases() {
-  const auto length = [](const std::string& name, std::uint64_t claimed) {
-    tensor("name_length_" + name, ErrorCode::truncated, "tensor 1",
-           [=](test::BuiltTensor& t) { t.name_length = claimed; });
-  };
-  length("2_64", kMax64);
-  length("2_63", kMax64 / 2 + 1);
-  length("beyond_the_file", 1 << 20);
-  tensor("name_empty", ErrorCode::bad_value, "tensor 1", [](test::BuiltTensor& t) { t.name = ""; });
-  tensor("name_65536_bytes", ErrorCode::bad_value, "65536",
-         [](test::BuiltTensor& t) { t.name = std::string(65536, 't'); });
-  spoil("tensor_twice", ErrorCode::duplicate, "'b'",
-        [](GgufBuilder& file) { file.tensors.push_back(file.tensor("b")); });
-  spoil("tensor_name_twice", ErrorCode::duplicate, "'b'", [](GgufBuilder& file) { file.tensor("c").name = "b"; });
-  for (const std::uint32_t rank : {0u, 5u, 255u, kMax32})
-    tensor("rank_" + std::to_string(rank), ErrorCode::bad_shape, "dimensions",
-           [=](test::BuiltTensor& t) { t.rank = rank; });
-  dims("0_first", {0, 5});
-  dims("0_last", {3, 0});
-  dims("0_middle", {2, 0, 2});
-  dims("all_0", {0, 0, 0, 0});
-  dims("2_64", {kMax64, 1});
-  dims("2_63", {kMax64 / 2 + 1, 1});
-  dims("product_2_64", {std::uint64_t{1} << 32, std::uint64_t{1} << 32});
-  dims("product_2_63", {std::uint64_t{1} << 32, std::uint64_t{1} << 31});
-  dims("product_2_64_of_four", {65536, 65536, 65536, 65536});
-  dims("product_wraps_to_15", {15, 1, (std::uint64_t{1} << 62) + 1, 4});
-  dims("bytes_2_64", {std::uint64_t{1} << 62});
-  dims("bytes_2_63", {std::uint64_t{1} << 61});
-  for (const std::uint32_t type : {4u, 5u, 31u, 32u, 33u, 36u, 37u, 38u, 43u, 255u, kMax32})
-    tensor("type_" + std::to_string(type), ErrorCode::unsupported_type, "'b' has type id " + std::to_string(type),
-           [=](test::BuiltTensor& t) { t.type = type; });
-  const auto blocked = [](const std::string& name, DType type, std::uint64_t cols) {
-    tensor("row_no_multiple_of_" + name, ErrorCode::bad_shape, "'b'", [=](test::BuiltTensor& t) {
-      t.type = static_cast<std::uint32_t>(type);
-      t.dims = {cols, 2};
-    });
-  };
-  blocked("Q4_0", DType::q4_0, 33);
-  blocked("Q8_0", DType::q8_0, 16);
-  blocked("Q4_K", DType::q4_k, 128);
-  blocked("Q6_K", DType::q6_k, 255);
-  blocked("MXFP4", DType::mxfp4, 31);
-  blocked("IQ4_XS", DType::iq4_xs, 1);
-}
-
-void place_cases() {
-  const auto offset = [](const std::string& name, std::uint64_t claimed, const std::string& mention) {
-    tensor("offset_" + name, ErrorCode::bad_offset, mention, [=](test::BuiltTensor& t) { t.offset = claimed; });
-  };
-  offset("1", 1, "not aligned");
-  offset("31", 31, "not aligned");
-  offset("129", 129, "not aligned");
-  offset("16", 16, "not aligned");
-  offset("2_64", kMax64, "not aligned");
-  offset("2_64_aligned", kMax64 - 31, "outside");
-  offset("2_63", kMax64 / 2 + 1, "outside");
-  offset("behind_the_end", 1 << 20, "outside");
-  offset("at_the_end", 224, "outside");
-  offset("of_another_tensor", 0, "overlap");
-  offset("inside_another_tensor", 96, "overlap");
-  spoil("tensors_at_the_same_place", ErrorCode::bad_offset, "overlap", [](GgufBuilder& file) {
-    for (auto& t : file.tensors) t.offset = 0;
-  });
-  spoil("first_tensor_reaches_into_the_last", ErrorCode::bad_offset, "overlap", [](GgufBuilder& file) {
-    file.tensor("a").dims = {8, 7};
-  });
-  spoil("overlap_in_reverse_order", ErrorCode::bad_offset, "overlap", [](GgufBuilder& file) {
-    file.tensor("a").offset = 96;
-    file.tensor("b").offset = 64;
-    file.tensor("c").offset = 0;
-  });
-  spoil("last_tensor_one_byte_short", ErrorCode::truncated, "cut off",
-        [](GgufBuilder& file) { file.tensor("c").data.pop_back(); });
-  spoil("last_tensor_larger_than_its_data", ErrorCode::truncated, "cut off",
-        [](GgufBuilder& file) { file.tensor("c").dims = {std::uint64_t{1} << 40}; });
-  spoil("no_data_at_all", ErrorCode::truncated, "'a'", [](GgufBuilder& file) {
-    for (auto& t : file.tensors) t.data.clear();
-    file.tensor("b").offset = 128;
-    file.tensor("c").offset = 192;
-  });
-}
-
 const std::vector<BadFile>& all_cases() {
-  if (cases().empty()) {
+  if (bad_files().all().empty()) {
     header_cases();
     count_cases();
     key_cases();
     value_cases();
     alignment_cases();
-    tensor_cases();
-    place_cases();
   }
-  return cases();
+  return bad_files().all();
 }
 
 class BadGguf : public testing::TestWithParam<BadFile> {};
@@ -337,66 +224,6 @@ TEST_P(BadGguf, IsRefused) { test::expect_refused(GetParam(), open_only); }
 
 INSTANTIATE_TEST_SUITE_P(Named, BadGguf, testing::ValuesIn(all_cases()),
                          [](const auto& info) { return info.param.name; });
-
-/// Files that are unusual and right.
-class OddGguf : public testing::Test {
- protected:
-  static void expect_accepted(const GgufBuilder& file) {
-    const auto outcome = test::read_bounded(file.bytes(), open_only);
-    EXPECT_FALSE(outcome.code) << outcome.message;
-  }
-};
-
-TEST_F(OddGguf, VersionsAndAlignments) {
-  GgufBuilder file = small();
-  expect_accepted(file);  // so that each file above is bad for the reason its name gives
-  file.version = 2;
-  expect_accepted(file);
-  for (const std::uint32_t alignment : {8u, 16u, 32u, 64u, 4096u, 1u << 20}) {
-    GgufBuilder aligned = small();
-    aligned.alignment = alignment;
-    aligned.set_u32("general.alignment", alignment);
-    expect_accepted(aligned);
-  }
-}
-
-TEST_F(OddGguf, NoKeysAndNoTensors) { expect_accepted(GgufBuilder()); }
-
-TEST_F(OddGguf, GapsReverseOrderAndBytesBehindTheLastTensor) {
-  GgufBuilder file = small();  // a: 128 bytes at 0, b: 60 at 128, c: 32 at 192
-  file.tensor("c").data += std::string(1000, '\0');
-  file.tensor("c").offset = 0;
-  file.tensor("b").offset = 512;
-  file.tensor("a").offset = 1024;
-  expect_accepted(file);
-}
-
-TEST_F(OddGguf, EveryTypeIdOfTheFormat) {
-  for (const DTypeInfo& info : kDTypes) {
-    GgufBuilder file;
-    auto& t = file.tensor("t");
-    t.type = static_cast<std::uint32_t>(info.type);
-    t.dims = {info.block_elements, 3};
-    t.data = std::string(std::size_t{3} * info.block_bytes, '\0');
-    expect_accepted(file);
-  }
-}
-
-TEST_F(OddGguf, ArraysNestedToTheLimit) {
-  std::string nested = encoded_array(vt::u8, 2, "xy");
-  for (int i = 0; i < 7; ++i) nested = encoded_array(vt::array, 1, nested);
-  GgufBuilder file = small();
-  file.set("nested", vt::array, nested);
-  expect_accepted(file);
-}
-
-TEST_F(OddGguf, KeysOfAnyBytes) {
-  GgufBuilder file = small();
-  file.set_u32(std::string("nul\0inside", 10), 1);
-  file.set_u32("\xff\xfe", 1);
-  file.set_u32(std::string(65535, 'k'), 1);
-  expect_accepted(file);
-}
 
 }  // namespace
 }  // namespace plumb

@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "tests/support/hostile_model.hpp"
+#include "tests/support/hostile_vocabulary.hpp"
 
 namespace plumb {
 namespace {
 
 using test::BadFile;
+using test::BadFiles;
 using test::encoded;
 using test::encoded_array;
 using test::GgufBuilder;
@@ -20,19 +22,13 @@ namespace vt = test::value_type;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
-std::vector<BadFile>& cases() {
-  static std::vector<BadFile> all;
+BadFiles& bad_files() {
+  static BadFiles all([] { return test::tiny_llama(false); });
   return all;
 }
 
-/// The tiny model with something spoilt.
-void spoil(const std::string& name, ErrorCode code, const std::string& mention,
-           const std::function<void(GgufBuilder&)>& change) {
-  cases().push_back({name, code, mention, [change] {
-                       GgufBuilder file = test::tiny_llama(false);
-                       change(file);
-                       return file.bytes();
-                     }});
+void spoil(const std::string& name, ErrorCode code, const std::string& mention, const test::Change& change) {
+  bad_files().spoil(name, code, mention, change);
 }
 
 /// "llama.attention.head_count" -> "llama_attention_head_count".
@@ -208,8 +204,8 @@ void tensor_cases() {
       else
         t.dims[0] /= 2;
     });
-    tensor("integers_in_" + part, part.ends_with("norm") ? ErrorCode::unsupported_type : ErrorCode::unsupported_type,
-           name, [](test::BuiltTensor& t) { t.type = static_cast<std::uint32_t>(DType::i32); });
+    tensor("integers_in_" + part, ErrorCode::unsupported_type, name,
+           [](test::BuiltTensor& t) { t.type = static_cast<std::uint32_t>(DType::i32); });
   }
   for (const char* name : {"token_embd.weight", "output_norm.weight"})
     spoil("missing_tensor_" + test_name(name), ErrorCode::missing_key, name,
@@ -236,14 +232,14 @@ void tensor_cases() {
   tensor("output_norm_a_matrix", ErrorCode::bad_shape, "output_norm.weight", [](test::BuiltTensor& t) {
     t.dims = {4, 2};
   });
-  tensor("norm_of_quantized_type", ErrorCode::wrong_type, "output_norm.weight", [](test::BuiltTensor&) {});
-  cases().back().make = [] {  // a width of 32, so that a norm could be one block of Q8_0
+  // A width of 32, so that a norm could be one block of Q8_0.
+  bad_files().make("norm_of_quantized_type", ErrorCode::wrong_type, "output_norm.weight", [] {
     GgufBuilder file;
     test::add_tiny_llama(file, test::add_spm_vocabulary(file, false),
                          {.dim = 32, .heads = 2, .kv_heads = 1, .head_dim = 16, .ffn = 12, .layers = 1, .context = 8});
     file.tensor("output_norm.weight").type = static_cast<std::uint32_t>(DType::q8_0);
     return file.bytes();
-  };
+  });
   for (const auto& [name, type] : {std::pair{"f64", DType::f64}, {"i8", DType::i8}, {"i64", DType::i64}})
     tensor(std::string("embedding_of_type_") + name, ErrorCode::unsupported_type, "token_embd.weight",
            [type = type](test::BuiltTensor& t) {
@@ -273,15 +269,34 @@ void tensor_cases() {
   factors("infinite", {1, kInf}, ErrorCode::bad_value);
 }
 
+/// That loading a model reads the vocabulary and compares it with the weights; what can be wrong inside a vocabulary
+/// has its own tests.
+void vocabulary_cases() {
+  const auto tokens = [](const std::string& name, const std::function<void(std::vector<std::string>&)>& change) {
+    spoil("vocabulary_" + name, ErrorCode::bad_shape, "token_embd.weight", [change](GgufBuilder& file) {
+      std::vector<std::string> pieces = test::strings_of(file, "tokens");
+      change(pieces);
+      file.set_strings("tokenizer.ggml.tokens", pieces);
+    });
+  };
+  tokens("of_no_tokens", [](auto& pieces) { pieces.clear(); });
+  tokens("one_token_short", [](auto& pieces) { pieces.pop_back(); });
+  tokens("one_token_long", [](auto& pieces) { pieces.push_back("more"); });
+  spoil("vocabulary_with_an_empty_token", ErrorCode::bad_tokenizer, "token 5 ", test::set_token(5, ""));
+  spoil("vocabulary_of_unknown_kind", ErrorCode::unsupported_tokenizer, "'wordpiece9'",
+        [](GgufBuilder& file) { file.set_string("tokenizer.ggml.model", "wordpiece9"); });
+}
+
 const std::vector<BadFile>& all_cases() {
-  if (cases().empty()) {
+  if (bad_files().all().empty()) {
     key_cases();
     architecture_cases();
     dimension_cases();
     scalar_cases();
     tensor_cases();
+    vocabulary_cases();
   }
-  return cases();
+  return bad_files().all();
 }
 
 class BadModel : public testing::TestWithParam<BadFile> {};

@@ -9,8 +9,11 @@
 #include <functional>
 #include <optional>
 #include <ostream>
+#include <random>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "plumb/core/error.hpp"
 #include "tests/support/aligned_copy.hpp"
@@ -28,6 +31,49 @@ struct BadFile {
 
   friend void PrintTo(const BadFile& bad, std::ostream* out) { *out << bad.name; }
 };
+
+/// What spoils a good file.
+using Change = std::function<void(GgufBuilder&)>;
+
+/// Bad files under their names, most of them one good file with one thing spoilt.
+class BadFiles {
+ public:
+  /// `prefix`: how the names of all of them begin.
+  explicit BadFiles(std::function<GgufBuilder()> good, std::string prefix = "")
+      : good_(std::move(good)), prefix_(std::move(prefix)) {}
+
+  /// The good file after `change`.
+  void spoil(const std::string& name, ErrorCode code, const std::string& mention, const Change& change) {
+    make(name, code, mention, [good = good_, change] {
+      GgufBuilder file = good();
+      change(file);
+      return file.bytes();
+    });
+  }
+  /// Bytes of any origin.
+  void make(const std::string& name, ErrorCode code, const std::string& mention, std::function<std::string()> bytes) {
+    all_.push_back({prefix_ + name, code, mention, std::move(bytes)});
+  }
+  const std::vector<BadFile>& all() const { return all_; }
+
+ private:
+  std::function<GgufBuilder()> good_;
+  std::string prefix_;
+  std::vector<BadFile> all_;
+};
+
+/// A well-formed file of few keys and three tensors: a of 128 bytes at 0, b of 60 at 128, c of 32 at 192.
+inline GgufBuilder small_gguf() {
+  GgufBuilder file;
+  std::mt19937 random(7);
+  file.set_string("general.architecture", "llama");
+  file.set_u32("llama.block_count", 1);
+  file.set_bool("flag", true);
+  file.add_random("a", {8, 4}, random);
+  file.add_random("b", {3, 5}, random);
+  file.add_random("c", {8}, random);
+  return file;
+}
 
 /// Bounds that no input may exceed: the 64 MiB + twice the file, and a second.
 inline constexpr std::size_t kMemoryBase = std::size_t{64} << 20;

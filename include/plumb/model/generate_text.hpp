@@ -16,6 +16,7 @@ struct TextOptions {
   GenerateOptions generate = {};
   SessionOptions session = {};  ///< context 0: as much as prompt and max_tokens need, at most the model's own
   bool parse_special = false;   ///< spellings of special tokens in the prompt are those tokens
+  bool render_special = false;  ///< special tokens go to the sink as they are spelled, instead of as nothing
   bool echo = true;             ///< the prompt goes to the sink too
 };
 
