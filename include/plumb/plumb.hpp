@@ -72,6 +72,9 @@
 #include "plumb/model/session.hpp"
 #include "plumb/model/random_weights.hpp"
 #include "plumb/model/synth.hpp"
+#include "plumb/model/text_windows.hpp"
+#include "plumb/model/evaluate.hpp"   // perplexity, and two models compared
+#include "plumb/model/calibrate.hpp"  // importance of weights from a text
 
 // What it costs.
 #include "plumb/perf/work.hpp"
@@ -80,4 +83,6 @@
 #include "plumb/perf/machine.hpp"
 #include "plumb/perf/predict.hpp"
 #include "plumb/perf/bench.hpp"
+#include "plumb/perf/tensor_error.hpp"  // what quantization did to weights and outputs
+#include "plumb/perf/report_card.hpp"   // and to a model, beside what it saves
 // clang-format on

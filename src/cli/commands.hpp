@@ -9,13 +9,17 @@
 namespace plumb::cli {
 
 void add_bench(CLI::App& app);
+void add_calibrate(CLI::App& app);
+void add_compare_logits(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_logits(CLI::App& app);
 void add_machine(CLI::App& app);
 void add_measure(CLI::App& app);
+void add_perplexity(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_quantize(CLI::App& app);
+void add_report_card(CLI::App& app);
 void add_synth(CLI::App& app);
 void add_tokenize(CLI::App& app);
 

@@ -12,13 +12,17 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every command");
   plumb::cli::add_bench(app);
+  plumb::cli::add_calibrate(app);
+  plumb::cli::add_compare_logits(app);
   plumb::cli::add_generate(app);
   plumb::cli::add_inspect(app);
   plumb::cli::add_logits(app);
   plumb::cli::add_machine(app);
   plumb::cli::add_measure(app);
+  plumb::cli::add_perplexity(app);
   plumb::cli::add_predict(app);
   plumb::cli::add_quantize(app);
+  plumb::cli::add_report_card(app);
   plumb::cli::add_synth(app);
   plumb::cli::add_tokenize(app);
   try {

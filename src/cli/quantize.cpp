@@ -13,6 +13,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/quant/importance.hpp"
 #include "plumb/quant/quantize_model.hpp"
+#include "report_card_output.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -21,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 struct QuantizeArguments {
   std::string in, out, type = "q4_k_m", method = "search", imatrix;
+  ReportFiles report;
   int threads = 0;
   bool allow_nonfinite = false, quiet = false;
 };
@@ -67,6 +69,7 @@ void run(const QuantizeArguments& arguments) {
   options.allow_nonfinite = arguments.allow_nonfinite;
   std::optional<ImportanceMatrix> importance;
   if (!arguments.imatrix.empty()) options.importance = &importance.emplace(ImportanceMatrix::read(arguments.imatrix));
+  const std::optional<ReportOptions> report = report_options(arguments.report, arguments.threads);
   ProgressLine line(arguments.quiet);
   options.progress = [&](const QuantizeProgress& p) { line.show(p); };
   options.log = [&](const std::string& message) {
@@ -78,6 +81,9 @@ void run(const QuantizeArguments& arguments) {
   line.clear();
   if (result.nonfinite > 0)
     std::fputs(fmt::format("plumb: {} weights were not finite and are 0 now\n", result.nonfinite).c_str(), stderr);
+  if (report)
+    write_report(arguments.report.out, *report, arguments.in, arguments.out, arguments.type,
+                 arguments.method + (arguments.imatrix.empty() ? "" : "+imatrix"));
   if (arguments.quiet) return;
   std::fputs(fmt::format("{:.1f} MB -> {:.1f} MB, {:.3f} bits per weight, {:.1f} s\n",
                          static_cast<double>(result.bytes_before) / 1e6, static_cast<double>(result.bytes_after) / 1e6,
@@ -103,6 +109,7 @@ void add_quantize(CLI::App& app) {
       ->check(CLI::IsMember({"nearest", "search"}))
       ->capture_default_str();
   command->add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
+  add_report_options(*command, arguments->report);
   command->add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--allow-nonfinite", arguments->allow_nonfinite, "Write NaN and infinite weights as 0");

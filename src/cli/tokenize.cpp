@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -18,6 +15,7 @@
 #include "plumb/io/open_model.hpp"
 #include "plumb/text/token_list.hpp"
 #include "plumb/text/tokenizer.hpp"
+#include "text_file.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -29,13 +27,6 @@ struct TokenizeOptions {
   bool ids = false;
   int threads = 1;
 };
-
-std::string read_text(const std::string& path) {
-  if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
-  std::ifstream in(path, std::ios::binary);
-  if (std::filesystem::is_directory(path) || !in) throw Error(ErrorCode::io, printable(path) + ": cannot be read");
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 /// One line per token: its id and the bytes it stands for, escaped.
 std::string listing(const Tokenizer& tokenizer, const std::vector<Token>& tokens) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "plumb/core/checked.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/io/gguf.hpp"
 #include "plumb/io/gguf_writer.hpp"
@@ -50,24 +51,41 @@ ImportanceEntry read_entry(const GgufFile& file, const GgufTensor& sums, std::st
 
 void ImportanceMatrix::add(std::string_view name, std::span<const float> rows, std::int64_t columns,
                            std::int64_t matrix, std::int64_t matrices) {
-  if (columns < 1 || matrix < 0 || matrix >= matrices || rows.size() % static_cast<std::size_t>(columns) != 0)
+  if (columns < 1 || rows.size() % static_cast<std::size_t>(columns) != 0)
     throw Error(ErrorCode::bad_shape,
                 "activations for tensor " + quote(name) + " are no rows of " + std::to_string(columns));
+  std::vector<double> squares(static_cast<std::size_t>(columns));
+  for (std::size_t first = 0; first < rows.size(); first += squares.size())
+    for (std::size_t k = 0; k < squares.size(); ++k) {
+      const auto x = static_cast<double>(rows[first + k]);
+      squares[k] += x * x;
+    }
+  add_sums(name, squares, static_cast<double>(rows.size() / squares.size()), matrix, matrices);
+}
+
+void ImportanceMatrix::add_sums(std::string_view name, std::span<const double> squares, double count,
+                                std::int64_t matrix, std::int64_t matrices) {
+  const auto columns = static_cast<std::int64_t>(squares.size());
+  if (columns < 1 || matrix < 0 || matrix >= matrices)
+    throw Error(ErrorCode::bad_shape, "importance for tensor " + quote(name) + ": matrix " + std::to_string(matrix) +
+                                          " of " + std::to_string(matrices) + " with " + std::to_string(columns) +
+                                          " columns");
   ImportanceEntry& entry = entries_[std::string(name)];
   if (entry.counts.empty()) {
     entry.columns = columns;
     entry.counts.resize(static_cast<std::size_t>(matrices));
-    entry.sums.resize(static_cast<std::size_t>(matrices * columns));
+    entry.sums.resize(static_cast<std::size_t>(checked_mul(matrices, columns, "importance")));
   }
   if (entry.columns != columns || entry.matrices() != matrices)
     throw Error(ErrorCode::bad_shape, "activations for tensor " + quote(name) + " changed their shape");
-  float* sums = entry.sums.data() + matrix * columns;
-  for (std::size_t first = 0; first < rows.size(); first += static_cast<std::size_t>(columns))
-    for (std::int64_t k = 0; k < columns; ++k) {
-      const float x = rows[first + static_cast<std::size_t>(k)];
-      sums[k] += x * x;
-    }
-  entry.counts[static_cast<std::size_t>(matrix)] += static_cast<float>(rows.size() / static_cast<std::size_t>(columns));
+  for (std::size_t k = 0; k < squares.size(); ++k) {
+    float& sum = entry.sums[static_cast<std::size_t>(matrix * columns) + k];
+    sum = static_cast<float>(static_cast<double>(sum) + squares[k]);
+    if (!std::isfinite(sum))
+      throw Error(ErrorCode::bad_value, "activations for tensor " + quote(name) + ": the sum of squares of column " +
+                                            std::to_string(k) + " is not finite");
+  }
+  entry.counts[static_cast<std::size_t>(matrix)] += static_cast<float>(count);
 }
 
 std::vector<float> ImportanceMatrix::mean_squares(std::string_view name, std::int64_t columns, std::int64_t matrix,

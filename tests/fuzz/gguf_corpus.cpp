@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/support/gguf_builder.hpp"
+#include "tests/support/imatrix_builder.hpp"
 
 int main(int argc, char** argv) {
   if (argc != 2) {
@@ -25,5 +26,7 @@ int main(int argc, char** argv) {
   nested.set("nested", 9, encoded_array(9, 2, encoded_array(0, 2, "ab") + encoded_array(8, 0, "")));
   nested.version = 2;
   write("nested", nested);
+  write("imatrix", plumb::test::small_imatrix());
+  std::ofstream(folder / "legacy-imatrix", std::ios::binary) << plumb::test::small_legacy_imatrix();
   return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -31,6 +32,9 @@ class ReferenceModel {
                   ? static_cast<double>(file.get_float("llama.rope.scaling.factor"))
                   : 1.0;
   }
+
+  /// Called with the input of every product and the name of its matrix.
+  std::function<void(const std::string& tensor, const Values& input)> observe;
 
   /// Logits after each token of a sequence that starts with it: [tokens, vocabulary].
   Values logits(std::span<const std::int32_t> tokens) {
@@ -63,6 +67,7 @@ class ReferenceModel {
   bool has(const std::string& name) const { return file_.find_tensor(name) != nullptr; }
 
   Values times(const std::string& name, const Values& x) {
+    if (observe) observe(name + ".weight", x);
     const Values& w = tensor(name + ".weight");
     Values y(w.size() / x.size());
     for (std::size_t r = 0; r < y.size(); ++r) {

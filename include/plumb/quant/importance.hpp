@@ -29,9 +29,13 @@ struct ImportanceEntry {
 class ImportanceMatrix {
  public:
   /// Adds the squares of activations: `rows` is [n_rows, columns], all meeting matrix `matrix` of `matrices` of tensor
-  /// `name`. @throws Error{bad_shape} when the tensor had another shape before.
+  /// `name`. @throws Error{bad_shape} when the tensor had another shape before, Error{bad_value} for a sum that is not
+  /// finite.
   void add(std::string_view name, std::span<const float> rows, std::int64_t columns, std::int64_t matrix = 0,
            std::int64_t matrices = 1);
+  /// Adds sums that were made elsewhere: `squares` is [columns], over `count` rows. @throws as add().
+  void add_sums(std::string_view name, std::span<const double> squares, double count, std::int64_t matrix = 0,
+                std::int64_t matrices = 1);
 
   /// Mean squares of the columns of one matrix, [columns]; empty when nothing is known: no such tensor, another number
   /// of columns or matrices, no token seen. A tensor with one matrix answers for any of a stack.

@@ -1,0 +1,97 @@
+#pragma once
+/// @file
+/// The report card of a quantized model: what it costs in accuracy beside what it saves in bytes and time, so that a
+/// person can choose from one table. Weight error alone is never the verdict.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plumb/model/evaluate.hpp"
+#include "plumb/perf/measure.hpp"
+#include "plumb/perf/tensor_error.hpp"
+#include "plumb/quant/quantize_model.hpp"
+
+namespace plumb {
+
+/// One model of a table.
+struct ReportCard {
+  std::string type;    ///< recipe or rules: "q4_k_m"
+  std::string method;  ///< "search+imatrix"; "-" for the base
+  double bits_per_weight = 0;
+  std::uint64_t bytes = 0;           ///< of all tensors
+  double bytes_per_token = 0;        ///< weights, keys and values that decoding one token reads and writes
+  double weight_nmse = 0;            ///< squared error over squared weights, all changed matrices together
+  double output_nmse = 0;            ///< mean over the changed matrices of the error of their outputs
+  LogitComparison logits;            ///< against the base
+  Measurement speed;                 ///< prefill and decode
+  std::vector<TensorError> tensors;  ///< of those that changed
+};
+
+/// What to judge with.
+struct ReportOptions {
+  std::string text;         ///< perplexity and divergence are taken on this
+  std::string calibration;  ///< inputs and importance come from this; empty: from the text above
+  WindowOptions windows = {};
+  SessionOptions session = {};  ///< threads, type of keys and values
+  std::int64_t samples = 128;   ///< rows of inputs of each product that outputs are compared on
+  MeasureOptions speed = {.prompt = 256, .tokens = 64, .repetitions = 3, .max_seconds = 5};
+  /// Called with how much is done, 0 to 1, and what is being done.
+  std::function<void(double fraction, std::string_view what)> progress = {};
+};
+
+/// Judges models against one base, whose logits and inputs it computes.
+class Reporter {
+ public:
+  /// @throws as Model::load and sample_inputs(), Error{missing_key} for a base without tokenizer.
+  Reporter(const std::filesystem::path& base, ReportOptions options);
+
+  const Model& base() const { return base_; }
+  /// Importance from the calibration text; collected at the first call.
+  const ImportanceMatrix& importance();
+
+  /// The card of the base itself.
+  ReportCard base_card();
+  /// The card of a file with the same tensors. `type` and `method` say how it was made.
+  /// @throws as Model::load, tensor_errors() and compare_logits().
+  ReportCard card(const std::filesystem::path& file, std::string type, std::string method);
+  /// Quantizes the base into a temporary file and judges that. `method` is a name of report_methods().
+  /// @throws Error{invalid_argument} for an unknown type or method, and as quantize_model() and card().
+  ReportCard card_of(const std::string& type, const std::string& method);
+
+ private:
+  friend std::vector<ReportCard> report_cards(const std::filesystem::path& base, std::span<const std::string> types,
+                                              std::span<const std::string> methods, ReportOptions options);
+  void announce(const std::string& what) const;
+  void fill(ReportCard& card, const Model& model);
+
+  ReportOptions options_;
+  std::filesystem::path path_;
+  ModelFile file_;
+  Model base_;
+  std::vector<Token> text_, calibration_;
+  std::vector<InputRows> inputs_;
+  std::optional<ImportanceMatrix> importance_;
+  double done_ = 0;  // of what report_cards() was asked for
+};
+
+/// Names that card_of() takes: "nearest", "search", "search+imatrix".
+std::span<const std::string_view> report_methods();
+
+/// The card of the base, then one for every type and method, in this order. Names are checked before anything is run.
+/// @throws as Reporter.
+std::vector<ReportCard> report_cards(const std::filesystem::path& base, std::span<const std::string> types,
+                                     std::span<const std::string> methods, ReportOptions options);
+
+/// Where weights and predictions disagree, a sentence each: of two cards of the same size, within 1 %, one has the
+/// smaller weight error and the other, by more than its standard error, the smaller divergence.
+std::vector<std::string> disagreements(std::span<const ReportCard> cards);
+/// A sentence, if the worst tensor by weights is not the worst by outputs; else nothing.
+std::string worst_tensors(const ReportCard& card);
+
+}  // namespace plumb

@@ -1,0 +1,48 @@
+/// `plumb calibrate MODEL --text FILE --out FILE`: which weights matter, from the activations of a text.
+
+#include <fmt/format.h>
+
+#include "commands.hpp"
+#include "evaluation_options.hpp"
+#include "plumb/model/calibrate.hpp"
+
+namespace plumb::cli {
+namespace {
+
+struct Arguments {
+  EvaluationOptions evaluation;
+  std::string out;
+};
+
+void run(Arguments& arguments) {
+  EvaluationOptions& options = arguments.evaluation;
+  options.run.session.kv = kv_type(options.run.kv);
+  Progress progress;
+  const Model model = Model::load(options.run.model, options.run.load());
+  const std::vector<Token> tokens = read_tokens(model, options.text);
+  ImportanceMatrix importance = calibrate(model, tokens,
+                                          {.context = options.windows.context,
+                                           .bos = options.windows.bos,
+                                           .session = options.run.session,
+                                           .progress = [&](double done) { progress.show(done, "calibrating"); }});
+  importance.datasets().push_back(options.text);
+  importance.write(arguments.out);
+  fmt::print(stderr, "{} tokens, importance of {} tensors\n", tokens.size(), importance.entries().size());
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  EvaluationOptions& options = arguments->evaluation;
+  CLI::App& command = *app.add_subcommand(
+      "calibrate", "Collect which weights matter on a text, as a GGUF imatrix file for quantize --imatrix");
+  command.add_option("model", options.run.model, "Model file")->required()->type_name("MODEL");
+  command.add_option("--text", options.text, "Text to read; - is standard input")->required()->type_name("FILE");
+  command.add_option("-o,--out", arguments->out, "Importance file to write")->required();
+  add_window_options(command, options.windows);
+  add_run_options(command, options.run);
+  command.callback([arguments] { run(*arguments); });
+}
+
+}  // namespace plumb::cli

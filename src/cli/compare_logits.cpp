@@ -1,0 +1,79 @@
+/// `plumb compare-logits BASE OTHER --text FILE`: how far the predictions of two models are apart.
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "comparison_json.hpp"
+#include "evaluation_options.hpp"
+#include "plumb/model/evaluate.hpp"
+#include "table.hpp"
+
+namespace plumb::cli {
+namespace {
+
+struct Arguments {
+  EvaluationOptions evaluation;
+  std::string other;
+  Format format = Format::text;
+};
+
+Table comparison_table(const LogitComparison& c) {
+  Table table({{"measure", Table::Align::left}, {"value", Table::Align::right}, {"error", Table::Align::right}});
+  const auto row = [&](const char* name, const Estimate& e) {
+    table.add({name, fmt::format("{:.6g}", e.value), fmt::format("{:.2g}", e.error)});
+  };
+  const auto plain = [&](const char* name, double value) { table.add({name, fmt::format("{:.6g}", value), "-"}); };
+  plain("scored tokens", static_cast<double>(c.base.scored));
+  row("perplexity of base", c.base.perplexity());
+  row("perplexity of other", c.other.perplexity());
+  row("ln(other / base)", c.nll_difference);
+  row("KL divergence, mean", c.kl);
+  plain("KL divergence, median", c.kl_median);
+  plain("KL divergence, 99%", c.kl_99);
+  plain("KL divergence, max", c.kl_max);
+  row("top-1 agreement", c.top1);
+  row("top-5 agreement", c.top5);
+  row("logits NMSE", c.logits_nmse);
+  return table;
+}
+
+void run(Arguments& arguments) {
+  EvaluationOptions& options = arguments.evaluation;
+  options.run.session.kv = kv_type(options.run.kv);
+  Progress progress;
+  const Model base = Model::load(options.run.model, options.run.load());
+  const Model other = Model::load(arguments.other, options.run.load());
+  const LogitComparison result =
+      compare_logits(base, other, read_tokens(base, options.text), options.windows, options.run.session,
+                     [&](double done) { progress.show(done, "reading"); });
+  if (arguments.format == Format::json) {
+    nlohmann::ordered_json json = {{"base", printable(options.run.model)}, {"other", printable(arguments.other)}};
+    json.update(comparison_json(result));
+    fmt::print("{}\n", json.dump(2));
+    return;
+  }
+  const Table table = comparison_table(result);
+  fmt::print("{}", arguments.format == Format::csv  ? table.csv()
+                   : arguments.format == Format::md ? table.markdown()
+                                                    : table.text());
+}
+
+}  // namespace
+
+void add_compare_logits(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App& command = *app.add_subcommand(
+      "compare-logits", "How far the predictions of two models are apart on a text: KL divergence, agreement, error");
+  command.add_option("base", arguments->evaluation.run.model, "Model file that is taken for right")
+      ->required()
+      ->type_name("BASE");
+  command.add_option("other", arguments->other, "Model file to judge")->required()->type_name("OTHER");
+  add_evaluation_options(command, arguments->evaluation);
+  add_run_options(command, arguments->evaluation.run);
+  add_format(command, arguments->format);
+  command.callback([arguments] { run(*arguments); });
+}
+
+}  // namespace plumb::cli

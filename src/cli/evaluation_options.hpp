@@ -1,0 +1,47 @@
+#pragma once
+/// Options of the commands that run a text through a model: which text, how it is cut, how the model runs.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "options.hpp"
+#include "plumb/model/text_windows.hpp"
+#include "progress.hpp"
+#include "text_file.hpp"
+
+namespace plumb::cli {
+
+struct EvaluationOptions {
+  RunOptions run;
+  std::string text;
+  WindowOptions windows;
+};
+
+/// --ctx, --no-bos.
+inline void add_window_options(CLI::App& command, WindowOptions& windows) {
+  command.add_option("-c,--ctx", windows.context, "Tokens of a window (default: the model's context, at most 512)")
+      ->check(CLI::Range(4, 1 << 30));
+  command.add_flag_callback(
+      "--no-bos", [&windows] { windows.bos = false; },
+      "Leave the first token of each window instead of replacing it by the one that begins texts");
+}
+
+/// --text, --ctx, --stride, --no-bos.
+inline void add_evaluation_options(CLI::App& command, EvaluationOptions& options) {
+  command.add_option("--text", options.text, "Text to read; - is standard input")->required()->type_name("FILE");
+  add_window_options(command, options.windows);
+  command
+      .add_option("--stride", options.windows.stride,
+                  "A window every so many tokens, each token scored once (default: windows side by side, the last half "
+                  "of each scored, as llama-perplexity does)")
+      ->check(CLI::Range(1, 1 << 30));
+}
+
+/// The text of a file as `model` reads it.
+inline std::vector<Token> read_tokens(const Model& model, const std::string& file) {
+  return model.tokenizer().encode(read_text(file), {.add_special = true, .parse_special = false});
+}
+
+}  // namespace plumb::cli

@@ -1,0 +1,61 @@
+/// `plumb report-card MODEL --types q8_0,q4_0 --text FILE`: quantized models judged side by side.
+
+#include <fmt/format.h>
+
+#include "commands.hpp"
+#include "evaluation_options.hpp"
+#include "report_card_output.hpp"
+
+namespace plumb::cli {
+namespace {
+
+struct Arguments {
+  EvaluationOptions evaluation;
+  std::string calibration;
+  std::vector<std::string> types = {"q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "q3_k_m", "q2_k"};
+  std::vector<std::string> methods = {"search"};
+  ReportOptions report;
+  Format format = Format::text;
+};
+
+void run(Arguments& arguments) {
+  ReportOptions& report = arguments.report;
+  report.text = read_text(arguments.evaluation.text);
+  if (!arguments.calibration.empty()) report.calibration = read_text(arguments.calibration);
+  report.windows = arguments.evaluation.windows;
+  report.session.threads = arguments.evaluation.run.session.threads;
+  Progress progress;
+  report.progress = progress.callback();
+  const std::vector<ReportCard> cards =
+      report_cards(arguments.evaluation.run.model, arguments.types, arguments.methods, report);
+  fmt::print("{}", report_text(cards, arguments.format));
+}
+
+}  // namespace
+
+void add_report_card(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App& command = *app.add_subcommand(
+      "report-card", "Quantize a model in several ways and show size, speed and every kind of error in one table");
+  EvaluationOptions& options = arguments->evaluation;
+  command.add_option("model", options.run.model, "Model file, best in F32, F16 or BF16")
+      ->required()
+      ->type_name("MODEL");
+  command.add_option("--types", arguments->types, "Recipes, separated by commas")
+      ->delimiter(',')
+      ->capture_default_str();
+  const std::span<const std::string_view> methods = report_methods();
+  command
+      .add_option("--methods", arguments->methods,
+                  fmt::format("How scales are chosen, separated by commas: {}", fmt::join(methods, ", ")))
+      ->delimiter(',')
+      ->capture_default_str();
+  command.add_option("--calib", arguments->calibration, "Text to calibrate with (default: the text of --text)")
+      ->type_name("FILE");
+  add_evaluation_options(command, options);
+  add_threads(command, options.run.session.threads);
+  add_format(command, arguments->format);
+  command.callback([arguments] { run(*arguments); });
+}
+
+}  // namespace plumb::cli

@@ -1,0 +1,28 @@
+#pragma once
+/// Report cards as text, Markdown, CSV or JSON.
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "plumb/perf/report_card.hpp"
+#include "table.hpp"
+
+namespace plumb::cli {
+
+/// One table with a row a card, what the kinds of error disagree about, and, but for CSV, the tensors of each card.
+std::string report_text(std::span<const ReportCard> cards, Format format);
+
+/// --report FILE of a command that writes a model, and the texts that it needs.
+struct ReportFiles {
+  std::string out, text, calibration;
+};
+void add_report_options(CLI::App& command, ReportFiles& files);
+/// The texts, read; nothing where no report is wanted.
+std::optional<ReportOptions> report_options(const ReportFiles& files, int threads);
+/// Judges the file `out` that was made from `in` and writes the report: JSON, CSV or Markdown by the name's ending.
+void write_report(const std::string& file, const ReportOptions& options, const std::string& in, const std::string& out,
+                  const std::string& type, const std::string& method);
+
+}  // namespace plumb::cli

@@ -1,0 +1,123 @@
+#include "plumb/model/calibrate.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "plumb/core/checked.hpp"
+
+namespace plumb {
+namespace {
+
+constexpr int kRowsAtOnce = 64;  // every row runs the head: 64 rows of logits of a large vocabulary are 40 MB
+
+/// Windows side by side until the text ends.
+std::vector<TextWindow> all_windows(std::size_t tokens, int context) {
+  std::vector<TextWindow> windows;
+  for (std::size_t begin = 0; begin < tokens; begin += static_cast<std::size_t>(context))
+    windows.push_back({begin, std::min(tokens, begin + static_cast<std::size_t>(context)), begin});
+  return windows;
+}
+
+}  // namespace
+
+std::vector<ProductInput> product_inputs(const Weights& weights) {
+  std::vector<ProductInput> inputs;
+  const auto add = [&](const std::string& prefix, std::initializer_list<std::pair<const char*, const Linear*>> parts) {
+    ProductInput input;
+    for (const auto& [name, linear] : parts) {
+      if (linear->empty()) continue;
+      input.names.push_back(prefix + name + ".weight");
+      input.consumers.push_back(&linear->w);
+      input.columns = linear->w.cols;
+    }
+    if (!input.names.empty()) inputs.push_back(std::move(input));
+  };
+  for (std::size_t l = 0; l < weights.layers.size(); ++l) {
+    const LayerWeights& w = weights.layers[l];
+    const std::string blk = "blk." + std::to_string(l) + ".";
+    add(blk, {{"attn_q", &w.wq}, {"attn_k", &w.wk}, {"attn_v", &w.wv}});
+    add(blk, {{"attn_output", &w.wo}});
+    add(blk, {{"ffn_gate", &w.gate}, {"ffn_up", &w.up}});
+    add(blk, {{"ffn_down", &w.down}});
+  }
+  const bool tied = weights.head.w.file.data() == weights.embedding.file.data();
+  add("", {{tied ? "token_embd" : "output", &weights.head}});
+  return inputs;
+}
+
+void observe_inputs(const Model& model, std::span<const ProductInput> inputs, std::span<const Token> text,
+                    const CalibrationOptions& options, const InputVisitor& visit) {
+  if (text.empty()) throw Error(ErrorCode::invalid_argument, "no tokens to calibrate with: the text is empty");
+  const WindowOptions window_options{.context = options.context, .stride = 0, .bos = options.bos};
+  SessionOptions session_options = options.session;
+  session_options.context = window_context(window_options, model.config());
+  session_options.sequences = 1;
+  session_options.batch = std::min(session_options.context, kRowsAtOnce);
+  session_options.observer = [&](const ops::WeightMatrix& weights, const ops::Activations& rows) {
+    // One of the matrices stands for all that share the rows.
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (inputs[i].consumers.front() == &weights) return visit(i, rows);
+  };
+  Session session(model, session_options);
+  const std::vector<TextWindow> windows = all_windows(text.size(), session_options.context);
+  std::vector<BatchRow> rows;
+  for (std::size_t w = 0; w < windows.size(); ++w) {
+    const std::vector<Token> tokens = window_tokens(text, windows[w], window_options, model);
+    session.clear();
+    for (std::size_t done = 0; done < tokens.size(); done += rows.size()) {
+      rows.clear();
+      const std::size_t end = std::min(tokens.size(), done + static_cast<std::size_t>(session.batch()));
+      for (std::size_t i = done; i < end; ++i) rows.push_back({tokens[i], static_cast<int>(i), 0, true});
+      session.forward(rows);
+    }
+    if (options.progress) options.progress(static_cast<double>(w + 1) / static_cast<double>(windows.size()));
+  }
+}
+
+ImportanceMatrix calibrate(const Model& model, std::span<const Token> text, const CalibrationOptions& options) {
+  const std::vector<ProductInput> inputs = product_inputs(model.weights());
+  std::vector<std::vector<double>> sums;
+  for (const ProductInput& input : inputs) sums.emplace_back(static_cast<std::size_t>(input.columns));
+  observe_inputs(model, inputs, text, options, [&](std::size_t index, const ops::Activations& x) {
+    std::vector<double>& sum = sums[index];
+    for (std::int64_t n = 0; n < x.rows; ++n)
+      for (std::int64_t k = 0; k < x.cols; ++k) {
+        const double value = static_cast<double>(x.values[n * x.stride + k]);
+        sum[static_cast<std::size_t>(k)] += value * value;
+      }
+  });
+
+  ImportanceMatrix matrix;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (const std::string& name : inputs[i].names) matrix.add_sums(name, sums[i], static_cast<double>(text.size()));
+  const int context = window_context({.context = options.context}, model.config());
+  matrix.chunk_size = static_cast<std::uint32_t>(context);
+  matrix.chunk_count = static_cast<std::uint32_t>(all_windows(text.size(), context).size());
+  return matrix;
+}
+
+std::vector<InputRows> sample_inputs(const Model& model, std::span<const Token> text, const CalibrationOptions& options,
+                                     std::int64_t most) {
+  if (most < 1) throw Error(ErrorCode::invalid_argument, std::to_string(most) + " rows of inputs, expected at least 1");
+  const std::vector<ProductInput> inputs = product_inputs(model.weights());
+  const auto tokens = static_cast<std::int64_t>(text.size());
+  const std::int64_t kept = std::min(most, tokens);
+  std::vector<InputRows> samples;
+  std::vector<std::int64_t> seen(inputs.size(), 0);
+  for (const ProductInput& input : inputs) {
+    samples.push_back({input.names, input.columns, {}});
+    samples.back().values.reserve(static_cast<std::size_t>(checked_mul(kept, input.columns, "sampled inputs")));
+  }
+  observe_inputs(model, inputs, text, options, [&](std::size_t index, const ops::Activations& x) {
+    std::vector<float>& values = samples[index].values;
+    for (std::int64_t n = 0; n < x.rows; ++n) {
+      const std::int64_t i = seen[index]++;
+      // Token i is the first of one of `kept` equal parts of the text.
+      if (i * kept / tokens != (i - 1) * kept / tokens || i == 0)
+        values.insert(values.end(), x.values + n * x.stride, x.values + n * x.stride + x.cols);
+    }
+  });
+  return samples;
+}
+
+}  // namespace plumb

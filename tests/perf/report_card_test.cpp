@@ -1,0 +1,119 @@
+// The report card on a real trained model: what must be ordered is ordered, and the parts agree with each other.
+
+#include "plumb/perf/report_card.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "tests/support/expect_error.hpp"
+#include "tests/support/fixtures.hpp"
+#include "tests/support/models.hpp"
+
+namespace plumb {
+namespace {
+
+std::filesystem::path stories(const std::string& name) { return test::fixtures_dir() / "stories" / name; }
+
+Reporter story_reporter() {
+  // A part of the calibration text is enough, and quick.
+  ReportOptions options{.text = test::read_file(stories("text.txt")),
+                        .calibration = test::read_file(stories("calib.txt")).substr(0, 20000)};
+  options.windows = {.context = 256, .stride = 256};
+  options.speed = {.prompt = 8, .tokens = 2, .repetitions = 1};
+  return Reporter(stories("stories260K-f32.gguf"), std::move(options));
+}
+
+TEST(ReportCardOfStories, MoreBitsAreBetterAndImportanceHelps) {
+  PLUMB_REQUIRE_FIXTURES();
+  Reporter reporter = story_reporter();
+  std::map<std::string, ReportCard> cards;
+  const auto card = [&](const std::string& type, const std::string& method) -> const ReportCard& {
+    auto [place, made] = cards.try_emplace(type + " " + method);
+    if (made) place->second = reporter.card_of(type, method);
+    return place->second;
+  };
+  const auto kl = [&](const std::string& type, const std::string& method) {
+    return card(type, method).logits.kl.value;
+  };
+  EXPECT_LT(kl("q8_0", "search"), kl("q5_0", "search"));
+  EXPECT_LT(kl("q5_1", "search"), kl("q4_1", "search"));
+  EXPECT_LT(kl("q5_0", "search"), kl("q4_0", "search"));
+  EXPECT_LT(card("q8_0", "search").weight_nmse, card("q5_0", "search").weight_nmse);
+  EXPECT_LT(card("q5_0", "search").weight_nmse, card("q4_0", "search").weight_nmse);
+  EXPECT_LT(card("q4_0", "search").weight_nmse, card("q4_0", "nearest").weight_nmse);
+  for (const std::string type : {"q4_0", "q4_1", "iq4_nl"}) {
+    SCOPED_TRACE(type);
+    // Importance trades weight error for output error.
+    EXPECT_GT(card(type, "search+imatrix").weight_nmse, card(type, "search").weight_nmse);
+    EXPECT_LT(card(type, "search+imatrix").output_nmse, card(type, "search").output_nmse);
+    EXPECT_LT(kl(type, "search+imatrix"), kl(type, "search"));
+  }
+  EXPECT_LT(kl("q4_1", "search"), kl("q4_1", "nearest"));
+  EXPECT_LT(kl("iq4_nl", "search"), kl("iq4_nl", "nearest"));
+}
+
+TEST(ReportCardOfStories, SaysWhatTheFileIs) {
+  PLUMB_REQUIRE_FIXTURES();
+  Reporter reporter = story_reporter();
+  const ReportCard base = reporter.base_card();
+  EXPECT_EQ(base.logits.kl.value, 0);
+  EXPECT_NEAR(base.bits_per_weight, 32, 1e-9);
+  EXPECT_TRUE(base.tensors.empty());
+  const ReportCard card = reporter.card(stories("stories260K-Q8_0.gguf"), "q8_0", "recorded");
+  EXPECT_EQ(card.logits.base.nll.value, base.logits.base.nll.value);
+  EXPECT_GT(card.bits_per_weight, 8.5);
+  EXPECT_LT(card.bits_per_weight, 12);  // ffn_down is F16
+  EXPECT_GT(card.bytes_per_token, 0);
+  EXPECT_LT(card.bytes_per_token, base.bytes_per_token);
+  EXPECT_GT(card.speed.prefill.tokens_per_second(), 0);
+  EXPECT_GT(card.speed.decode.tokens_per_second(), 0);
+  std::size_t with_outputs = 0;
+  for (const TensorError& t : card.tensors) {
+    EXPECT_GT(t.nmse, 0) << t.name;
+    EXPECT_LT(t.nmse, t.to == DType::q8_0 ? 1e-4 : 1e-6) << t.name;
+    if (!t.output_nmse) continue;
+    ++with_outputs;
+    EXPECT_GT(*t.output_nmse, 0) << t.name;
+    EXPECT_LT(*t.output_nmse, 1e-3) << t.name;
+  }
+  EXPECT_GE(with_outputs, card.tensors.size() - 1);  // the embedding is looked up, not multiplied with
+  test::expect_error(ErrorCode::invalid_argument, [&] { reporter.card_of("q4_0", "magic"); });
+  test::expect_error(ErrorCode::invalid_argument, [&] { reporter.card_of("q99", "search"); });
+}
+
+ReportCard made_card(const char* type, double weights, double kl) {
+  ReportCard card;
+  card.type = type;
+  card.method = "search";
+  card.bits_per_weight = 5;
+  card.weight_nmse = weights;
+  card.logits.kl = {kl, 0.001};
+  card.tensors = {{"a", Shape{2, 32}, DType::f32, DType::q4_0, 36, 1, weights, 0.1},
+                  {"b", Shape{2, 32}, DType::f32, DType::q4_0, 36, 1, weights / 2, 0.05}};
+  return card;
+}
+
+TEST(Disagreements, AreNamedAndAgreementIsNot) {
+  std::vector<ReportCard> cards = {made_card("x", 0.01, 0.1), made_card("y", 0.02, 0.2)};
+  EXPECT_TRUE(disagreements(cards).empty());
+  cards[1].logits.kl.value = 0.099;  // within the errors
+  EXPECT_TRUE(disagreements(cards).empty());
+  cards[1].logits.kl.value = 0.05;
+  ASSERT_EQ(disagreements(cards).size(), 1u);
+  EXPECT_EQ(disagreements(cards)[0].find("x search has the smaller weight error"), 0u) << disagreements(cards)[0];
+  cards[0].bits_per_weight = 4.5;  // one is larger: it may well be better
+  EXPECT_TRUE(disagreements(cards).empty());
+}
+
+TEST(Disagreements, TheWorstTensorByOutputsIsNamedWhereItIsAnother) {
+  ReportCard card = made_card("x", 0.01, 0.1);
+  EXPECT_EQ(worst_tensors(card), "");
+  card.tensors[1].output_nmse = 0.5;
+  const std::string sentence = worst_tensors(card);
+  EXPECT_NE(sentence.find("the largest output error that of b"), std::string::npos) << sentence;
+}
+
+}  // namespace
+}  // namespace plumb
