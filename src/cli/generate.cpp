@@ -55,13 +55,29 @@ void run(Arguments& arguments) {
   print_summary(report);
 }
 
+/// How the next token is drawn.
+void add_sampling(CLI::App& command, SamplerOptions& sampling) {
+  const auto option = [&](const char* names, auto& value, const char* help) {
+    command.add_option(names, value, help)->capture_default_str()->group("Sampling");
+  };
+  option("--temp,--temperature", sampling.temperature, "0: always the most probable token");
+  option("--top-k", sampling.top_k, "Keep this many of the most probable tokens; 0: all");
+  option("--top-p", sampling.top_p, "Keep the most probable tokens with this mass; 1: all");
+  option("--min-p", sampling.min_p, "Keep tokens at least this probable relative to the best; 0: all");
+  option("--typical", sampling.typical_p, "Locally typical sampling with this mass; 1: off");
+  option("--repeat-penalty", sampling.repetition_penalty, "Divides the logits of recent tokens; 1: off");
+  option("--frequency-penalty", sampling.frequency_penalty, "Subtracted once per recent occurrence");
+  option("--presence-penalty", sampling.presence_penalty, "Subtracted from every token that occurred recently");
+  option("--repeat-last-n", sampling.penalty_last_n, "How many tokens are recent; -1: all");
+  option("-s,--seed", sampling.seed, "The same seed gives the same text");
+}
+
 }  // namespace
 
 void add_generate(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   arguments->text.generate.max_tokens = 128;
-  SamplerOptions& sampling = arguments->text.generate.sampling;
-  sampling.temperature = 0;
+  arguments->text.generate.sampling.temperature = 0;
 
   CLI::App& command = *app.add_subcommand("generate", "Continue a text");
   command.add_option("model", arguments->run.model, "Model file")->required()->type_name("MODEL");
@@ -77,33 +93,12 @@ void add_generate(CLI::App& app) {
   command.add_flag("--parse-special", arguments->text.parse_special,
                    "Spellings of special tokens in the prompt are those tokens");
   command.add_flag("!--ignore-eos", arguments->text.generate.stop_at_end, "Go on after the token that ends a text");
-
-  auto& draw = *command.add_option_group("sampling", "How the next token is drawn");
-  draw.add_option("--temp,--temperature", sampling.temperature, "0: always the most probable token")
-      ->capture_default_str();
-  draw.add_option("--top-k", sampling.top_k, "Keep this many of the most probable tokens; 0: all")
-      ->capture_default_str();
-  draw.add_option("--top-p", sampling.top_p, "Keep the most probable tokens with this mass; 1: all")
-      ->capture_default_str();
-  draw.add_option("--min-p", sampling.min_p, "Keep tokens at least this probable relative to the best; 0: all")
-      ->capture_default_str();
-  draw.add_option("--typical", sampling.typical_p, "Locally typical sampling with this mass; 1: off")
-      ->capture_default_str();
-  draw.add_option("--repeat-penalty", sampling.repetition_penalty, "Divides the logits of recent tokens; 1: off")
-      ->capture_default_str();
-  draw.add_option("--frequency-penalty", sampling.frequency_penalty, "Subtracted once per recent occurrence")
-      ->capture_default_str();
-  draw.add_option("--presence-penalty", sampling.presence_penalty, "Subtracted from every token that occurred recently")
-      ->capture_default_str();
-  draw.add_option("--repeat-last-n", sampling.penalty_last_n, "How many tokens are recent; -1: all")
-      ->capture_default_str();
-  draw.add_option("-s,--seed", sampling.seed, "The same seed gives the same text")->capture_default_str();
-
   command
       .add_option("-c,--ctx", arguments->run.session.context,
                   "Positions in the cache (default: what the text needs, at most the model's context)")
       ->check(CLI::Range(1, 1 << 30));
   add_run_options(command, arguments->run);
+  add_sampling(command, arguments->text.generate.sampling);
   command.callback([arguments] { run(*arguments); });
 }
 

@@ -38,16 +38,21 @@ void add_logits(CLI::App& app) {
   CLI::App& command = *app.add_subcommand(
       "logits", "Write the logits after each token of a text: little-endian f32, one row of the vocabulary per token");
   command.add_option("model", arguments->run.model, "Model file")->required()->type_name("MODEL");
-  auto& source = *command.add_option_group("input", "One of");
-  source.add_option("--tokens", arguments->tokens, "Token ids, separated by spaces or commas");
-  source.add_option("--tokens-file", arguments->tokens_file, "A file of token ids");
-  source.add_option("--text", arguments->text, "A text, which is encoded as the model's file says (bos included)");
-  source.require_option(1);
-  command.add_option("-o,--out", arguments->out, "File to write")->required();
+  auto* tokens = command.add_option("--tokens", arguments->tokens, "Token ids, separated by spaces or commas");
+  auto* file = command.add_option("--tokens-file", arguments->tokens_file, "A file of token ids");
+  auto* text = command.add_option("--text", arguments->text, "A text, encoded as the model's file says (bos included)");
+  tokens->excludes(file)->excludes(text)->type_name("IDS")->group("One of");
+  file->excludes(text)->type_name("FILE")->group("One of");
+  text->group("One of");
+  command.add_option("-o,--out", arguments->out, "File to write")->required()->type_name("FILE");
   command.add_option("-c,--ctx", arguments->run.session.context, "Context (default: as many positions as tokens)")
       ->check(CLI::Range(1, 1 << 30));
   add_run_options(command, arguments->run);
-  command.callback([arguments] { run(*arguments); });
+  command.callback([arguments] {
+    if (!arguments->tokens && !arguments->tokens_file && !arguments->text)
+      throw CLI::RequiredError("--tokens, --tokens-file or --text");
+    run(*arguments);
+  });
 }
 
 }  // namespace plumb::cli

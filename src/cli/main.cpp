@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <memory>
 
 #include "commands.hpp"
+#include "help.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app{"plumb: run a transformer on this CPU, measure it, and say why it is as fast as it is", "plumb"};
+  app.formatter(std::make_shared<plumb::cli::HelpFormatter>());  // the commands inherit it
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every command");
   plumb::cli::add_bench(app);

@@ -31,8 +31,9 @@ TEST(RecordedLogits, LlamaFamilyEqualsTheOtherEngine) {
 
 TEST(RecordedLogits, EveryQuantizedTypeEqualsItsExactAnswer) {
   PLUMB_REQUIRE_FIXTURES();
-  for (const std::string name : {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K_S",
-                                 "Q3_K_M", "Q4_K_S", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_NL", "IQ4_XS"})
+  for (const std::string name : {"F32",  "F16",    "BF16",   "Q8_0",      "Q4_0",      "Q4_1",        "Q5_0",
+                                 "Q5_1", "Q2_K",   "Q3_K_S", "Q3_K_M",    "Q4_K_S",    "Q4_K_M",      "Q5_K_M",
+                                 "Q6_K", "IQ4_NL", "IQ4_XS", "tied-Q2_K", "tied-Q4_0", "tied-Q4_K_M", "tied-Q8_0"})
     expect_logits(test::fixtures_dir() / "quant-models", name, ".logits64", 1e-9);
 }
 
