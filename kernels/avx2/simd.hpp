@@ -137,12 +137,6 @@ PLUMB_INLINE float reduce_max(F32x16 a) {
   const __m128 m2 = _mm_max_ps(m4, _mm_movehl_ps(m4, m4));
   return _mm_cvtss_f32(_mm_max_ss(m2, _mm_movehdup_ps(m2)));
 }
-PLUMB_INLINE float reduce_min(F32x16 a) {
-  const __m256 m8 = _mm256_min_ps(a.lo, a.hi);
-  const __m128 m4 = _mm_min_ps(_mm256_castps256_ps128(m8), _mm256_extractf128_ps(m8, 1));
-  const __m128 m2 = _mm_min_ps(m4, _mm_movehl_ps(m4, m4));
-  return _mm_cvtss_f32(_mm_min_ss(m2, _mm_movehdup_ps(m2)));
-}
 PLUMB_INLINE float sum_of(F32x16 a) {
   const __m256 s8 = _mm256_add_ps(a.lo, a.hi);
   const __m128 s4 = _mm_add_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));
@@ -158,10 +152,23 @@ PLUMB_INLINE std::int32_t reduce_add(I32x16 a) {
   const __m128i s2 = _mm_add_epi32(s4, _mm_unpackhi_epi64(s4, s4));
   return _mm_cvtsi128_si32(_mm_add_epi32(s2, _mm_shuffle_epi32(s2, 1)));
 }
-PLUMB_INLINE void store_as_i8(void* p, I32x16 a) {
+// The sum of 16 signed bytes: raised by 128, summed by the absolute differences from zero.
+PLUMB_INLINE std::int32_t sum_of_i8(__m128i codes) {
+  const __m128i raised = _mm_xor_si128(codes, _mm_set1_epi8(-128));
+  const __m128i halves = _mm_sad_epu8(raised, _mm_setzero_si128());
+  return _mm_cvtsi128_si32(_mm_add_epi32(halves, _mm_unpackhi_epi64(halves, halves))) - 16 * 128;
+}
+PLUMB_INLINE std::int32_t store_as_i8(void* p, I32x16 a) {
   const __m128i lo = _mm_packs_epi32(_mm256_castsi256_si128(a.lo), _mm256_extracti128_si256(a.lo, 1));
   const __m128i hi = _mm_packs_epi32(_mm256_castsi256_si128(a.hi), _mm256_extracti128_si256(a.hi, 1));
-  _mm_storeu_si128(static_cast<__m128i*>(p), _mm_packs_epi16(lo, hi));
+  const __m128i codes = _mm_packs_epi16(lo, hi);
+  _mm_storeu_si128(static_cast<__m128i*>(p), codes);
+  return sum_of_i8(codes);
+}
+PLUMB_INLINE bool any_at_least(F32x16 a, float bound) {
+  const __m256 least = _mm256_set1_ps(bound);
+  return _mm256_movemask_ps(
+             _mm256_or_ps(_mm256_cmp_ps(a.lo, least, _CMP_GE_OQ), _mm256_cmp_ps(a.hi, least, _CMP_GE_OQ))) != 0;
 }
 
 static constexpr bool kOneDot = false;  // codes of at most 7 bits have a faster dot

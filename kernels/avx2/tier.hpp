@@ -9,6 +9,7 @@
 #include "kernels/avx2/simd_math.hpp"
 #include "kernels/generic/formats_32.hpp"
 #include "kernels/generic/formats_256.hpp"
+#include "kernels/generic/quantize_activations.hpp"
 #include "kernels/generic/matmul_quantized.hpp"
 #include "kernels/generic/matmul_float.hpp"
 #include "kernels/generic/matmul_table.hpp"

@@ -90,10 +90,20 @@ PLUMB_INLINE U8x64 look_up16(const std::uint8_t* table, U8x64 a) {
 PLUMB_INLINE F32x16 larger_of(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
 PLUMB_INLINE F32x16 smaller_of(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
 PLUMB_INLINE float reduce_max(F32x16 a) { return _mm512_reduce_max_ps(a.v); }
-PLUMB_INLINE float reduce_min(F32x16 a) { return _mm512_reduce_min_ps(a.v); }
 PLUMB_INLINE float sum_of(F32x16 a) { return _mm512_reduce_add_ps(a.v); }
 PLUMB_INLINE I32x16 round_to_i32(F32x16 a) { return {_mm512_cvtps_epi32(a.v)}; }  // to nearest even
 PLUMB_INLINE std::int32_t reduce_add(I32x16 a) { return _mm512_reduce_add_epi32(a.v); }
-PLUMB_INLINE void store_as_i8(void* p, I32x16 a) {
-  _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+// The sum of 16 signed bytes: raised by 128, summed by the absolute differences from zero.
+PLUMB_INLINE std::int32_t sum_of_i8(__m128i codes) {
+  const __m128i raised = _mm_xor_si128(codes, _mm_set1_epi8(-128));
+  const __m128i halves = _mm_sad_epu8(raised, _mm_setzero_si128());
+  return _mm_cvtsi128_si32(_mm_add_epi32(halves, _mm_unpackhi_epi64(halves, halves))) - 16 * 128;
+}
+PLUMB_INLINE std::int32_t store_as_i8(void* p, I32x16 a) {
+  const __m128i codes = _mm512_cvtepi32_epi8(a.v);
+  _mm_storeu_si128(static_cast<__m128i*>(p), codes);
+  return sum_of_i8(codes);
+}
+PLUMB_INLINE bool any_at_least(F32x16 a, float bound) {
+  return _mm512_cmp_ps_mask(a.v, _mm512_set1_ps(bound), _CMP_GE_OQ) != 0;
 }

@@ -10,6 +10,7 @@
 #include "kernels/avx512_vnni/dot4.hpp"
 #include "kernels/generic/formats_32.hpp"
 #include "kernels/generic/formats_256.hpp"
+#include "kernels/generic/quantize_activations.hpp"
 #include "kernels/generic/matmul_quantized.hpp"
 #include "kernels/generic/matmul_float.hpp"
 #include "kernels/generic/matmul_table.hpp"

@@ -145,11 +145,6 @@ PLUMB_INLINE float reduce_max(F32x16 a) {
   PLUMB_EACH(16, m = a.v[i] > m ? a.v[i] : m);
   return m;
 }
-PLUMB_INLINE float reduce_min(F32x16 a) {
-  float m = a.v[0];
-  PLUMB_EACH(16, m = a.v[i] < m ? a.v[i] : m);
-  return m;
-}
 PLUMB_INLINE float sum_of(F32x16 a) {
   float sum = 0;
   PLUMB_EACH(16, sum += a.v[i]);
@@ -165,9 +160,16 @@ PLUMB_INLINE std::int32_t reduce_add(I32x16 a) {
   PLUMB_EACH(16, sum += a.v[i]);
   return sum;
 }
-PLUMB_INLINE void store_as_i8(void* p, I32x16 a) {
+// Stores 16 codes of a byte each and answers their sum.
+PLUMB_INLINE std::int32_t store_as_i8(void* p, I32x16 a) {
   std::int8_t* b = static_cast<std::int8_t*>(p);
   PLUMB_EACH(16, b[i] = static_cast<std::int8_t>(a.v[i]));
+  return reduce_add(a);
+}
+PLUMB_INLINE bool any_at_least(F32x16 a, float bound) {
+  bool any = false;
+  PLUMB_EACH(16, any |= a.v[i] >= bound);
+  return any;
 }
 
 PLUMB_INLINE U8x64 load_u8(const void* p) {
