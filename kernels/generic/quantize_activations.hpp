@@ -9,8 +9,8 @@
 //     code  = round(x / scale), at most 127
 //
 // The value of largest magnitude becomes the negative code, whatever its sign: with -128 the step is 1/128 of it, where
-// a symmetric range would make it 1/127; a value as large of the other sign is cut to 127. The sum of 32 rounding errors
-// varies by 16% of its mean, so the better of two steps is 9% below it (quantize-then-multiply NMSE of
+// a symmetric range would make it 1/127; a value as large of the other sign is cut to 127. The sum of 32 rounding
+// errors varies by 16% of its mean, so the better of two steps is 9% below it (quantize-then-multiply NMSE of
 // quant-models/Q8_0: 2.00e-4 with 1/127 alone, 1.93e-4 with 1/128 alone, 1.75e-4 with the better of the two).
 //
 // Budget: sums across lanes and divisions cost more than the 32 roundings. So the scales of 16 blocks are worked out
@@ -86,8 +86,7 @@ PLUMB_INLINE void quantize_blocks(const float* x, int blocks, std::byte* step, s
     const RoundedBlock fine = round_block(low, high, steps.to_fine[b], steps.fine[b]);
     const RoundedBlock coarse = round_block(low, high, steps.to_coarse[b], steps.coarse[b]);
     const F32x16 fine_errors = mul_add(fine.low_error, fine.low_error, mul(fine.high_error, fine.high_error));
-    const F32x16 coarse_errors =
-        mul_add(coarse.low_error, coarse.low_error, mul(coarse.high_error, coarse.high_error));
+    const F32x16 coarse_errors = mul_add(coarse.low_error, coarse.low_error, mul(coarse.high_error, coarse.high_error));
     if (sum_of(sub(fine_errors, coarse_errors)) <= 0)
       store_block(step, n, c, fine.low, fine.high, steps.fine[b]);
     else
