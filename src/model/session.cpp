@@ -90,7 +90,10 @@ void Session::run(std::span<const BatchRow> rows) {
   const auto asked = std::count_if(rows.begin(), rows.end(), [](const BatchRow& row) { return row.logits; });
   scratch_.reserve_logits(asked, model_.config().vocab_size);
   ForwardPass pass(model_.transformer(), cache_, scratch_, rows, observer_ ? &observer_ : nullptr);
-  run_parallel(threads_, [&](const Worker& worker) { pass.run(worker); });
+  if (trace_) trace_->begin_pass();
+  run_parallel(
+      threads_, [&](const Worker& worker) { pass.run(worker); }, trace_);
+  if (trace_) trace_->end_pass();
   for (Sequence& sequence : sequences_) sequence.logits_row = -1;
   asked_ = 0;
   for (const BatchRow& row : rows) {

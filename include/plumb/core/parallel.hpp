@@ -8,10 +8,13 @@
 #include <atomic>
 #include <cstdint>
 #include <new>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#include "plumb/core/trace.hpp"
 
 namespace plumb {
 
@@ -74,12 +77,21 @@ struct Worker {
   int index = 0;
   int count = 1;
   Barrier* meeting = nullptr;
+  TraceLane* trace = nullptr;  ///< where this worker books its time, or none
 
   /// This worker's share of [0, total).
   Range share(std::int64_t total, std::int64_t grain = 1) const { return split_range(total, index, count, grain); }
   /// Waits until every worker of the region has come here; what they wrote before is visible afterwards.
   void barrier() const {
-    if (meeting) meeting->wait();
+    if (!meeting) return;
+    if (trace) trace->arrive();
+    meeting->wait();
+    if (trace) trace->leave();
+  }
+  /// From here on this worker's time belongs to `phase`, a number or an enumerator below TraceLane::kPhases.
+  template <class Phase>
+  void enter(Phase phase) const {
+    if (trace) trace->enter(static_cast<int>(phase));
   }
   bool first() const { return index == 0; }
 };
@@ -89,10 +101,16 @@ inline int default_threads() { return omp_get_max_threads(); }
 
 /// Runs body(Worker) on `threads` threads at once and returns when all are done. The body must not throw.
 /// If the runtime grants fewer threads than asked, the team is that much smaller (results do not depend on it).
+/// With a trace (prepared for as many workers), each worker books its time there.
 template <class Body>
-void run_parallel(int threads, const Body& body) {
+void run_parallel(int threads, const Body& body, Trace* trace = nullptr) {
+  const auto run = [&](Worker worker) {
+    if (trace) worker.trace = trace->start(worker.index, worker.count);
+    body(std::as_const(worker));
+    if (worker.trace) worker.trace->arrive();  // books the last phase
+  };
   if (threads <= 1 || omp_in_parallel()) {
-    body(Worker{});
+    run(Worker{});
     return;
   }
   alignas(64) unsigned char storage[sizeof(Barrier)];
@@ -101,7 +119,7 @@ void run_parallel(int threads, const Body& body) {
   {
 #pragma omp single
     meeting = new (storage) Barrier(omp_get_num_threads());
-    body(Worker{omp_get_thread_num(), omp_get_num_threads(), meeting});
+    run(Worker{omp_get_thread_num(), omp_get_num_threads(), meeting});
   }
   meeting->~Barrier();
 }

@@ -11,6 +11,7 @@
 #include "plumb/model/batch.hpp"
 #include "plumb/model/kv_cache.hpp"
 #include "plumb/model/model.hpp"
+#include "plumb/model/op.hpp"
 #include "plumb/model/scratch.hpp"
 #include "plumb/text/sampler.hpp"
 
@@ -71,6 +72,13 @@ class Session {
   /// @throws Error{invalid_argument} when s has read nothing or an option is bad.
   Generation generate(const GenerateOptions& options, int s = 0);
 
+  /// Books the time of the passes that follow, phase by phase (Op), on `trace`, which must outlive them; null: no more.
+  /// @throws std::bad_alloc.
+  void set_trace(Trace* trace) {
+    if (trace) trace->prepare(threads_);
+    trace_ = trace;
+  }
+
   /// Forgets all but the first `length` tokens of sequence s. @throws Error{out_of_range}.
   void truncate(int s, int length);
   /// Forgets sequence s.
@@ -96,6 +104,7 @@ class Session {
   Model model_;
   int threads_ = 1;
   ActivationObserver observer_;
+  Trace* trace_ = nullptr;
   KvCache cache_;
   Scratch scratch_;
   std::vector<Sequence> sequences_;

@@ -12,6 +12,7 @@
 #include "plumb/model/batch.hpp"
 #include "plumb/model/config.hpp"
 #include "plumb/model/kv_cache.hpp"
+#include "plumb/model/op.hpp"
 #include "plumb/model/scratch.hpp"
 #include "plumb/model/weights.hpp"
 #include "plumb/ops/activation.hpp"
@@ -61,6 +62,7 @@ class ForwardPass {
  private:
   /// residual = embedding row of each token; the angles of each position, once for all layers.
   void embed(const Worker& worker) {
+    worker.enter(Op::embedding);
     const ops::WeightMatrix& embedding = model_.weights.embedding;
     const Range mine = worker.share(n_);
     for (std::int64_t n = mine.begin; n < mine.end; ++n) {
@@ -80,27 +82,28 @@ class ForwardPass {
     Scratch& s = scratch_;
 
     const ops::Activations input = activations(s.normed, config_.width, s.input_form);
-    normalise(worker, w.attn_norm, input, forms({&w.wq, &w.wk, &w.wv}));
+    normalise(worker, Op::attn_norm, w.attn_norm, input, forms({&w.wq, &w.wk, &w.wv}));
     worker.barrier();
-    product(worker, input, {into(w.wq, s.q), into(w.wk, s.k), into(w.wv, s.v)});
+    product(worker, input, {{Op::q, into(w.wq, s.q)}, {Op::k, into(w.wk, s.k)}, {Op::v, into(w.wv, s.v)}});
     worker.barrier();
     rotate_and_store(worker, w, l);
     worker.barrier();
     attend(worker, l);
     worker.barrier();
     const ops::Activations heads = activations(s.attn_out, config_.q_dim(), s.inner_form);
+    worker.enter(Op::quantize);
     ops::prepare_rows(worker, *model_.kernels, heads, forms({&w.wo}));
     worker.barrier();
-    product(worker, heads, {onto(w.wo, s.residual)});
+    product(worker, heads, {{Op::attn_out, onto(w.wo, s.residual)}});
     worker.barrier();
 
-    normalise(worker, w.ffn_norm, input, forms({&w.gate, &w.up}));
+    normalise(worker, Op::ffn_norm, w.ffn_norm, input, forms({&w.gate, &w.up}));
     worker.barrier();
-    product(worker, input, {into(w.gate, s.ffn_gate), into(w.up, s.ffn_up)});
+    product(worker, input, {{Op::gate, into(w.gate, s.ffn_gate)}, {Op::up, into(w.up, s.ffn_up)}});
     const ops::Activations inner = activations(s.ffn_gate, config_.ffn_dim, s.inner_form);
     activate(worker, w, inner);  // the columns that this worker has just computed
     worker.barrier();
-    product(worker, inner, {onto(w.down, s.residual)});
+    product(worker, inner, {{Op::down, onto(w.down, s.residual)}});
     worker.barrier();
   }
 
@@ -110,6 +113,7 @@ class ForwardPass {
     std::int64_t asked = 0;
     for (const BatchRow& row : rows_) asked += row.logits ? 1 : 0;
     if (asked == 0) return;
+    worker.enter(Op::head_norm);
     ops::Activations x = activations(scratch_.normed, config_.width, scratch_.input_form);
     x.rows = asked;
     const Range mine = ops::activation_rows(worker, x);
@@ -121,23 +125,27 @@ class ForwardPass {
                       scratch_.normed.row(index), config_.width);
       ++index;
     }
+    worker.enter(Op::quantize);
     ops::prepare_rows(worker, *model_.kernels, x, forms({&model_.weights.head}));
     worker.barrier();
-    product(worker, x, {into(model_.weights.head, scratch_.logits)});
+    product(worker, x, {{Op::head, into(model_.weights.head, scratch_.logits)}});
   }
 
   /// normed = norm(residual), ready for products, each worker its share of the rows.
-  void normalise(const Worker& worker, const Vector& weight, const ops::Activations& normed,
+  void normalise(const Worker& worker, Op op, const Vector& weight, const ops::Activations& normed,
                  ops::ActivationForms forms) {
+    worker.enter(op);
     const Range mine = ops::activation_rows(worker, normed);
     for (std::int64_t n = mine.begin; n < mine.end; ++n)
       ops::rms_norm(*model_.kernels, scratch_.residual.row(n), weight.data(), config_.norm_eps, scratch_.normed.row(n),
                     config_.width);
+    worker.enter(Op::quantize);
     ops::prepare_rows(worker, *model_.kernels, normed, forms);
   }
 
   /// Rotates q and k by the rows' positions and puts k and v into the cache. A task is a row.
   void rotate_and_store(const Worker& worker, const LayerWeights& w, int l) {
+    worker.enter(Op::rope);
     const ops::KvLayer kv = cache_.layer(l);
     const int dim = config_.head_dim;
     // Tasks are (row, head), so that one row still feeds every worker: query heads, then KV heads.
@@ -166,6 +174,7 @@ class ForwardPass {
 
   /// attn_out = softmax(q K) V of every head.
   void attend(const Worker& worker, int l) {
+    worker.enter(Op::attention);
     Scratch& s = scratch_;
     const ops::AttentionShape shape = attention_shape(config_, l);
     const ops::KvLayer kv = cache_.layer(l);
@@ -177,17 +186,27 @@ class ForwardPass {
 
   /// ffn_gate = act(ffn_gate) * ffn_up, in the columns that this worker's product wrote, ready for the next product.
   void activate(const Worker& worker, const LayerWeights& w, const ops::Activations& inner) {
+    worker.enter(Op::activation);
     const Range mine = ops::matmul_rows(worker, w.up.w);
     for (std::int64_t n = 0; n < n_; ++n)
       ops::activate(*model_.kernels, config_.activation, scratch_.ffn_gate.row(n) + mine.begin,
                     scratch_.ffn_up.row(n) + mine.begin, mine.size());
+    worker.enter(Op::quantize);
     ops::prepare_columns(*model_.kernels, inner, forms({&w.down}), mine);
   }
 
-  void product(const Worker& worker, const ops::Activations& x, std::initializer_list<ops::MatmulTask> tasks) {
+  /// A product and its name in traces.
+  struct NamedTask {
+    Op op;
+    ops::MatmulTask task;
+  };
+  void product(const Worker& worker, const ops::Activations& x, std::initializer_list<NamedTask> tasks) {
     if (observer_ != nullptr && worker.first())
-      for (const ops::MatmulTask& task : tasks) (*observer_)(*task.weights, x);
-    ops::matmul(worker, {model_.kernels, &scratch_.matmul, model_.exact}, {tasks.begin(), tasks.size()}, x);
+      for (const NamedTask& named : tasks) (*observer_)(*named.task.weights, x);
+    for (const NamedTask& named : tasks) {
+      worker.enter(named.op);
+      ops::matmul(worker, {model_.kernels, &scratch_.matmul, model_.exact}, {&named.task, 1}, x);
+    }
   }
   ops::Activations activations(const Rows& rows, std::int64_t cols, ops::ActivationBuffer& form) const {
     return {rows.row(0), n_, cols, rows.stride(), &form};
