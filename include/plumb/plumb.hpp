@@ -11,6 +11,7 @@
 #include "plumb/core/dtype.hpp"      // the element types of tensors
 #include "plumb/core/memory.hpp"     // aligned memory
 #include "plumb/core/tensor.hpp"     // shapes, views, owners
+#include "plumb/core/trace.hpp"      // where a team's time goes
 #include "plumb/core/parallel.hpp"   // workers, shares, barriers
 #include "plumb/core/printable.hpp"  // names from strangers, made safe to show
 
@@ -64,6 +65,7 @@
 #include "plumb/model/tensor_list.hpp"
 #include "plumb/model/weight_types.hpp"
 #include "plumb/model/weights.hpp"
+#include "plumb/model/op.hpp"  // the operations of a pass by name
 #include "plumb/model/batch.hpp"
 #include "plumb/model/kv_cache.hpp"
 #include "plumb/model/scratch.hpp"
