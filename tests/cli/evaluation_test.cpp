@@ -30,7 +30,7 @@ class Evaluation : public testing::Test {
 
 TEST_F(Evaluation, PerplexityInEveryFormat) {
   for (const std::string format : {"text", "json", "csv", "md"}) {
-    const auto run = run_plumb({"perplexity", model, "--text", text, "--ctx", "32", "--format", format});
+    const auto run = run_plumb({"perplexity", model, "--text", text, "--ctx", "32", "-t", "1", "--format", format});
     ASSERT_EQ(run.exit_code, 0) << run.err;
     if (format != "json") {
       EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), format == "md" ? 3 : 2) << run.out;
@@ -42,7 +42,7 @@ TEST_F(Evaluation, PerplexityInEveryFormat) {
     EXPECT_GT(result["perplexity_error"], 0);
   }
   const auto strided =
-      run_plumb({"perplexity", model, "--text", text, "--ctx", "32", "--stride", "16", "--format", "json"});
+      run_plumb({"perplexity", model, "--text", text, "--ctx", "32", "-t", "1", "--stride", "16", "--format", "json"});
   const json result = json::parse(strided.out);
   EXPECT_GT(result["scored_tokens"].get<int>(), result["text_tokens"].get<int>() - 17);
 }
@@ -51,7 +51,8 @@ TEST_F(Evaluation, CompareLogitsOfAModelWithItselfAndWithASmallerOne) {
   const std::string small = (dir / "small.gguf").native();
   ASSERT_EQ(run_plumb({"quantize", model, small, "--type", "q4_0", "--quiet"}).exit_code, 0);
   const auto compare = [&](const std::string& other) {
-    const auto run = run_plumb({"compare-logits", model, other, "--text", text, "--ctx", "64", "--format", "json"});
+    const auto run =
+        run_plumb({"compare-logits", model, other, "--text", text, "--ctx", "64", "-t", "1", "--format", "json"});
     EXPECT_EQ(run.exit_code, 0) << run.err;
     return json::parse(run.out);
   };
@@ -66,7 +67,7 @@ TEST_F(Evaluation, CompareLogitsOfAModelWithItselfAndWithASmallerOne) {
 
 TEST_F(Evaluation, CalibrationFeedsTheQuantizer) {
   const std::string imatrix = (dir / "i.gguf").native();
-  const auto calibrate = run_plumb({"calibrate", model, "--text", text, "--out", imatrix, "--ctx", "64"});
+  const auto calibrate = run_plumb({"calibrate", model, "--text", text, "--out", imatrix, "--ctx", "64", "-t", "1"});
   ASSERT_EQ(calibrate.exit_code, 0) << calibrate.err;
   const auto quantize =
       run_plumb({"quantize", model, (dir / "q.gguf").native(), "--type", "q4_0", "--imatrix", imatrix});
@@ -76,7 +77,7 @@ TEST_F(Evaluation, CalibrationFeedsTheQuantizer) {
 
 TEST_F(Evaluation, ReportCardsAreTables) {
   const auto run = run_plumb({"report-card", model, "--types", "q8_0,q4_0", "--methods", "nearest,search+imatrix",
-                              "--text", text, "--ctx", "64", "--format", "json"});
+                              "--text", text, "--ctx", "64", "-t", "1", "--format", "json"});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   const json cards = json::parse(run.out)["cards"];
   ASSERT_EQ(cards.size(), 1u + 2 * 2);
@@ -95,8 +96,8 @@ TEST_F(Evaluation, QuantizeWritesAReport) {
   const std::string out = (dir / "q.gguf").native();
   for (const std::string ending : {".json", ".md", ".csv"}) {
     const std::string report = (dir / ("card" + ending)).native();
-    const auto run =
-        run_plumb({"quantize", model, out, "--type", "q4_0", "--report", report, "--text", text, "--quiet"});
+    const auto run = run_plumb(
+        {"quantize", model, out, "--type", "q4_0", "--report", report, "--text", text, "--threads", "1", "--quiet"});
     ASSERT_EQ(run.exit_code, 0) << run.err;
     const std::string written = test::read_file(report);
     if (ending == ".json") {

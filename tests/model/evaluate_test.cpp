@@ -33,7 +33,8 @@ TEST(MeasurePerplexity, EqualsTheRecordedOneOfWholeWindows) {
   const auto recorded = nlohmann::json::parse(test::read_file(stories("ppl.json")));
   const std::vector<Token> text = test::read_tokens(stories("ppl.tokens"));
   for (const std::string type : {"f32", "F16", "Q8_0", "Q4_0"}) {
-    const Perplexity p = measure_perplexity(load(type), text, {.context = 256, .stride = 256, .bos = false});
+    const Perplexity p =
+        measure_perplexity(load(type), text, {.context = 256, .stride = 256, .bos = false}, {.threads = 1});
     EXPECT_EQ(p.text_tokens, recorded["n_tokens"].get<std::size_t>());
     EXPECT_EQ(p.scored, recorded["n_scored"].get<std::size_t>());
     EXPECT_NEAR(p.nll.value, recorded[type]["nll_dequantized_f32"].get<double>(), 1e-4) << type;
@@ -55,7 +56,7 @@ TEST(MeasurePerplexity, EqualsWhatTheOtherEngineReports) {
                             {"Q4_0", 128, 3.0930, 0.13488, 3e-2}}) {
     SCOPED_TRACE(std::string(r.type) + " " + std::to_string(r.context));
     const Model model = load(r.type, false);
-    const Perplexity p = measure_perplexity(model, story_text(model), {.context = r.context});
+    const Perplexity p = measure_perplexity(model, story_text(model), {.context = r.context}, {.threads = 1});
     EXPECT_EQ(p.scored, static_cast<std::size_t>((r.context == 256 ? 9 : 19) * (r.context - 1 - r.context / 2)));
     EXPECT_NEAR(p.perplexity().value, r.perplexity, r.tolerance);
     EXPECT_NEAR(p.perplexity().error, r.error, r.tolerance / 10 + 1e-4);
@@ -67,7 +68,8 @@ TEST(MeasurePerplexity, EqualsWhatTheOtherEngineReports) {
 TEST(CompareLogits, AgreesWithTheOtherEngine) {
   PLUMB_REQUIRE_FIXTURES();
   const Model base = load("f32", false);
-  const LogitComparison c = compare_logits(base, load("Q4_0", false), story_text(base), {.context = 256});
+  const LogitComparison c =
+      compare_logits(base, load("Q4_0", false), story_text(base), {.context = 256}, {.threads = 1});
   EXPECT_NEAR(c.kl.value, 0.064345, 0.05 * 0.064345);
   EXPECT_NEAR(c.kl.error, 0.003104, 0.1 * 0.003104);
   EXPECT_NEAR(c.kl_median, 0.034201, 0.1 * 0.034201);

@@ -21,6 +21,7 @@ Reporter story_reporter() {
   ReportOptions options{.text = test::read_file(stories("text.txt")),
                         .calibration = test::read_file(stories("calib.txt")).substr(0, 20000)};
   options.windows = {.context = 256, .stride = 256};
+  options.session.threads = 1;  // teams are for larger models
   options.speed = {.prompt = 8, .tokens = 2, .repetitions = 1};
   return Reporter(stories("stories260K-f32.gguf"), std::move(options));
 }
@@ -52,6 +53,27 @@ TEST(ReportCardOfStories, MoreBitsAreBetterAndImportanceHelps) {
   }
   EXPECT_LT(kl("q4_1", "search"), kl("q4_1", "nearest"));
   EXPECT_LT(kl("iq4_nl", "search"), kl("iq4_nl", "nearest"));
+}
+
+// Random weights, 256 wide: the types with blocks of 256 fit.
+TEST(ReportCardOfRandomWeights, MoreBitsAreBetter) {
+  PLUMB_REQUIRE_FIXTURES();
+  ReportOptions options{.text = test::read_file(stories("text.txt")).substr(0, 1500)};
+  options.windows = {.context = 128, .stride = 128};
+  options.session.threads = 1;
+  options.speed = {.prompt = 1, .tokens = 1, .repetitions = 1};
+  const std::vector<std::string> types = {"q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"}, methods = {"search"};
+  const std::vector<ReportCard> cards =
+      report_cards(test::fixtures_dir() / "quant-models" / "F32.gguf", types, methods, options);
+  ASSERT_EQ(cards.size(), types.size() + 1);
+  for (std::size_t i = 1; i < cards.size(); ++i) {
+    SCOPED_TRACE(cards[i].type);
+    EXPECT_LT(cards[i].bits_per_weight, cards[i - 1].bits_per_weight);
+    EXPECT_LT(cards[i].bytes_per_token, cards[i - 1].bytes_per_token);
+    EXPECT_GT(cards[i].weight_nmse, cards[i - 1].weight_nmse);
+    EXPECT_GT(cards[i].output_nmse, cards[i - 1].output_nmse);
+    EXPECT_GT(cards[i].logits.kl.value, cards[i - 1].logits.kl.value);
+  }
 }
 
 TEST(ReportCardOfStories, SaysWhatTheFileIs) {

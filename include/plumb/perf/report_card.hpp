@@ -35,8 +35,8 @@ struct ReportCard {
 
 /// What to judge with.
 struct ReportOptions {
-  std::string text;         ///< perplexity and divergence are taken on this
-  std::string calibration;  ///< inputs and importance come from this; empty: from the text above
+  std::string text;              ///< perplexity and divergence are taken on this
+  std::string calibration = {};  ///< inputs and importance come from this; empty: from the text above
   WindowOptions windows = {};
   SessionOptions session = {};  ///< threads, type of keys and values
   std::int64_t samples = 128;   ///< rows of inputs of each product that outputs are compared on
