@@ -187,7 +187,7 @@ void run(const BenchOptions& options) {
                   : options.output == "jsonl" ? Output::jsonl
                   : options.output == "csv"   ? Output::csv
                                               : Output::md);
-  const auto run_model = [&](const Model& model, ModelInfo info) {
+  const auto run_model = [&](const Model& model, const ModelInfo& info) {
     for (const BenchSettings& setting : settings)
       for (const BenchTest& test : tests) printer.add(info, run_bench(model, test, setting));
   };
@@ -205,7 +205,7 @@ void run(const BenchOptions& options) {
       const Model model = Model::random(config, weight_types_by_name(type, config), 0, load);
       ModelInfo info = describe(model);
       info.description += " " + type;
-      run_model(model, std::move(info));
+      run_model(model, info);
     }
   printer.finish();
 }
