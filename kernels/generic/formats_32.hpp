@@ -2,10 +2,14 @@
 // simd.hpp.
 //
 // A format is a struct with
-//   kBlockSteps  steps of 32 k per block            kGroup   weights per scale: 32 or 16
-//   kOffset      code that means zero: w = scale * (code - kOffset); 0 where the format has minimums: w = scale * code
-//   - min kMaxCode     largest code                       kBlockBytes  bytes of one block of 16 rows unpack(block,
-//   step, out)
+//   kGroup        weights per scale that a step sees: 32 or 16
+//   kOffset       code that means zero: w = scale * (code - kOffset), or 0: w = scale * code - min
+//   kMaxCode      largest code
+//   kBlockSteps   steps of 32 k per block
+//   kBlockBytes   bytes of one block of 16 rows
+//   kHeaderBytes  bytes of scales before the blocks of a panel; absent: none
+//   unpack(block, step, out), and unpack_scales(panel, out) where there is such a header
+//
 // The packed order of a block's parts is the comment above each struct; every [16] is one value per row.
 
 // One step of 16 rows: codes[v] holds k = 4v .. 4v+3 of every row.
@@ -40,37 +44,51 @@ PLUMB_INLINE void look_up_codes(const std::uint8_t* table, U8x64 (&codes)[8]) {
   for (int v = 0; v < 8; ++v) codes[v] = look_up16(table, codes[v]);
 }
 
-// | d: f16[16] | 8 x 64 codes |
-struct Q8_0 {
-  static constexpr int kBlockSteps = 1, kGroup = 32, kOffset = 128, kMaxCode = 255;
-  static constexpr std::int64_t kBlockBytes = 32 + 512;
-  PLUMB_INLINE void unpack(const std::byte* block, int, UnpackedStep<32>& out) {
-    out.scale[0] = load_f16(block);
-    PLUMB_UNROLL(8)
-    for (int v = 0; v < 8; ++v) out.codes[v] = load_u8(block + 32 + 64 * v);
+// Integers with a scale for each 32 Steps weights, or with Steps = 0 for each row:
+// | scale: f16[16] | minimum: f16[16], with a zero point only | Steps x (8 x 64 codes, or 4 x 64 nibble pairs) |
+// w = scale * (code - kOffset), or scale * code + minimum. A row's scales stand at the start of its panel.
+template <int Bits, int Steps, bool ZeroPoint>
+struct Integers {
+  static constexpr int kBlockSteps = Steps == 0 ? 1 : Steps, kGroup = 32, kMaxCode = (1 << Bits) - 1;
+  static constexpr int kOffset = ZeroPoint ? 0 : 1 << (Bits - 1);
+  static constexpr std::int64_t kScaleBytes = ZeroPoint ? 64 : 32, kStepBytes = 64 * Bits;
+  static constexpr std::int64_t kHeaderBytes = Steps == 0 ? kScaleBytes : 0;
+  static constexpr std::int64_t kBlockBytes = kScaleBytes - kHeaderBytes + kBlockSteps * kStepBytes;
+
+  PLUMB_INLINE void unpack_scales(const std::byte* scales, UnpackedStep<32>& out) {
+    out.scale[0] = load_f16(scales);
+    if constexpr (ZeroPoint) out.min[0] = neg_mul_add(load_f16(scales + 32), splat_f32(1.0f), zero_f32());
+  }
+  PLUMB_INLINE void unpack(const std::byte* block, int step, UnpackedStep<32>& out) {
+    if constexpr (Steps != 0) unpack_scales(block, out);
+    const std::byte* const codes = block + (kScaleBytes - kHeaderBytes) + kStepBytes * step;
+    if constexpr (Bits == 4) {
+      unpack_nibbles(codes, out.codes);
+    } else {
+      PLUMB_UNROLL(8)
+      for (int v = 0; v < 8; ++v) out.codes[v] = load_u8(codes + 64 * v);
+    }
   }
 };
 
-// | d: f16[16] | 4 x 64 nibble pairs |
-struct Q4_0 {
-  static constexpr int kBlockSteps = 1, kGroup = 32, kOffset = 8, kMaxCode = 15;
-  static constexpr std::int64_t kBlockBytes = 32 + 256;
-  PLUMB_INLINE void unpack(const std::byte* block, int, UnpackedStep<32>& out) {
-    out.scale[0] = load_f16(block);
-    unpack_nibbles(block + 32, out.codes);
-  }
-};
+// The file formats that are just that.
+using Q8_0 = Integers<8, 1, false>;
+using Q4_0 = Integers<4, 1, false>;
+using Q4_1 = Integers<4, 1, true>;
 
-// | d: f16[16] | m: f16[16] | 4 x 64 nibble pairs |; w = d * code + m
-struct Q4_1 {
-  static constexpr int kBlockSteps = 1, kGroup = 32, kOffset = 0, kMaxCode = 15;
-  static constexpr std::int64_t kBlockBytes = 64 + 256;
-  PLUMB_INLINE void unpack(const std::byte* block, int, UnpackedStep<32>& out) {
-    out.scale[0] = load_f16(block);
-    out.min[0] = neg_mul_add(load_f16(block + 32), splat_f32(1.0f), zero_f32());
-    unpack_nibbles(block + 64, out.codes);
-  }
-};
+// What stands before the blocks of a panel: nothing, or the scales of its rows.
+template <class Format>
+constexpr std::int64_t header_bytes() {
+  if constexpr (requires { Format::kHeaderBytes; }) return Format::kHeaderBytes;
+  return 0;
+}
+// One step of a block of a panel.
+template <class Format>
+PLUMB_INLINE void unpack_step(const std::byte* panel, const std::byte* block, int step,
+                              UnpackedStep<Format::kGroup>& out) {
+  if constexpr (header_bytes<Format>() != 0) Format::unpack_scales(panel, out);
+  Format::unpack(block, step, out);
+}
 
 // | d: f16[16] | 64 fifth bits | 4 x 64 nibble pairs |
 struct Q5_0 {

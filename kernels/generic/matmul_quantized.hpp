@@ -128,7 +128,8 @@ template <class Format, int N>
 static void direct_quantized(const PanelProduct& p) {
   const std::int64_t blocks = p.k / (32 * Format::kBlockSteps);
   for (std::int64_t row = 0; row < p.n_rows; row += 16) {
-    const std::byte* block = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
+    const std::byte* const panel = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
+    const std::byte* block = panel + header_bytes<Format>();
     const std::byte* step = p.activations;
     F32x16 acc[N];
     load_accumulators(p, row, acc);
@@ -136,7 +137,7 @@ static void direct_quantized(const PanelProduct& p) {
       for (int s = 0; s < Format::kBlockSteps; ++s, step += ActivationStep::bytes(N)) {
         prefetch_step<Format>(block, s);
         UnpackedStep<Format::kGroup> w;
-        Format::unpack(block, s, w);
+        unpack_step<Format>(panel, block, s, w);
         multiply_step<TraitsOf<Format>>(w.codes, w.scale, w.min, step, acc);
       }
     }
@@ -156,7 +157,8 @@ static void unpack_quantized(const std::byte* panel, std::int64_t first_k, std::
   constexpr std::int64_t kBlockK = 32 * Format::kBlockSteps;
   for (std::int64_t at = first_k; at < first_k + k; at += 32, out += unpacked_step_bytes<Format>()) {
     UnpackedStep<Format::kGroup> w;
-    Format::unpack(panel + at / kBlockK * Format::kBlockBytes, static_cast<int>(at % kBlockK / 32), w);
+    const std::byte* const block = panel + header_bytes<Format>() + at / kBlockK * Format::kBlockBytes;
+    unpack_step<Format>(panel, block, static_cast<int>(at % kBlockK / 32), w);
     PLUMB_UNROLL(8)
     for (int v = 0; v < 8; ++v) {
       if constexpr (kOneDot && Format::kOffset != 0 && Format::kOffset != 128)

@@ -34,6 +34,14 @@ static void add_float(KernelTable& table, DType type) {
   kernels.unpacked_step_bytes = 32 * 64;
 }
 
+template <int Bits, bool ZeroPoint>
+static void add_integers(KernelTable& table, DType g32, DType g64, DType g128, DType row) {
+  add_quantized<Integers<Bits, 1, ZeroPoint>>(table, g32);
+  add_quantized<Integers<Bits, 2, ZeroPoint>>(table, g64);
+  add_quantized<Integers<Bits, 4, ZeroPoint>>(table, g128);
+  add_quantized<Integers<Bits, 0, ZeroPoint>>(table, row);
+}
+
 static void add_matmul_kernels(KernelTable& table) {
   add_float<F32Weights>(table, DType::f32);
   add_float<F16Weights>(table, DType::f16);
@@ -51,5 +59,9 @@ static void add_matmul_kernels(KernelTable& table) {
   add_quantized<Q5_K>(table, DType::q5_k);
   add_quantized<Q6_K>(table, DType::q6_k);
   add_quantized<IQ4_XS>(table, DType::iq4_xs);
+  add_integers<4, false>(table, DType::int4g32, DType::int4g64, DType::int4g128, DType::int4row);
+  add_integers<4, true>(table, DType::int4g32z, DType::int4g64z, DType::int4g128z, DType::int4rowz);
+  add_integers<8, false>(table, DType::int8g32, DType::int8g64, DType::int8g128, DType::int8row);
+  add_integers<8, true>(table, DType::int8g32z, DType::int8g64z, DType::int8g128z, DType::int8rowz);
   table.quantize_activations = quantize_activations;
 }

@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 enum class Output { md, json, jsonl, csv };
 
 struct BenchOptions {
-  std::vector<std::string> models, presets, types = {"q4_0"}, kv = {"f16"};
+  std::vector<std::string> models, presets, types, kv = {"f16"};
   std::vector<int> prompts = {512}, generated = {128}, depths = {0}, threads = {0}, batches = {2048}, ubatches = {512},
                    sequences = {1};
   std::vector<std::string> pairs;
@@ -194,13 +194,20 @@ void run(const BenchOptions& options) {
   LoadOptions load;
   load.repack = !options.no_repack;
   load.tokenizer = false;
-  load.warning = [](std::string_view message) { std::fprintf(stderr, "plumb: %s\n", std::string(message).c_str()); };
-  for (const std::string& path : options.models) {
-    const Model model = Model::load(path, load);
-    run_model(model, describe(model));
-  }
+  load.warning = print_warning;
+  const auto types = [&](const char* otherwise) {
+    return options.types.empty() ? std::vector<std::string>{otherwise} : options.types;
+  };
+  for (const std::string& path : options.models)
+    for (const std::string& type : types("")) {
+      load.weights = type;
+      const Model model = Model::load(path, load);
+      ModelInfo info = describe(model);
+      if (!type.empty()) info.description += " " + type;
+      run_model(model, std::move(info));
+    }
   for (const std::string& preset : options.presets)
-    for (const std::string& type : options.types) {
+    for (const std::string& type : types("q4_0")) {
       const ModelConfig config = load_subject(preset).config;
       const Model model = Model::random(config, weight_types_by_name(type, config), 0, load);
       ModelInfo info = describe(model);
@@ -227,7 +234,8 @@ void add_bench(CLI::App& app) {
   };
   list("-m,--model", options->models, "Model files");
   list("--preset", options->presets, "Random-weight models: presets or config.json files");
-  list("--type", options->types, "Their weight types: q4_0, q8_0, q4_k_m, ... (default q4_0)");
+  list("--type", options->types,
+       "Weight types: q4_0, q4_k_m, int4g64, ... (default: as the file has them; random models q4_0)");
   list("-p,--n-prompt", options->prompts, "Prompt lengths (default 512; 0: none)")->check(CLI::NonNegativeNumber);
   list("-n,--n-gen", options->generated, "Tokens to generate (default 128; 0: none)")->check(CLI::NonNegativeNumber);
   list("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one")->check(CLI::PositiveNumber);

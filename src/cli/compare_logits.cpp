@@ -43,8 +43,10 @@ void run(Arguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
   options.run.session.kv = kv_type(options.run.kv);
   Progress progress;
-  const Model base = Model::load(options.run.model, options.run.load());
-  const Model other = Model::load(arguments.other, options.run.load());
+  LoadOptions load = options.run.load();
+  const Model other = Model::load(arguments.other, load);
+  load.weights.clear();
+  const Model base = Model::load(options.run.model, load);
   const LogitComparison result =
       compare_logits(base, other, read_tokens(base, options.text), options.windows, options.run.session,
                      [&](double done) { progress.show(done, "reading"); });
@@ -69,8 +71,11 @@ void add_compare_logits(CLI::App& app) {
   command.add_option("base", arguments->evaluation.run.model, "Model file that is taken for right")
       ->required()
       ->type_name("BASE");
-  command.add_option("other", arguments->other, "Model file to judge")->required()->type_name("OTHER");
+  command.add_option("other", arguments->other, "Model file to judge, in the type of --type; may be the same file")
+      ->required()
+      ->type_name("OTHER");
   add_evaluation_options(command, arguments->evaluation);
+  add_type(command, arguments->evaluation.run);
   add_run_options(command, arguments->evaluation.run);
   add_format(command, arguments->format);
   command.callback([arguments] { run(*arguments); });

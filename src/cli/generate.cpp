@@ -97,6 +97,7 @@ void add_generate(CLI::App& app) {
       .add_option("-c,--ctx", arguments->run.session.context,
                   "Positions in the cache (default: what the text needs, at most the model's context)")
       ->check(CLI::Range(1, 1 << 30));
+  add_type(command, arguments->run);
   add_run_options(command, arguments->run);
   add_sampling(command, arguments->text.generate.sampling);
   command.callback([arguments] { run(*arguments); });

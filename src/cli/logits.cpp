@@ -47,6 +47,7 @@ void add_logits(CLI::App& app) {
   command.add_option("-o,--out", arguments->out, "File to write")->required()->type_name("FILE");
   command.add_option("-c,--ctx", arguments->run.session.context, "Context (default: as many positions as tokens)")
       ->check(CLI::Range(1, 1 << 30));
+  add_type(command, arguments->run);
   add_run_options(command, arguments->run);
   command.callback([arguments] {
     if (!arguments->tokens && !arguments->tokens_file && !arguments->text)

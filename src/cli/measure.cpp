@@ -12,6 +12,7 @@
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/model/presets.hpp"
+#include "plumb/model/weight_mixes.hpp"
 #include "progress.hpp"
 #include "table.hpp"
 #include "types.hpp"
@@ -25,7 +26,7 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
   RunOptions run;
   std::string preset;
-  std::vector<std::string> types = {"q8_0"};
+  std::vector<std::string> types;
   MeasureOptions measure;
   Format format = Format::text;
   bool progress = false;
@@ -164,15 +165,19 @@ void run(Arguments& arguments) {
     all.push_back(measure(model, arguments.measure));
   };
   if (!arguments.run.model.empty()) {
-    add(printable(arguments.run.model),
-        [&](const LoadOptions& load) { return Model::load(arguments.run.model, load); });
+    for (const std::string& type : arguments.types.empty() ? std::vector<std::string>{""} : arguments.types)
+      add(printable(arguments.run.model), [&](LoadOptions load) {
+        load.weights = type;
+        return Model::load(arguments.run.model, load);
+      });
   } else {
     const std::vector<ModelConfig> configs =
         arguments.preset.empty() ? measurement_family() : std::vector{preset_config(arguments.preset)};
-    for (const std::string& type : arguments.types)
+    for (const std::string& type : arguments.types.empty() ? std::vector<std::string>{"q8_0"} : arguments.types)
       for (const ModelConfig& config : configs)
-        add(config.name,
-            [&](const LoadOptions& load) { return Model::random(config, parse_weight_type(type), 0, load); });
+        add(config.name, [&](const LoadOptions& load) {
+          return Model::random(config, weight_types_by_name(type, config), 0, load);
+        });
   }
   print(all, arguments);
 }
@@ -189,10 +194,12 @@ void add_measure(CLI::App& app) {
   auto* model = command.add_option("model", arguments->run.model, "Model file")->type_name("MODEL");
   auto* preset = command.add_option("--preset", arguments->preset, "A known configuration with random weights");
   model->excludes(preset);
-  command.add_option("--type", arguments->types, "Weight types of random models, separated by commas")
-      ->delimiter(',')
-      ->excludes(model)
-      ->capture_default_str();
+  command
+      .add_option(
+          "--type", arguments->types,
+          "Weight types, separated by commas: int4g64, q4_k_m, ... (default: as the file has them; random models "
+          "q8_0)")
+      ->delimiter(',');
   const CLI::Range length(0, 1 << 30);
   command.add_option("-p,--prompt", measure.prompt, "Tokens of the measured prefill; 0: none")
       ->check(length)

@@ -2,8 +2,10 @@
 /// Options that several commands share.
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plumb/core/dtype.hpp"
@@ -13,14 +15,20 @@
 
 namespace plumb::cli {
 
+/// For the library's warnings.
+inline void print_warning(std::string_view message) {
+  std::fputs(("plumb: " + std::string(message) + "\n").c_str(), stderr);
+}
+
 /// Where a model comes from and how it runs.
 struct RunOptions {
   std::string model;
+  std::string type;  ///< of the weights; empty: as the file has them
   SessionOptions session;
   std::string kv = "f32";
   bool exact = false, no_repack = false;
 
-  LoadOptions load() const { return {.exact = exact, .repack = !no_repack}; }
+  LoadOptions load() const { return {.exact = exact, .repack = !no_repack, .weights = type, .warning = print_warning}; }
 };
 
 inline void add_threads(CLI::App& command, int& threads) {
@@ -42,6 +50,13 @@ inline DType kv_type(const std::string& name) {
   return CLI::detail::to_lower(name) == "int8" ? DType::i8 : parse_dtype(name);
 }
 inline std::string kv_name(DType type) { return type == DType::i8 ? "int8" : type == DType::f16 ? "f16" : "f32"; }
+
+/// --type, for commands that run one model.
+inline void add_type(CLI::App& command, RunOptions& options) {
+  command.add_option("--type", options.type,
+                     "Turn the file's weights into this type at load: int4g64, int8row, q4_0, q4_k_m, ... (default: as "
+                     "the file has them)");
+}
 
 /// --threads, --kv, --exact, --no-repack.
 inline void add_run_options(CLI::App& command, RunOptions& options) {

@@ -62,6 +62,7 @@ void add_perplexity(CLI::App& app) {
   CLI::App& command = *app.add_subcommand("perplexity", "How well a model predicts a text, with the standard error");
   command.add_option("model", arguments->evaluation.run.model, "Model file")->required()->type_name("MODEL");
   add_evaluation_options(command, arguments->evaluation);
+  add_type(command, arguments->evaluation.run);
   add_run_options(command, arguments->evaluation.run);
   add_format(command, arguments->format);
   command.callback([arguments] { run(*arguments); });

@@ -152,6 +152,10 @@ void GgufWriter::add_tensor(std::string_view name, DType type, const Shape& shap
   if (shape.rank() < 1 || shape.elements() < 1)
     throw Error(ErrorCode::bad_shape,
                 "tensor " + quote(name) + " of shape " + shape.to_string() + " has no dimension or no element");
+  if (dtype_info(type).in_memory())
+    throw Error(ErrorCode::unsupported_type,
+                "tensor " + quote(name) + ": type " + std::string(dtype_name(type)) +
+                    " exists in memory only, no file format has it; choose a GGUF type such as Q4_0 or Q8_0");
   const std::uint64_t bytes = tensor_bytes(type, shape);
   const std::uint64_t end = checked_add(data_bytes_, bytes, "bytes of all tensors");
   (void)checked_add<std::uint64_t>(end, alignment_, "bytes of all tensors");

@@ -1,12 +1,32 @@
 #include "plumb/model/model.hpp"
 
+#include <map>
 #include <utility>
 
 #include "plumb/io/open_model.hpp"
 #include "plumb/model/config_from_gguf.hpp"
 #include "plumb/model/pack_weights.hpp"
+#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb {
+namespace {
+
+/// Tells of matrices that products meet in another form than their fast kernels read.
+void warn_of_slow_paths(const Transformer& transformer, const std::function<void(std::string_view)>& warning) {
+  std::map<DType, int> slow;
+  const auto look = [&](const ops::WeightMatrix& w) {
+    if (!w.packed() || !transformer.kernels->matmul_for(w.type).available()) ++slow[w.type];
+  };
+  for_each_matrix(transformer.weights, [&](const std::string&, const ops::WeightMatrix& w) {
+    if (&w != &transformer.weights.embedding) look(w);  // rows of the embedding are looked up, not multiplied with
+  });
+  if (transformer.config.tied_head) look(transformer.weights.head.w);
+  for (const auto& [type, count] : slow)
+    warning(std::to_string(count) + (count == 1 ? " matrix" : " matrices") + " of type " +
+            std::string(dtype_name(type)) + " without a fast path: rows are interleaved anew in every product");
+}
+
+}  // namespace
 
 Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
   return from_file(open_model_file(path), options);
@@ -29,7 +49,10 @@ Model Model::from_file(const ModelFile& file, const LoadOptions& options) {
   if (options.tokenizer && file.find("tokenizer.ggml.model"))
     parts->tokenizer = std::make_unique<const Tokenizer>(Tokenizer::from_file(file));
   transformer.kernels = &active_kernels();
-  if (options.repack && !options.exact) pack_weights(transformer.weights, file, options.progress);
+  if (!options.weights.empty())
+    set_types(transformer.weights, transformer.config, weight_types_by_name(options.weights, transformer.config));
+  prepare_weights(transformer.weights, file, {options.repack && !options.exact, options.method, options.progress});
+  if (options.warning && !options.exact) warn_of_slow_paths(transformer, options.warning);
   transformer.rope =
       ops::make_rope_table(transformer.config.rope, transformer.config.head_dim, transformer.weights.rope_factors);
   if (options.progress) options.progress(1.0);

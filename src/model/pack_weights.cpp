@@ -1,50 +1,173 @@
 #include "plumb/model/pack_weights.hpp"
 
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
 #include "plumb/core/parallel.hpp"
+#include "plumb/core/printable.hpp"
+#include "plumb/model/tensor_names.hpp"
 #include "plumb/ops/weight_matrix.hpp"
 #include "plumb/quant/pack.hpp"
 
 namespace plumb {
 namespace {
 
-/// Panels packed by one worker before the pages they came from are given back: about 1 MiB of weights.
+/// Panels made by one worker before the pages they came from are given back: about 1 MiB of weights.
 constexpr std::int64_t kPanelsAtOnce = 64;
 /// Matrices below this are packed by the calling thread: waking a team costs more, on a busy machine 30 ms and more.
 constexpr std::size_t kWorthATeam = std::size_t{1} << 20;
 
-std::vector<ops::WeightMatrix*> matrices_of_products(Weights& weights) {
-  std::vector<ops::WeightMatrix*> matrices;
-  for (LayerWeights& layer : weights.layers)
-    for (Linear* linear : {&layer.wq, &layer.wk, &layer.wv, &layer.wo, &layer.gate, &layer.up, &layer.down})
-      if (!linear->empty()) matrices.push_back(&linear->w);
-  matrices.push_back(&weights.head.w);
-  return matrices;
-}
+/// Rows of a matrix in the type it shall have, up to sixteen at a time.
+class Rows {
+ public:
+  Rows(const ops::WeightMatrix& w, QuantMethod method)
+      : w_(w), method_(method), bytes_(row_bytes(w.type, w.cols)), as_stored_(w.file.dtype() == w.type) {}
 
-/// Packs one matrix on all threads. The pages of `release`, if not null, are given back once read.
-void pack_matrix(const ops::WeightMatrix& w, std::byte* panels, const FileMapping* release) {
-  const std::size_t stride = panel_bytes(w.type, w.cols);
-  const std::int64_t count = ceil_div(w.rows, kPanelRows);
-  run_parallel(w.bytes() < kWorthATeam ? 1 : default_threads(), [&](const Worker& worker) {
-    const Range mine =
-        worker.share(count);  // the share that products will stream: pages are touched first by their reader
-    for (std::int64_t first = mine.begin; first < mine.end; first += kPanelsAtOnce) {
-      const std::int64_t last = std::min(first + kPanelsAtOnce, mine.end);
-      for (std::int64_t p = first; p < last; ++p)
-        pack_panel(w.type, w.file.row(p * kPanelRows), w.file.row_stride(),
-                   std::min(kPanelRows, w.rows - p * kPanelRows), w.cols,
-                   panels + static_cast<std::size_t>(p) * stride);
-      if (release) {
-        const std::byte* const from = w.file.row(first * kPanelRows);
-        const std::int64_t rows = std::min(last * kPanelRows, w.rows) - first * kPanelRows;
-        release->release(static_cast<std::size_t>(from - release->bytes().data()),
-                         static_cast<std::size_t>(rows) * w.file.row_stride());
+  std::size_t stride() const { return as_stored_ ? w_.file.row_stride() : bytes_; }
+  /// Rows [first, first + n), stride() apart; valid until the next call. @throws Error{bad_value} for weights that are
+  /// not finite and change type.
+  const std::byte* read(std::int64_t first, std::int64_t n) {
+    if (as_stored_) return w_.file.row(first);
+    made_.resize(bytes_ * static_cast<std::size_t>(kPanelRows));
+    write(first, n, made_.data());
+    return made_.data();
+  }
+  /// The same, written without gaps.
+  void write(std::int64_t first, std::int64_t n, std::byte* out) {
+    floats_.resize(static_cast<std::size_t>(n * w_.cols));
+    for (std::int64_t r = 0; r < n; ++r)
+      dequantize_row_fast(w_.file.dtype(), w_.file.row(first + r), floats_.data() + r * w_.cols, w_.cols);
+    quantize_rows(w_.type, floats_.data(), out, n, w_.cols, nullptr, method_);
+  }
+
+ private:
+  const ops::WeightMatrix& w_;
+  QuantMethod method_;
+  std::size_t bytes_;
+  bool as_stored_;
+  std::vector<float> floats_;
+  std::vector<std::byte> made_;
+};
+
+/// A matrix and what it is called in messages.
+struct NamedMatrix {
+  std::string name;
+  ops::WeightMatrix* w;
+};
+
+/// What is done to one matrix after the other.
+class Preparation {
+ public:
+  Preparation(Weights& weights, const ModelFile& file, const PrepareOptions& options)
+      : weights_(weights), file_(file), options_(options) {
+    for_each_matrix(weights, [&](const std::string& name, ops::WeightMatrix& w) {
+      const bool looked_up = &w == &weights.embedding;
+      (looked_up || !options.pack || mostly_padding(w) ? in_rows_ : in_panels_).push_back({name, &w});
+    });
+    tied_ = weights.head.w.file.data() == weights.embedding.file.data();
+    if (tied_ && options.pack && !mostly_padding(weights.head.w)) in_panels_.push_back({"head", &weights.head.w});
+    std::erase_if(in_rows_, [](const NamedMatrix& m) { return m.w->file.dtype() == m.w->type; });
+    for (const auto* list : {&in_rows_, &in_panels_})
+      for (const NamedMatrix& m : *list) total_ += m.w->bytes();
+  }
+
+  void run() {
+    for (const NamedMatrix& m : in_rows_) remake_rows(m);
+    if (tied_) weights_.head.w.file = weights_.embedding.file;
+    if (in_panels_.empty()) return;
+    std::vector<ops::WeightMatrix*> matrices;
+    for (const NamedMatrix& m : in_panels_) matrices.push_back(m.w);
+    const std::vector<std::byte*> places = place_panels(weights_, matrices);
+    for (std::size_t i = 0; i < places.size(); ++i) make_panels(in_panels_[i], places[i]);
+  }
+
+ private:
+  static bool mostly_padding(const ops::WeightMatrix& w) {
+    return ops::packed_bytes(w.type, w.rows, w.cols) > 2 * w.bytes() + kAlignment;
+  }
+
+  void remake_rows(const NamedMatrix& m) {
+    AlignedBuffer made(m.w->bytes());
+    const std::size_t stride = row_bytes(m.w->type, m.w->cols);
+    for_sixteen_rows(m, [&](Rows& rows, std::int64_t first, std::int64_t n) {
+      rows.write(first, n, made.data() + static_cast<std::size_t>(first) * stride);
+    });
+    m.w->file = ConstTensorView(made.data(), m.w->type, Shape{m.w->rows, m.w->cols});
+    weights_.remade.push_back(std::move(made));
+  }
+
+  void make_panels(const NamedMatrix& m, std::byte* panels) {
+    const std::size_t stride = panel_bytes(m.w->type, m.w->cols);
+    for_sixteen_rows(m, [&](Rows& rows, std::int64_t first, std::int64_t n) {
+      const std::byte* const from = rows.read(first, n);
+      pack_panel(m.w->type, from, rows.stride(), n, m.w->cols,
+                 panels + static_cast<std::size_t>(first / kPanelRows) * stride);
+    });
+    if (m.w->file.dtype() != m.w->type) m.w->file = {};  // the rows of the file are other weights now
+  }
+
+  /// work(rows, first, n) for the rows of each panel, on all threads, each with its own Rows. The file's pages are
+  /// given back once read. @throws what `work` throws, naming the matrix.
+  template <class Work>
+  void for_sixteen_rows(const NamedMatrix& m, const Work& work) {
+    const ops::WeightMatrix& w = *m.w;
+    const int threads = w.bytes() < kWorthATeam ? 1 : default_threads();
+    std::vector<std::optional<Error>> errors(static_cast<std::size_t>(threads));
+    run_parallel(threads, [&](const Worker& worker) {
+      // The share that products will stream: pages are touched first by their reader.
+      const Range mine = worker.share(ceil_div(w.rows, kPanelRows));
+      Rows rows(w, options_.method);
+      std::int64_t row = 0;
+      try {
+        for (std::int64_t p = mine.begin; p < mine.end; p += kPanelsAtOnce) {
+          const std::int64_t first = p * kPanelRows;
+          const std::int64_t last = std::min(std::min(p + kPanelsAtOnce, mine.end) * kPanelRows, w.rows);
+          for (row = first; row < last; row += kPanelRows) work(rows, row, std::min(kPanelRows, last - row));
+          give_back(w, first, last);
+        }
+      } catch (const Error& e) {
+        errors[static_cast<std::size_t>(worker.index)] =
+            Error(e.code(),
+                  file_.path() + ": tensor " + quote(m.name) + ", from row " + std::to_string(row) + ": " + e.what());
+      } catch (const std::bad_alloc&) {
+        errors[static_cast<std::size_t>(worker.index)] =
+            Error(ErrorCode::out_of_memory, "no memory to prepare tensor " + quote(m.name));
       }
-    }
-  });
-}
+    });
+    for (const std::optional<Error>& error : errors)
+      if (error) throw *error;
+    done_ += w.bytes();
+    if (options_.progress) options_.progress(static_cast<double>(done_) / static_cast<double>(total_));
+  }
+
+  void give_back(const ops::WeightMatrix& w, std::int64_t first, std::int64_t last) const {
+    const FileMapping& mapping = file_.mapping();
+    const std::byte* const from = w.file.row(first);
+    const std::byte* const begin = mapping.bytes().data();
+    if (!mapping.is_mapped() || from < begin || from >= begin + mapping.size()) return;
+    mapping.release(static_cast<std::size_t>(from - begin),
+                    static_cast<std::size_t>(last - first) * w.file.row_stride());
+  }
+
+  Weights& weights_;
+  const ModelFile& file_;
+  const PrepareOptions& options_;
+  std::vector<NamedMatrix> in_rows_, in_panels_;  // the former: only those that change type
+  bool tied_ = false;
+  std::size_t total_ = 0, done_ = 0;
+};
 
 }  // namespace
+
+void set_types(Weights& weights, const ModelConfig& config, const WeightTypes& types) {
+  std::map<std::string, DType> wanted;
+  for_each_tensor(config, [&](const TensorSpec& tensor) { wanted[gguf_tensor_name(tensor)] = types.of(tensor); });
+  const bool tied = weights.head.w.file.data() == weights.embedding.file.data();
+  for_each_matrix(weights, [&](const std::string& name, ops::WeightMatrix& w) { w.type = wanted.at(name); });
+  if (tied) weights.head.w.type = weights.embedding.type;
+}
 
 std::vector<std::byte*> place_panels(Weights& weights, std::span<ops::WeightMatrix* const> matrices) {
   std::vector<std::size_t> offsets;
@@ -63,25 +186,8 @@ std::vector<std::byte*> place_panels(Weights& weights, std::span<ops::WeightMatr
   return places;
 }
 
-void pack_weights(Weights& weights, const ModelFile& file, const std::function<void(double)>& progress) {
-  const FileMapping& mapping = file.mapping();
-  const auto from_mapping = [&](const ops::WeightMatrix& w) {
-    return w.file.data() >= mapping.bytes().data() && w.file.data() < mapping.bytes().data() + mapping.size();
-  };
-  std::vector<ops::WeightMatrix*> matrices = matrices_of_products(weights);
-  // A matrix of a few rows would mostly be padding: products take its rows as the file has them.
-  std::erase_if(matrices, [](const ops::WeightMatrix* w) {
-    return ops::packed_bytes(w->type, w->rows, w->cols) > 2 * w->bytes() + kAlignment;
-  });
-  const std::vector<std::byte*> places = place_panels(weights, matrices);
-  std::size_t total = 0, done = 0;
-  for (const ops::WeightMatrix* w : matrices) total += w->bytes();
-  for (std::size_t i = 0; i < matrices.size(); ++i) {
-    const ops::WeightMatrix& w = *matrices[i];
-    pack_matrix(w, places[i], mapping.is_mapped() && from_mapping(w) ? &mapping : nullptr);
-    done += w.bytes();
-    if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
-  }
+void prepare_weights(Weights& weights, const ModelFile& file, const PrepareOptions& options) {
+  Preparation(weights, file, options).run();
 }
 
 }  // namespace plumb

@@ -9,6 +9,7 @@
 #include "plumb/core/tensor.hpp"
 #include "plumb/quant/dequantize.hpp"
 #include "plumb/quant/formats.hpp"
+#include "plumb/quant/integer_group.hpp"
 
 namespace plumb {
 namespace {
@@ -111,6 +112,14 @@ void set_scales(BlockIQ4_XS& b, SplitMix64& random, double d) {
   }
 }
 
+/// A group of an in-memory integer type.
+template <int bits, bool zero_point>
+void set_scales(IntegerGroup<bits, zero_point> storage, std::byte* group, SplitMix64& random, double d) {
+  GroupScale s{random_scale(random, d), {}};
+  if constexpr (zero_point) s.minimum = times(s.scale, -0.5f * ((1 << bits) - 1));
+  storage.set_scale(group, s);
+}
+
 /// kExamples blocks of random codes with scales for code steps near d.
 template <class Block>
 std::vector<std::byte> random_blocks(std::uint64_t seed, double d) {
@@ -126,7 +135,20 @@ std::vector<std::byte> random_blocks(std::uint64_t seed, double d) {
   return blocks;
 }
 
+/// kExamples groups of 32 weights, in the type of that group whatever group `type` has: scales are alike.
+std::vector<std::byte> random_groups(DType type, std::uint64_t seed, double d) {
+  return visit_integer_type(type, [&](auto storage) {
+    const std::size_t bytes = storage.bytes(storage.kStep);
+    std::vector<std::byte> groups(kExamples * bytes);
+    SplitMix64 random(seed);
+    fill_bytes(random, groups.data(), groups.size());
+    for (std::size_t i = 0; i < kExamples; ++i) set_scales(storage, groups.data() + i * bytes, random, d);
+    return groups;
+  });
+}
+
 std::vector<std::byte> random_blocks(DType type, std::uint64_t seed, double d) {
+  if (dtype_info(type).in_memory()) return random_groups(type, seed, d);
   switch (type) {
     case DType::q4_0: return random_blocks<BlockQ4_0>(seed, d);
     case DType::q4_1: return random_blocks<BlockQ4_1>(seed, d);
@@ -147,6 +169,14 @@ std::vector<std::byte> random_blocks(DType type, std::uint64_t seed, double d) {
               "random weights of type " + std::string(dtype_name(type)) + ": the type is not computed");
 }
 
+/// The type of whose blocks random_blocks makes examples.
+constexpr DType example_type(DType type) {
+  if (!dtype_info(type).in_memory()) return type;
+  const auto value = static_cast<std::uint32_t>(type);
+  return static_cast<DType>(value - value % 4);  // groups of 32
+}
+static_assert(example_type(DType::int8rowz) == DType::int8g32z && example_type(DType::int4g64) == DType::int4g32);
+
 double root_mean_square(DType type, const std::vector<std::byte>& blocks) {
   std::vector<float> weights(blocks.size() / dtype_info(type).block_bytes * dtype_info(type).block_elements);
   dequantize_row(type, blocks.data(), weights.data(), static_cast<std::int64_t>(weights.size()));
@@ -165,21 +195,29 @@ RandomRows::RandomRows(DType type, std::int64_t cols, double deviation, std::uin
     make_floats(deviation);
 }
 
-void RandomRows::make_blocks(double deviation) {
-  switch (type_) {
+std::array<RandomRows::Region, 2> RandomRows::scale_regions(DType type) {
+  if (dtype_info(type).in_memory()) return {{{0, integer_type(type).zero_point ? std::size_t{4} : std::size_t{2}}}};
+  switch (type) {
     case DType::q4_1:
-    case DType::q5_1: scales_[0] = {0, 4}; break;
-    case DType::q2_k: scales_ = {{{0, 16}, {80, 4}}}; break;
-    case DType::q3_k: scales_[0] = {96, 14}; break;
+    case DType::q5_1: return {{{0, 4}}};
+    case DType::q2_k: return {{{0, 16}, {80, 4}}};
+    case DType::q3_k: return {{{96, 14}}};
     case DType::q4_k:
-    case DType::q5_k: scales_[0] = {0, 16}; break;
-    case DType::q6_k: scales_[0] = {192, 18}; break;
-    case DType::iq4_xs: scales_[0] = {0, 8}; break;
-    case DType::mxfp4: scales_[0] = {0, 1}; break;
-    default: scales_[0] = {0, 2}; break;
+    case DType::q5_k: return {{{0, 16}}};
+    case DType::q6_k: return {{{192, 18}}};
+    case DType::iq4_xs: return {{{0, 8}}};
+    case DType::mxfp4: return {{{0, 1}}};
+    default: return {{{0, 2}}};
   }
+}
+
+void RandomRows::make_blocks(double deviation) {
+  const DTypeInfo& info = dtype_info(type_);
+  block_bytes_ = info.row_scale_bytes > 0 ? row_bytes_ : info.block_bytes;
+  example_bytes_ = dtype_info(example_type(type_)).block_bytes;
+  scales_ = scale_regions(type_);
   // What a step of 1 gives says which step gives the deviation.
-  const double at_one = root_mean_square(type_, random_blocks(type_, seed_, 1.0));
+  const double at_one = root_mean_square(example_type(type_), random_blocks(type_, seed_, 1.0));
   examples_ = random_blocks(type_, seed_, deviation / at_one);
 }
 
@@ -221,9 +259,8 @@ void RandomRows::fill(std::int64_t row, std::byte* out) const {
     }
     return;
   }
-  const std::size_t block_bytes = dtype_info(type_).block_bytes;
-  for (std::size_t b = 0; b < row_bytes_; b += block_bytes) {
-    const std::byte* const example = examples_.data() + static_cast<std::size_t>(random.bits(6)) * block_bytes;
+  for (std::size_t b = 0; b < row_bytes_; b += block_bytes_) {
+    const std::byte* const example = examples_.data() + static_cast<std::size_t>(random.bits(6)) * example_bytes_;
     for (const Region& region : scales_) std::memcpy(out + b + region.offset, example + region.offset, region.size);
   }
 }

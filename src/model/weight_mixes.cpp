@@ -56,13 +56,43 @@ void set_layers(WeightTypes& types, std::string_view name, int n_layers) {
 
 const std::vector<WeightMix>& weight_mixes() {
   static const std::vector<WeightMix> mixes = {
-      {"f32", DType::f32, 0},      {"f16", DType::f16, 1},        {"bf16", DType::bf16, 32},
-      {"q4_0", DType::q4_0, 2},    {"q4_1", DType::q4_1, 3},      {"q5_0", DType::q5_0, 8},
-      {"q5_1", DType::q5_1, 9},    {"q8_0", DType::q8_0, 7},      {"q2_k", DType::q2_k, 10},
-      {"q3_k", DType::q3_k, 11},   {"q4_k", DType::q4_k, 14},     {"q5_k", DType::q5_k, 16},
-      {"q6_k", DType::q6_k, 18},   {"iq4_nl", DType::iq4_nl, 25}, {"iq4_xs", DType::iq4_xs, 30},
-      {"mxfp4", DType::mxfp4, 38}, {"q3_k_m", DType::q3_k, 12},   {"q4_k_s", DType::q4_k, 14},
-      {"q4_k_m", DType::q4_k, 15}, {"q5_k_s", DType::q5_k, 16},   {"q5_k_m", DType::q5_k, 17},
+      {"f32", DType::f32, 0},
+      {"f16", DType::f16, 1},
+      {"bf16", DType::bf16, 32},
+      {"q4_0", DType::q4_0, 2},
+      {"q4_1", DType::q4_1, 3},
+      {"q5_0", DType::q5_0, 8},
+      {"q5_1", DType::q5_1, 9},
+      {"q8_0", DType::q8_0, 7},
+      {"q2_k", DType::q2_k, 10},
+      {"q3_k", DType::q3_k, 11},
+      {"q4_k", DType::q4_k, 14},
+      {"q5_k", DType::q5_k, 16},
+      {"q6_k", DType::q6_k, 18},
+      {"iq4_nl", DType::iq4_nl, 25},
+      {"iq4_xs", DType::iq4_xs, 30},
+      {"mxfp4", DType::mxfp4, 38},
+      {"q3_k_m", DType::q3_k, 12},
+      {"q4_k_s", DType::q4_k, 14},
+      {"q4_k_m", DType::q4_k, 15},
+      {"q5_k_s", DType::q5_k, 16},
+      {"q5_k_m", DType::q5_k, 17},
+      {"int4g32", DType::int4g32, kNoFileType},
+      {"int4g64", DType::int4g64, kNoFileType},
+      {"int4g128", DType::int4g128, kNoFileType},
+      {"int4row", DType::int4row, kNoFileType},
+      {"int4g32z", DType::int4g32z, kNoFileType},
+      {"int4g64z", DType::int4g64z, kNoFileType},
+      {"int4g128z", DType::int4g128z, kNoFileType},
+      {"int4rowz", DType::int4rowz, kNoFileType},
+      {"int8g32", DType::int8g32, kNoFileType},
+      {"int8g64", DType::int8g64, kNoFileType},
+      {"int8g128", DType::int8g128, kNoFileType},
+      {"int8row", DType::int8row, kNoFileType},
+      {"int8g32z", DType::int8g32z, kNoFileType},
+      {"int8g64z", DType::int8g64z, kNoFileType},
+      {"int8g128z", DType::int8g128z, kNoFileType},
+      {"int8rowz", DType::int8rowz, kNoFileType},
   };
   return mixes;
 }
@@ -76,6 +106,14 @@ WeightTypes weight_types_by_name(std::string_view name, const ModelConfig& confi
   return types;
 }
 
-std::int32_t gguf_file_type(std::string_view name) { return find_mix(name).gguf_file_type; }
+std::int32_t gguf_file_type(std::string_view name) {
+  const WeightMix& mix = find_mix(name);
+  if (mix.gguf_file_type == kNoFileType)
+    throw Error(ErrorCode::unsupported_type,
+                "type " + quote(name) +
+                    " exists in memory only, no file format has it; give it to a command that runs "
+                    "models, such as bench or generate");
+  return mix.gguf_file_type;
+}
 
 }  // namespace plumb

@@ -7,6 +7,7 @@
 
 #include "plumb/core/tensor.hpp"
 #include "plumb/quant/dequantize.hpp"
+#include "plumb/quant/integer.hpp"
 #include "plumb/quant/nearest.hpp"
 #include "src/quant/search_tier.hpp"
 
@@ -43,6 +44,19 @@ void nearest(DType type, const float* x, std::byte* out, std::int64_t blocks) {
     case DType::mxfp4: return nearest_blocks<DType::mxfp4>(x, out, blocks);
     default: break;  // refused by the caller
   }
+}
+
+/// Rows of an in-memory type.
+void integer_rows(DType type, const float* x, std::byte* out, std::int64_t rows, std::int64_t columns,
+                  std::span<const float> importance, QuantMethod method) {
+  const auto group = static_cast<std::size_t>(integer_type(type).group_of(columns));
+  const auto width = static_cast<std::size_t>(columns);
+  visit_integer_type(type, [&]<int bits, bool zero_point>(IntegerGroup<bits, zero_point> storage) {
+    for (std::int64_t r = 0; r < rows; ++r, x += columns)
+      for (std::size_t k = 0; k < width; k += group, out += storage.bytes(static_cast<std::int64_t>(group)))
+        IntegerGrid<bits, zero_point>::quantize(
+            {x + k, group}, importance.empty() ? importance : importance.subspan(k, group), method, out);
+  });
 }
 
 constexpr std::uint32_t kInfinityBits = 0x7F80'0000;
@@ -85,8 +99,11 @@ void quantize_rows(DType type, const float* x, std::byte* out, std::int64_t rows
   if (tier.largest_bits(x, rows * columns) >= kInfinityBits) refuse_nonfinite(x, rows, columns);
   const DTypeInfo& info = dtype_info(type);
   const std::int64_t blocks = rows * (columns / info.block_elements);
-  if (method == QuantMethod::nearest || !info.quantized()) return nearest(type, x, out, blocks);
-  const std::vector<float> usable = importance ? usable_importance(importance, columns) : std::vector<float>();
+  const bool search = method == QuantMethod::search && info.quantized();
+  if (!search && !info.in_memory()) return nearest(type, x, out, blocks);
+  const std::vector<float> usable =
+      search && importance ? usable_importance(importance, columns) : std::vector<float>();
+  if (info.in_memory()) return integer_rows(type, x, out, rows, columns, usable, method);
   tier.quantize(type, x, out, blocks, usable.empty() ? nullptr : usable.data(), columns);
 }
 

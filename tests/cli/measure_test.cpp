@@ -112,6 +112,7 @@ TEST_F(MeasureCommand, ExitCodesAre1ForInputAnd2ForUsage) {
                                {"measure", dir.file("junk", "junk").native()},
                                {"measure", model, "-d", "32"},
                                {"measure", model, "-p", "0", "-n", "0"},
+                               {"measure", model, "--type", "q9"},
                                {"measure", "--preset", "no-such-model"},
                                {"measure", "--preset", "stories-260k", "--type", "q9"},
                                {"measure", "--preset", "stories-260k", "--type", "iq2_xxs"}}) {
@@ -121,7 +122,7 @@ TEST_F(MeasureCommand, ExitCodesAre1ForInputAnd2ForUsage) {
   }
   EXPECT_EQ(code({"measure", model, "--format", "xml"}), 2);
   EXPECT_EQ(code({"measure", model, "--preset", "stories-260k"}), 2);
-  EXPECT_EQ(code({"measure", model, "--type", "q8_0"}), 2);
+  EXPECT_EQ(code({"measure", model, "--type", "int8row", "-p", "4", "-n", "2", "-r", "1"}), 0);
   EXPECT_EQ(code({"measure", model, "-r", "0"}), 2);
   EXPECT_EQ(code({"measure", model, "--threads", "-1"}), 2);
   EXPECT_EQ(code({"measure", "--help"}), 0);

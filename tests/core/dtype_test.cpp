@@ -18,7 +18,8 @@ TEST(DType, IdsAndNamesAreUniqueAndFindTheirRow) {
     const auto id = static_cast<std::uint32_t>(info.type);
     EXPECT_TRUE(by_id.emplace(id, info.name).second) << id;
     EXPECT_TRUE(by_name.emplace(info.name, id).second) << info.name;
-    EXPECT_EQ(find_dtype(id), &info);
+    EXPECT_EQ(find_dtype(id), info.in_memory() ? nullptr : &info) << info.name;
+    EXPECT_EQ(&dtype_info(info.type), &info) << info.name;
     EXPECT_EQ(dtype_from_name(info.name), info.type);
     std::string lower(info.name);
     for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

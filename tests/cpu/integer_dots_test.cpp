@@ -26,6 +26,15 @@ std::vector<std::byte> unit_weights(DType type, std::int64_t rows, std::int64_t 
   std::vector<std::byte> bytes(static_cast<std::size_t>(rows) * row_bytes(type, cols));
   for (std::byte& b : bytes) b = static_cast<std::byte>(rng());
   const Half one = to_half(1.0f);
+  if (dtype_info(type).in_memory()) {  // groups, or rows, that start with a scale and perhaps a minimum
+    const IntegerType parts = integer_type(type);
+    const std::size_t group = parts.group == kWholeRow ? row_bytes(type, cols) : dtype_info(type).block_bytes;
+    for (std::size_t i = 0; i < bytes.size(); i += group) {
+      std::memcpy(&bytes[i], &one, sizeof one);
+      if (parts.zero_point) std::memcpy(&bytes[i + 2], &one, sizeof one);
+    }
+    return bytes;
+  }
   for (std::size_t i = 0; i < bytes.size(); i += dtype_info(type).block_bytes) {
     std::byte* const block = &bytes[i];
     const auto set = [&](std::size_t offset) { std::memcpy(block + offset, &one, sizeof one); };
@@ -50,11 +59,11 @@ std::vector<std::byte> unit_weights(DType type, std::int64_t rows, std::int64_t 
   return bytes;
 }
 
-/// Codes of one kind, but for blocks of 256 zero outside one step: every partial sum then stays below 2^24, which f32
-/// holds (63 * 31 * 128 * 32 for Q5_K, 32 * 127 * 128 * 32 for IQ4_XS).
+/// Codes of one kind, but for blocks of more than 32 zero outside one step: every partial sum then stays below 2^24,
+/// which f32 holds (63 * 31 * 128 * 32 for Q5_K, 32 * 127 * 128 * 32 for IQ4_XS).
 std::vector<std::int8_t> extreme_codes(DType type, std::int64_t n, std::int64_t cols, int kind, std::mt19937& rng) {
   std::vector<std::int8_t> codes(static_cast<std::size_t>(n * cols));
-  const bool one_step = dtype_info(type).block_elements == 256;
+  const bool one_step = dtype_info(type).block_elements > 32 || dtype_info(type).in_memory();
   for (std::int64_t c = 0; c < n; ++c) {
     const std::int64_t step = cols == 0 ? 0 : static_cast<std::int64_t>(rng()) % (cols / 32);
     for (std::int64_t k = 0; k < cols; ++k) {
@@ -152,7 +161,7 @@ TEST_P(IntegerDots, EqualThePlainLoopInEveryTier) {
 
 std::vector<DType> quantized_types() {
   std::vector<DType> types;
-  for (const DType type : kComputedTypes)
+  for (const DType type : kWeightTypes)
     if (uses_int8_activations(type)) types.push_back(type);
   return types;
 }

@@ -50,6 +50,7 @@ TEST_F(OddGguf, GapsReverseOrderAndBytesBehindTheLastTensor) {
 
 TEST_F(OddGguf, EveryTypeIdOfTheFormat) {
   for (const DTypeInfo& info : kDTypes) {
+    if (info.in_memory()) continue;  // not of the format
     GgufBuilder file;
     auto& t = file.tensor("t");
     t.type = static_cast<std::uint32_t>(info.type);

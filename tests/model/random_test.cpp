@@ -28,7 +28,7 @@ std::vector<float> random_weights(const RandomRows& rows, DType type, std::int64
 /// Rows must stay in the range where the mean of n weights is within 5 standard errors of zero. The spread of block
 /// scales and, in MXFP4, scales that are powers of two decide how near the deviation can come.
 TEST(RandomRows, HaveMeanZeroAndTheDeviationAskedFor) {
-  for (const DType type : kComputedTypes)
+  for (const DType type : kWeightTypes)
     for (const double wanted : {1.0, 0.02, 0.008}) {
       SCOPED_TRACE(std::string(dtype_name(type)) + " deviation " + std::to_string(wanted));
       const RandomRows rows(type, 1024, wanted, 7);
@@ -49,7 +49,7 @@ TEST(RandomRows, HaveMeanZeroAndTheDeviationAskedFor) {
 }
 
 TEST(RandomRows, DependOnSeedAndRowOnly) {
-  for (const DType type : kComputedTypes) {
+  for (const DType type : kWeightTypes) {
     SCOPED_TRACE(dtype_name(type));
     const RandomRows one(type, 512, 0.1, 3), same(type, 512, 0.1, 3), other(type, 512, 0.1, 4);
     std::vector<std::byte> a(one.row_bytes()), b(a.size()), c(a.size()), d(a.size());
@@ -124,7 +124,7 @@ TEST_P(RandomModel, IsTheSamePackedOrNot) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, RandomModel, testing::ValuesIn(kComputedTypes),
+INSTANTIATE_TEST_SUITE_P(Types, RandomModel, testing::ValuesIn(kWeightTypes),
                          [](const auto& info) { return std::string(dtype_name(info.param)); });
 
 TEST(RandomModelTypes, RowsThatDoNotFillBlocksAreF16) {

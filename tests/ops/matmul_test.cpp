@@ -20,7 +20,9 @@ constexpr unsigned kSeed = 1234;
 /// too, so rows are made until all weights are finite and moderate.
 AlignedBuffer random_matrix(DType type, std::int64_t rows, std::int64_t cols, std::mt19937& random) {
   const std::size_t row = row_bytes(type, cols);
-  const std::size_t block = dtype_info(type).block_bytes, elements = dtype_info(type).block_elements;
+  const bool row_scales = dtype_info(type).row_scale_bytes > 0;
+  const std::size_t block = row_scales ? row : dtype_info(type).block_bytes;
+  const std::size_t elements = row_scales ? static_cast<std::size_t>(cols) : dtype_info(type).block_elements;
   AlignedBuffer buffer(row * static_cast<std::size_t>(rows));
   std::vector<float> values(elements);
   std::normal_distribution<float> normal;

@@ -38,8 +38,8 @@ TEST(Ledger, WeightTrafficIsTheSizeOfTheTensor) {
   for (const DTypeInfo& info : kDTypes) {
     if (!info.computed) continue;
     const std::int64_t n = std::int64_t{info.block_elements} * 7;
-    const Traffic bytes = weight_traffic(info.type, static_cast<double>(n));
-    EXPECT_EQ(bytes.weights(), static_cast<double>(tensor_bytes(info.type, Shape{n}))) << info.name;
+    const Traffic bytes = weight_traffic(info.type, 3, static_cast<double>(n));
+    EXPECT_EQ(bytes.weights(), static_cast<double>(tensor_bytes(info.type, Shape{3, n}))) << info.name;
     EXPECT_GE(bytes.weight_payload, 0) << info.name;
     EXPECT_EQ(bytes.weight_scales > 0, info.quantized()) << info.name;
   }

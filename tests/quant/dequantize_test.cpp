@@ -79,7 +79,7 @@ TEST(DequantizeRow, RefusesTypesItCannotComputeAndTornBlocks) {
 
 TEST(Formats, ComputedTypesAreThoseOfTheTable) {
   for (const DTypeInfo& info : kDTypes)
-    EXPECT_EQ(info.computed, std::find(kComputedTypes.begin(), kComputedTypes.end(), info.type) != kComputedTypes.end())
+    EXPECT_EQ(info.computed, std::find(kWeightTypes.begin(), kWeightTypes.end(), info.type) != kWeightTypes.end())
         << info.name;
 }
 

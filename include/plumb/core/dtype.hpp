@@ -1,6 +1,7 @@
 #pragma once
 /// @file
-/// Every tensor element type the GGUF format knows, in one table: name, block size, bytes, whether plumb computes it.
+/// Every tensor element type in one table: name, block size, bytes, whether plumb computes it. Most are what GGUF files
+/// hold; sixteen exist in memory only, plumb's own integers with a scale per group (quant/integer.hpp).
 
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +11,8 @@
 
 namespace plumb {
 
-/// Tensor element types. Values are the ids that GGUF files use.
+/// Tensor element types. Values below kFirstInMemory are the ids that GGUF files use; the others are in no file and
+/// may change.
 enum class DType : std::uint32_t {
   f32 = 0,
   f16 = 1,
@@ -47,21 +49,46 @@ enum class DType : std::uint32_t {
   nvfp4 = 40,
   q1_0 = 41,
   q2_0 = 42,
+  // int<bits>g<group>: one scale for each `group` weights; int<bits>row: one for a row. z: with a zero point.
+  int4g32 = 64,
+  int4g64 = 65,
+  int4g128 = 66,
+  int4row = 67,
+  int4g32z = 68,
+  int4g64z = 69,
+  int4g128z = 70,
+  int4rowz = 71,
+  int8g32 = 72,
+  int8g64 = 73,
+  int8g128 = 74,
+  int8row = 75,
+  int8g32z = 76,
+  int8g64z = 77,
+  int8g128z = 78,
+  int8rowz = 79,
 };
+
+/// Types from this value on exist in memory only.
+inline constexpr std::uint32_t kFirstInMemory = 64;
+/// All values are below this: the length of a table that is indexed by type.
+inline constexpr std::size_t kDTypeValues = 80;
 
 /// What one row of the type table says. A block is the smallest unit that can be decoded on its own.
 struct DTypeInfo {
   DType type;
-  std::string_view name;         ///< as GGUF tools print it: "Q4_K"
-  std::uint32_t block_elements;  ///< weights per block
-  std::uint32_t block_bytes;     ///< bytes per block
-  bool computed;                 ///< plumb can dequantize it and multiply with it
+  std::string_view name;              ///< as GGUF tools print it: "Q4_K"
+  std::uint32_t block_elements;       ///< weights per block
+  std::uint32_t block_bytes;          ///< bytes per block
+  bool computed;                      ///< plumb can dequantize it and multiply with it
+  std::uint32_t row_scale_bytes = 0;  ///< scales at the start of each row, before its blocks
 
+  /// Without the scales of the rows, which long rows share among thousands of weights.
   constexpr double bits_per_weight() const { return 8.0 * block_bytes / block_elements; }
   constexpr bool quantized() const { return block_elements > 1; }
+  constexpr bool in_memory() const { return static_cast<std::uint32_t>(type) >= kFirstInMemory; }
 };
 
-/// All known types, in id order.
+/// All known types, in the order of their values.
 inline constexpr DTypeInfo kDTypes[] = {
     {DType::f32, "F32", 1, 4, true},
     {DType::f16, "F16", 1, 2, true},
@@ -98,17 +125,37 @@ inline constexpr DTypeInfo kDTypes[] = {
     {DType::nvfp4, "NVFP4", 64, 36, false},
     {DType::q1_0, "Q1_0", 128, 18, false},
     {DType::q2_0, "Q2_0", 64, 18, false},
+    {DType::int4g32, "INT4G32", 32, 18, true},
+    {DType::int4g64, "INT4G64", 64, 34, true},
+    {DType::int4g128, "INT4G128", 128, 66, true},
+    {DType::int4row, "INT4ROW", 32, 16, true, 2},
+    {DType::int4g32z, "INT4G32Z", 32, 20, true},
+    {DType::int4g64z, "INT4G64Z", 64, 36, true},
+    {DType::int4g128z, "INT4G128Z", 128, 68, true},
+    {DType::int4rowz, "INT4ROWZ", 32, 16, true, 4},
+    {DType::int8g32, "INT8G32", 32, 34, true},
+    {DType::int8g64, "INT8G64", 64, 66, true},
+    {DType::int8g128, "INT8G128", 128, 130, true},
+    {DType::int8row, "INT8ROW", 32, 32, true, 2},
+    {DType::int8g32z, "INT8G32Z", 32, 36, true},
+    {DType::int8g64z, "INT8G64Z", 64, 68, true},
+    {DType::int8g128z, "INT8G128Z", 128, 132, true},
+    {DType::int8rowz, "INT8ROWZ", 32, 32, true, 4},
 };
+
+/// The table row of a type. Every enumerator has one.
+constexpr const DTypeInfo& dtype_info(DType type) {
+  const DTypeInfo* row = kDTypes;
+  while (row->type != type) ++row;
+  return *row;
+}
 
 /// The table row of a type id as a file stores it, or nullptr when the format does not know it.
 constexpr const DTypeInfo* find_dtype(std::uint32_t id) {
   for (const DTypeInfo& info : kDTypes)
-    if (static_cast<std::uint32_t>(info.type) == id) return &info;
+    if (static_cast<std::uint32_t>(info.type) == id && !info.in_memory()) return &info;
   return nullptr;
 }
-
-/// The table row of a type. Every enumerator has one.
-constexpr const DTypeInfo& dtype_info(DType type) { return *find_dtype(static_cast<std::uint32_t>(type)); }
 
 /// "Q4_K" for DType::q4_k.
 constexpr std::string_view dtype_name(DType type) { return dtype_info(type).name; }

@@ -71,7 +71,9 @@ constexpr std::size_t row_bytes(DType type, std::int64_t cols) {
   if (cols < 0 || cols % info.block_elements != 0)
     throw Error(ErrorCode::bad_shape, "a row of " + std::to_string(cols) + " elements is no multiple of the " +
                                           std::string(info.name) + " block of " + std::to_string(info.block_elements));
-  return checked_mul<std::size_t>(static_cast<std::size_t>(cols / info.block_elements), info.block_bytes, "row bytes");
+  const auto blocks = static_cast<std::size_t>(cols / info.block_elements);
+  return checked_add<std::size_t>(checked_mul<std::size_t>(blocks, info.block_bytes, "row bytes"), info.row_scale_bytes,
+                                  "row bytes");
 }
 
 /// Bytes of a contiguous tensor. @throws as row_bytes.

@@ -50,7 +50,7 @@ struct KernelTable {
   const char* name = "scalar";
 
   /// Kernels by DType value; `available()` is false for types that are not computed.
-  MatmulKernels matmul[48];
+  MatmulKernels matmul[kDTypeValues];
 
   /// Quantizes n columns x[c * stride + k], k in [0, cols), to a column tile of ActivationStep steps. Per 32 values:
   /// scale = x_m / -128 or x_m / -127, whichever errs less, where x_m has the largest magnitude; codes = round(x /

@@ -13,6 +13,7 @@
 #include "plumb/model/config.hpp"
 #include "plumb/model/transformer.hpp"
 #include "plumb/model/weight_types.hpp"
+#include "plumb/quant/quantize.hpp"
 #include "plumb/text/tokenizer.hpp"
 
 namespace plumb {
@@ -22,6 +23,9 @@ struct LoadOptions {
   bool exact = false;     ///< keep activations in f32 in every product: slower, the same numbers as a plain evaluation
   bool repack = true;     ///< interleave the weights for the kernels and give the file's pages back; false: in place
   bool tokenizer = true;  ///< read the file's tokenizer, if it has one
+  /// Types to turn a file's matrices into, by a name of weight_mixes() such as "int4g64"; empty: as the file has them.
+  std::string weights = {};
+  QuantMethod method = QuantMethod::search;                    ///< how scales are chosen then
   std::function<void(std::string_view message)> warning = {};  ///< something works but not as well as it might
   std::function<void(double fraction)> progress = {};          ///< 0 to 1
 };
@@ -30,7 +34,8 @@ struct LoadOptions {
 class Model {
  public:
   /// Opens, checks and binds a model file (GGUF, or a llama2.c checkpoint). The file stays mapped while any copy lives.
-  /// @throws Error with the codes of open_model_file, config_from_file, bind_weights and Tokenizer::from_file.
+  /// @throws Error with the codes of open_model_file, config_from_file, bind_weights, Tokenizer::from_file,
+  /// weight_types_by_name and prepare_weights.
   static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
   /// The same for a file that is already open.
   static Model from_file(const ModelFile& file, const LoadOptions& options = {});

@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// Packs the matrices of a model for the kernels at load.
+/// Brings the matrices of a model into the form that products read, at load: types and panels.
 
 #include <cstddef>
 #include <functional>
@@ -8,14 +8,28 @@
 #include <vector>
 
 #include "plumb/io/model_file.hpp"
+#include "plumb/model/weight_types.hpp"
 #include "plumb/model/weights.hpp"
+#include "plumb/quant/quantize.hpp"
 
 namespace plumb {
 
+/// How to prepare weights.
+struct PrepareOptions {
+  bool pack = true;                          ///< interleave the matrices of products into panels
+  QuantMethod method = QuantMethod::search;  ///< for matrices that change their type
+  std::function<void(double)> progress;      ///< called with the fraction done, from the calling thread
+};
+
+/// Gives every matrix the type that `types` says. Rows stay as they are; prepare_weights must follow.
+void set_types(Weights& weights, const ModelConfig& config, const WeightTypes& types);
+
 /// Packs every matrix that products use into R16K4 panels, on all threads, and gives the file's pages back as it goes,
-/// so that memory holds the weights once. The embedding also stays as the file has it: its rows are looked up one by
-/// one. `progress` is called with the fraction done, from the calling thread. @throws Error{out_of_memory}.
-void pack_weights(Weights& weights, const ModelFile& file, const std::function<void(double)>& progress);
+/// so that memory holds the weights once. The embedding also stays in rows, which are looked up one by one; so do
+/// matrices of a few rows, which would mostly be padding, and all of them if they are not to be packed. Rows of another
+/// type than their matrix shall have (see set_types) are decoded and quantized on the way, sixteen at a time.
+/// @throws Error{out_of_memory}, Error{bad_value} naming the tensor for weights that are not finite and change type.
+void prepare_weights(Weights& weights, const ModelFile& file, const PrepareOptions& options);
 
 /// Allocates `weights.packed` for the panels of `matrices`, which must be matrices of `weights`, points each at its
 /// place, and answers the places for writing. @throws Error{overflow, out_of_memory}.

@@ -32,6 +32,7 @@ class RandomRows {
   struct Region {
     std::size_t offset = 0, size = 0;
   };
+  static std::array<Region, 2> scale_regions(DType type);
   void make_blocks(double deviation);
   void make_floats(double deviation);
 
@@ -39,7 +40,9 @@ class RandomRows {
   std::int64_t cols_;
   std::uint64_t seed_;
   std::size_t row_bytes_;
+  std::size_t block_bytes_ = 0;             // of blocks that have scales of their own
   std::array<Region, 2> scales_{};          // where a block's scales lie
+  std::size_t example_bytes_ = 0;           // of one example
   std::vector<std::byte> examples_;         // 64 blocks whose scales are drawn from
   std::vector<std::uint16_t> half_floats_;  // F16, BF16: the 4096 values that weights are drawn from
   float unit_ = 0;                          // F32: the weight of a random int32 of 1

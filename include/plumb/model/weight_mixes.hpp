@@ -12,14 +12,17 @@
 
 namespace plumb {
 
+/// File type of the types that exist in memory only.
+inline constexpr std::int32_t kNoFileType = -1;
+
 /// A name that --type options take.
 struct WeightMix {
   std::string_view name;        ///< lower case
   DType matrices;               ///< the type that most matrices have
-  std::int32_t gguf_file_type;  ///< `general.file_type` in GGUF files (GGUF specification)
+  std::int32_t gguf_file_type;  ///< `general.file_type` in GGUF files (GGUF specification), or kNoFileType
 };
 
-/// All names: every computed type, then the K mixes.
+/// All names: every computed GGUF type, the K mixes, the in-memory integers.
 const std::vector<WeightMix>& weight_mixes();
 
 /// The types of a named mix. Case does not matter.
@@ -30,7 +33,8 @@ const std::vector<WeightMix>& weight_mixes();
 /// @throws Error{invalid_argument} that lists the known names.
 WeightTypes weight_types_by_name(std::string_view name, const ModelConfig& config);
 
-/// `general.file_type` of a named mix. @throws as weight_types_by_name.
+/// `general.file_type` of a named mix. @throws as weight_types_by_name, Error{unsupported_type} for a type that exists
+/// in memory only.
 std::int32_t gguf_file_type(std::string_view name);
 
 }  // namespace plumb

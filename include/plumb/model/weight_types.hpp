@@ -11,9 +11,14 @@
 
 namespace plumb {
 
-/// `type`, or F16 where a row of `cols` weights does not fill its blocks, as random models and the writers do.
+/// `type`, or what stands in for it where a row of `cols` weights does not fill its blocks, as random models and the
+/// writers do: for an in-memory integer the same with smaller groups (blocks of whole rows are 32), else F16.
 constexpr DType storable_type(DType type, std::int64_t cols) {
-  return cols % dtype_info(type).block_elements == 0 ? type : DType::f16;
+  while (cols % dtype_info(type).block_elements != 0) {
+    const bool smaller_group = dtype_info(type).in_memory() && dtype_info(type).block_elements > 32;
+    type = smaller_group ? static_cast<DType>(static_cast<std::uint32_t>(type) - 1) : DType::f16;
+  }
+  return type;
 }
 
 /// Element types of the weights. Vectors, routers and position tables are F32; matrices have one type throughout unless

@@ -49,6 +49,7 @@ struct Weights {
   Linear head;                        // [V, D]; the embedding matrix again when tied
   Vector rope_factors;                // [rotated dims / 2] or empty
   std::shared_ptr<const void> owner;  // of the matrices in file layout
+  std::vector<AlignedBuffer> remade;  // matrices in file layout, in another type than the file has
   AlignedBuffer packed;               // panels of all packed matrices: one block, so that huge pages leave no gaps
 
   /// Bytes of all matrices and vectors; a tied head counts once.

@@ -173,7 +173,7 @@ inline void LedgerWriter::matmul(Op op, TensorRole role, double rows, double col
     work.operations.f32 = 2 * macs;
   }
   if (type != DType::f32) work.operations.unpack = rows * cols * count;
-  work.bytes = weight_traffic(type, rows * cols * count);
+  work.bytes = weight_traffic(type, rows * count, cols);
   if (bias) {
     work.bytes.weight_payload += rows * count * kFloat;
     work.operations.f32 += rows * tokens * count * ElementCost::kAdd;
@@ -202,7 +202,7 @@ inline void LedgerWriter::quantize(DType type, double rows, double cols) {
 inline void LedgerWriter::embedding() {
   OpWork& work = add(Op::embedding);
   const DType type = type_of(TensorRole::token_embedding, c_.vocab_size, c_.width);
-  work.bytes = weight_traffic(type, rows_ * c_.width);
+  work.bytes = weight_traffic(type, rows_, c_.width);
   if (type != DType::f32) work.operations.unpack = rows_ * c_.width;
   if (c_.embedding_scale != 1.0f) work.operations.f32 += rows_ * c_.width;
   if (c_.learned_positions) {
@@ -375,7 +375,9 @@ inline MemoryUse memory_use(const ModelConfig& config, const WeightTypes& weight
                             std::int64_t sequences = 1, std::int64_t batch = 512) {
   MemoryUse memory;
   for_each_tensor(config, [&](const TensorSpec& tensor) {
-    memory.weights += weight_traffic(weights.of(tensor), static_cast<double>(tensor.shape.elements())).weights();
+    memory.weights += weight_traffic(weights.of(tensor), static_cast<double>(tensor.shape.rows()),
+                                     static_cast<double>(tensor.shape.cols()))
+                          .weights();
   });
   memory.kv = kv_bytes_per_position(config, kv) * static_cast<double>(context) * static_cast<double>(sequences) *
               config.n_layers;

@@ -6,6 +6,7 @@
 #include "plumb/core/dtype.hpp"
 #include "plumb/model/op.hpp"
 #include "plumb/model/tensor_list.hpp"
+#include "plumb/quant/integer_group.hpp"
 
 namespace plumb {
 
@@ -71,8 +72,13 @@ struct OpWork {
   double intensity() const { return bytes.total() > 0 ? operations.total() / bytes.total() : 0; }
 };
 
-/// Bytes of one block of `type` that are scales or minimums rather than codes (GGUF block layouts).
+/// Bytes of one block of `type` that are scales or minimums rather than codes (GGUF block layouts, and the groups of
+/// the in-memory integers, of which a whole row has its scales before the blocks).
 constexpr double scale_bytes_per_block(DType type) {
+  if (dtype_info(type).in_memory()) {
+    const IntegerType integer = integer_type(type);
+    return integer.group == kWholeRow ? 0 : integer.zero_point ? 4 : 2;
+  }
   switch (type) {
     case DType::q4_0:
     case DType::q5_0:
@@ -91,13 +97,13 @@ constexpr double scale_bytes_per_block(DType type) {
   }
 }
 
-/// Bytes of `elements` values of `type`, codes and scales apart. Elements fill whole blocks.
-constexpr Traffic weight_traffic(DType type, double elements) {
+/// Bytes of `rows` rows of `cols` values of `type`, codes and scales apart. Rows fill whole blocks.
+constexpr Traffic weight_traffic(DType type, double rows, double cols) {
   const DTypeInfo& info = dtype_info(type);
-  const double blocks = elements / info.block_elements;
+  const double blocks = rows * cols / info.block_elements, in_blocks = blocks * scale_bytes_per_block(type);
   Traffic bytes;
-  bytes.weight_scales = blocks * scale_bytes_per_block(type);
-  bytes.weight_payload = blocks * info.block_bytes - bytes.weight_scales;
+  bytes.weight_scales = in_blocks + rows * info.row_scale_bytes;
+  bytes.weight_payload = blocks * info.block_bytes - in_blocks;
   return bytes;
 }
 

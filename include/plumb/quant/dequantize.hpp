@@ -10,6 +10,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/tensor.hpp"
 #include "plumb/quant/formats.hpp"
+#include "plumb/quant/integer_group.hpp"
 
 namespace plumb {
 
@@ -181,14 +182,24 @@ void dequantize_blocks(const std::byte* row, float* out, std::int64_t n) {
     dequantize_block(block, out + i * elements);
   }
 }
+
+/// A row of an in-memory type.
+inline void dequantize_integers(DType type, const std::byte* row, float* out, std::int64_t n) {
+  const std::int64_t group = integer_type(type).group_of(n);
+  visit_integer_type(type, [&](auto storage) {
+    for (std::int64_t k = 0; k < n; k += group, row += storage.bytes(group)) storage.dequantize(row, group, out + k);
+  });
+}
 }  // namespace detail
 
-/// Decodes one row, or any whole number of blocks: `row` is row_bytes(type, n) bytes, `out` is [n]. Any alignment.
+/// Decodes one row, or any whole number of blocks from its start: `row` is row_bytes(type, n) bytes, `out` is [n]. Any
+/// alignment.
 /// @throws Error{unsupported_type} for a type that is not computed, Error{bad_shape} when its block does not divide
 /// `n`.
 inline void dequantize_row(DType type, const std::byte* row, float* out, std::int64_t n) {
   require_computed(type);
   row_bytes(type, n);  // refuses torn blocks
+  if (dtype_info(type).in_memory()) return detail::dequantize_integers(type, row, out, n);
   switch (type) {
     case DType::f32: return detail::dequantize_blocks<DType::f32>(row, out, n);
     case DType::f16: return detail::dequantize_blocks<DType::f16>(row, out, n);

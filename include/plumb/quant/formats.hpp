@@ -13,6 +13,7 @@
 /// Members stand in memory order, there is no padding, and integers are little-endian. In the nibble drawings below a
 /// byte is written (low 4 bits, high 4 bits).
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -283,10 +284,24 @@ struct BlockStruct<DType::bf16> {
 template <DType type>
 using BlockOf = typename detail::BlockStruct<type>::type;
 
-/// Every type that plumb computes, quantizes to and reads from.
+/// Every GGUF type that plumb computes, quantizes to and reads from.
 inline constexpr std::array kComputedTypes = {
     DType::f32,  DType::f16,  DType::bf16, DType::q4_0, DType::q4_1, DType::q5_0,   DType::q5_1,   DType::q8_0,
     DType::q2_k, DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs, DType::mxfp4};
+
+/// plumb's own integer types, which are in no file (quant/integer_group.hpp). They are computed too.
+inline constexpr std::array kIntegerTypes = {DType::int4g32,  DType::int4g64,  DType::int4g128,  DType::int4row,
+                                             DType::int4g32z, DType::int4g64z, DType::int4g128z, DType::int4rowz,
+                                             DType::int8g32,  DType::int8g64,  DType::int8g128,  DType::int8row,
+                                             DType::int8g32z, DType::int8g64z, DType::int8g128z, DType::int8rowz};
+
+/// All types that products take: the computed GGUF types, then the in-memory integers.
+inline constexpr auto kWeightTypes = [] {
+  std::array<DType, kComputedTypes.size() + kIntegerTypes.size()> all{};
+  std::copy(kComputedTypes.begin(), kComputedTypes.end(), all.begin());
+  std::copy(kIntegerTypes.begin(), kIntegerTypes.end(), all.begin() + kComputedTypes.size());
+  return all;
+}();
 
 namespace detail {
 // Size and bits per weight against the type table; the structs may be read straight from a file, so no padding.

@@ -1,7 +1,8 @@
 #pragma once
 /// @file
-/// int8 and int4 with a scale for each group of weights: quantization in its plainest form, to learn from and to
-/// compare the file formats with. Templates over the bits, the group and the symmetry; no file format knows these.
+/// int8 and int4 with a scale for each group of weights: quantization in its plainest form, to learn from, to compare
+/// the file formats with, and to run (in-memory types such as DType::int4g64). Templates over the bits and the
+/// symmetry.
 ///
 ///   symmetric     w = scale * q             q in -127 ... 127 (8 bits), -8 ... 7 (4 bits)
 ///   zero point    w = scale * q + minimum   q in 0 ... 255 or 0 ... 15: the grid starts at the group's smallest weight
@@ -9,10 +10,6 @@
 /// The zero point is kept as the weight of code 0 and not as the code of weight 0: an integer code would make 0 exact,
 /// which padding and sparse weights like, and cost 7% of error at four bits (NMSE 6.5e-3 against 6.1e-3 on N(0,1) with
 /// groups of 32).
-///
-/// Bits per weight are the code's plus 16 for the f16 scale (and 16 for the f16 minimum) over the group: int4 with
-/// groups of 32 has 4.5, or 5 with zero points; a scale for a whole row of thousands costs nothing and gives the
-/// largest error.
 
 #include <algorithm>
 #include <cmath>
@@ -24,25 +21,19 @@
 #include "plumb/core/checked.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/half.hpp"
+#include "plumb/quant/integer_group.hpp"
 #include "plumb/quant/nearest.hpp"
 #include "plumb/quant/quantize.hpp"
 
 namespace plumb {
 
-/// Group size that stands for one scale a row.
-inline constexpr int kWholeRow = 0;
-
-/// Scale of one group, and the weight of code 0.
-struct GroupScale {
-  Half scale{}, minimum{};
-};
-
 /// The grid of `bits` bits: how a group's scale is chosen, and what codes mean under it.
 template <int bits, bool zero_point>
 struct IntegerGrid {
-  static_assert(bits >= 2 && bits <= 8);
   static constexpr int kLow = zero_point ? 0 : bits == 8 ? -127 : -(1 << (bits - 1));
   static constexpr int kHigh = zero_point ? (1 << bits) - 1 : (1 << (bits - 1)) - 1;
+
+  using Storage = IntegerGroup<bits, zero_point>;
 
   static float value(int code, GroupScale s) {
     return to_float(s.scale) * static_cast<float>(code) + to_float(s.minimum);
@@ -55,62 +46,94 @@ struct IntegerGrid {
   }
 
   /// Round-to-nearest: the largest weights land on the ends of the grid.
-  static GroupScale nearest(std::span<const float> x) { return scaled(x, 1.0f); }
+  static GroupScale nearest(std::span<const float> x) { return Reach(x).scaled(1.0f); }
 
   /// The scale of least sum of importance * error^2 among those that clip up to half the range of `nearest` (which is
   /// tried first, so that the result is never worse). `importance` is [group] or empty.
   static GroupScale search(std::span<const float> x, std::span<const float> importance = {}) {
     constexpr int kSteps = 50;
-    GroupScale best = nearest(x);
-    double best_error = error(x, importance, best);
+    const Reach reach(x);
+    GroupScale best = reach.scaled(1.0f);
+    float best_error = error(x, importance, best);
     for (int step = -5; step <= kSteps; ++step) {
-      const GroupScale trial = scaled(x, 1.0f - 0.01f * static_cast<float>(step));
-      const double trial_error = error(x, importance, trial);
+      const GroupScale trial = reach.scaled(1.0f - 0.01f * static_cast<float>(step));
+      const float trial_error = error(x, importance, trial);
       if (trial_error < best_error) best = trial, best_error = trial_error;
     }
     return best;
   }
 
   /// Sum of importance * (x - value(code(x)))^2.
-  static double error(std::span<const float> x, std::span<const float> importance, GroupScale s) {
-    double sum = 0;
-    for (std::size_t k = 0; k < x.size(); ++k) {
-      const double off = static_cast<double>(x[k]) - static_cast<double>(value(code(x[k], s), s));
-      sum += (importance.empty() ? 1.0 : static_cast<double>(importance[k])) * off * off;
+  static float error(std::span<const float> x, std::span<const float> importance, GroupScale s) {
+    return importance.empty() ? error<false>(x, importance, s) : error<true>(x, importance, s);
+  }
+
+  /// The group as it is stored: Storage::bytes(x.size()) bytes at `group`.
+  static void quantize(std::span<const float> x, std::span<const float> importance, QuantMethod method,
+                       std::byte* group) {
+    const GroupScale s = method == QuantMethod::search ? search(x, importance) : nearest(x);
+    Storage::set_scale(group, s);
+    for (std::size_t first = 0; first < x.size(); first += Storage::kStep) {
+      int codes[Storage::kStep] = {};
+      const std::size_t present = std::min<std::size_t>(Storage::kStep, x.size() - first);
+      for (std::size_t j = 0; j < present; ++j) codes[j] = code(x[first + j], s);
+      Storage::set_step(group, static_cast<std::int64_t>(first) / Storage::kStep, codes);
     }
-    return sum;
   }
 
  private:
-  /// The grid that reaches to `part` of the range.
-  static GroupScale scaled(std::span<const float> x, float part) {
-    const int n = static_cast<int>(x.size());
-    GroupScale s;
-    if constexpr (!zero_point) {
-      // The extreme goes to the longer end. For 8 bits both ends are alike and the scale stays positive.
-      const float top = detail::extreme(x.data(), n);
-      s.scale = to_half_saturated(bits == 8 ? part * std::fabs(top) / kHigh : part * top / kLow);
+  /// Where a group's weights lie, and the grids that cover them.
+  struct Reach {
+    explicit Reach(std::span<const float> x)
+        : top(detail::extreme(x.data(), static_cast<int>(x.size()))),
+          span(detail::span_of(x.data(), static_cast<int>(x.size()))) {}
+
+    /// The grid that reaches to `part` of the range.
+    GroupScale scaled(float part) const {
+      GroupScale s;
+      if constexpr (!zero_point) {
+        // The extreme goes to the longer end. For 8 bits both ends are alike and the scale stays positive.
+        s.scale = to_half_saturated(bits == 8 ? part * std::fabs(top) / kHigh : part * top / kLow);
+        return s;
+      }
+      const float middle = 0.5f * span.low + 0.5f * span.high, half = 0.5f * span.high - 0.5f * span.low;
+      s.scale = to_half_saturated(part * half * (2.0f / kHigh));
+      s.minimum = to_half_saturated(middle - part * half);
       return s;
     }
-    const detail::Span span = detail::span_of(x.data(), n);
-    const float middle = 0.5f * span.low + 0.5f * span.high, half = 0.5f * span.high - 0.5f * span.low;
-    s.scale = to_half_saturated(part * half * (2.0f / kHigh));
-    s.minimum = to_half_saturated(middle - part * half);
-    return s;
+
+    float top;
+    detail::Span span;
+  };
+
+  /// Sixteen sums side by side, which compilers turn into vectors of any width with the same result.
+  template <bool weighted>
+  static float error(std::span<const float> x, std::span<const float> importance, GroupScale s) {
+    constexpr std::size_t kLanes = 16;
+    const float scale = to_float(s.scale), minimum = to_float(s.minimum), inverse = detail::inverse_or_zero(scale);
+    const auto cost = [&](std::size_t k) {
+      const float q = detail::nearest_clamped((x[k] - minimum) * inverse, kLow, kHigh);
+      const float off = x[k] - (scale * q + minimum);
+      return weighted ? importance[k] * off * off : off * off;
+    };
+    float sums[kLanes] = {}, sum = 0;
+    std::size_t k = 0;
+    for (; k + kLanes <= x.size(); k += kLanes)
+      for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] += cost(k + lane);
+    for (; k < x.size(); ++k) sum += cost(k);
+    for (const float lane : sums) sum += lane;
+    return sum;
   }
 };
 
 /// A matrix of `bits`-bit codes with one scale for each `group` weights of a row (the last group of a row may be
-/// shorter).
-///
-/// Codes lie row after row, two to a byte for four bits (weight 2 j in the low half of byte j), rows on whole bytes;
-/// scales lie row after row, [rows, groups_per_row].
+/// shorter). Rows are as the in-memory types have them.
 template <int bits, int group, bool zero_point>
 class IntegerMatrix {
  public:
-  static_assert(bits == 4 || bits == 8);
-  static_assert(group == kWholeRow || group % 2 == 0);
+  static_assert(group == kWholeRow || group % 32 == 0);
   using Grid = IntegerGrid<bits, zero_point>;
+  using Storage = IntegerGroup<bits, zero_point>;
 
   /// Quantizes `x`, [rows, columns]. `importance` is [columns] or empty: what a squared error in a column costs (search
   /// only). @throws Error{bad_shape} for sizes that disagree, Error{bad_value} for a NaN or infinity.
@@ -127,51 +150,45 @@ class IntegerMatrix {
       for (std::int64_t g = 0; g < groups_per_row(); ++g) {
         const auto first = static_cast<std::size_t>(g * group_size());
         const auto count = std::min(n - first, static_cast<std::size_t>(group_size()));
-        const std::span<const float> weights = x.subspan(static_cast<std::size_t>(r) * n + first, count);
-        const std::span<const float> costs = importance.empty() ? importance : importance.subspan(first, count);
-        set_scale(r, g, method == QuantMethod::search ? Grid::search(weights, costs) : Grid::nearest(weights));
-        for (std::size_t k = 0; k < count; ++k)
-          set_code(r, static_cast<std::int64_t>(first + k), Grid::code(weights[k], scale(r, g)));
+        Grid::quantize(x.subspan(static_cast<std::size_t>(r) * n + first, count),
+                       importance.empty() ? importance : importance.subspan(first, count), method, at(r, g));
       }
   }
   /// All codes and scales 0, to be set one by one (GPTQ does). @throws Error{bad_shape, overflow}.
   IntegerMatrix(std::int64_t rows, std::int64_t columns) : rows_(rows), columns_(columns) {
     if (rows < 1 || columns < 1) throw Error(ErrorCode::bad_shape, "a quantized matrix needs rows and columns");
-    codes_.resize(static_cast<std::size_t>(checked_mul(rows, row_bytes(), "quantized matrix")));
-    scales_.resize(static_cast<std::size_t>(checked_mul(rows, groups_per_row(), "quantized matrix")));
+    bytes_.resize(checked_mul(static_cast<std::size_t>(rows), row_bytes(), "quantized matrix"));
   }
 
   std::int64_t rows() const { return rows_; }
   std::int64_t columns() const { return columns_; }
   std::int64_t group_size() const { return group == kWholeRow ? columns_ : group; }
   std::int64_t groups_per_row() const { return ceil_div(columns_, group_size()); }
+  std::size_t row_bytes() const {
+    const std::int64_t whole = groups_per_row() - 1;
+    return static_cast<std::size_t>(whole) * Storage::bytes(group_size()) +
+           Storage::bytes(columns_ - whole * group_size());
+  }
+  /// A row as the in-memory type stores it: row_bytes() bytes.
+  const std::byte* row(std::int64_t row) const { return bytes_.data() + static_cast<std::size_t>(row) * row_bytes(); }
   /// Everything stored, over the weights.
-  double bits_per_weight() const {
-    const double per_group = zero_point ? 32.0 : 16.0;
-    return bits + per_group * static_cast<double>(groups_per_row()) / static_cast<double>(columns_);
-  }
+  double bits_per_weight() const { return 8.0 * static_cast<double>(row_bytes()) / static_cast<double>(columns_); }
 
-  GroupScale scale(std::int64_t row, std::int64_t g) const {
-    return scales_[static_cast<std::size_t>(row * groups_per_row() + g)];
-  }
-  void set_scale(std::int64_t row, std::int64_t g, GroupScale s) {
-    scales_[static_cast<std::size_t>(row * groups_per_row() + g)] = s;
-  }
+  GroupScale scale(std::int64_t row, std::int64_t g) const { return Storage::scale(at(row, g)); }
+  void set_scale(std::int64_t row, std::int64_t g, GroupScale s) { Storage::set_scale(at(row, g), s); }
 
   int code(std::int64_t row, std::int64_t column) const {
-    const std::uint8_t byte = codes_[byte_of(row, column)];
-    if constexpr (bits == 8) return zero_point ? byte : static_cast<std::int8_t>(byte);
-    const int nibble = column % 2 == 0 ? byte & 15 : byte >> 4;
-    return zero_point || nibble < 8 ? nibble : nibble - 16;  // two's complement
+    int codes[Storage::kStep];
+    Storage::step(at(row, column / group_size()), column % group_size() / Storage::kStep, codes);
+    return codes[column % group_size() % Storage::kStep];
   }
   void set_code(std::int64_t row, std::int64_t column, int code) {
-    std::uint8_t& byte = codes_[byte_of(row, column)];
-    if constexpr (bits == 8)
-      byte = static_cast<std::uint8_t>(code);
-    else if (column % 2 == 0)
-      byte = static_cast<std::uint8_t>((byte & 0xF0) | (code & 15));
-    else
-      byte = static_cast<std::uint8_t>((byte & 0x0F) | (code & 15) << 4);
+    std::byte* const to = at(row, column / group_size());
+    const std::int64_t step = column % group_size() / Storage::kStep;
+    int codes[Storage::kStep];
+    Storage::step(to, step, codes);
+    codes[column % group_size() % Storage::kStep] = code;
+    Storage::set_step(to, step, codes);
   }
 
   float weight(std::int64_t row, std::int64_t column) const {
@@ -179,18 +196,21 @@ class IntegerMatrix {
   }
   /// `out` is [columns].
   void dequantize_row(std::int64_t row, float* out) const {
-    for (std::int64_t k = 0; k < columns_; ++k) out[k] = weight(row, k);
+    for (std::int64_t g = 0; g < groups_per_row(); ++g) {
+      const std::int64_t first = g * group_size();
+      Storage::dequantize(at(row, g), std::min(group_size(), columns_ - first), out + first);
+    }
   }
 
  private:
-  std::int64_t row_bytes() const { return bits == 8 ? columns_ : (columns_ + 1) / 2; }
-  std::size_t byte_of(std::int64_t row, std::int64_t column) const {
-    return static_cast<std::size_t>(row * row_bytes() + (bits == 8 ? column : column / 2));
+  std::size_t offset(std::int64_t row, std::int64_t g) const {
+    return static_cast<std::size_t>(row) * row_bytes() + static_cast<std::size_t>(g) * Storage::bytes(group_size());
   }
+  std::byte* at(std::int64_t row, std::int64_t g) { return bytes_.data() + offset(row, g); }
+  const std::byte* at(std::int64_t row, std::int64_t g) const { return bytes_.data() + offset(row, g); }
 
   std::int64_t rows_ = 0, columns_ = 0;
-  std::vector<std::uint8_t> codes_;  // [rows, row_bytes()]
-  std::vector<GroupScale> scales_;   // [rows, groups_per_row()]
+  std::vector<std::byte> bytes_;  // [rows, row_bytes()]
 };
 
 }  // namespace plumb

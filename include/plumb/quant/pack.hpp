@@ -8,6 +8,7 @@
 #include <string>
 
 #include "plumb/quant/formats.hpp"
+#include "plumb/quant/integer_group.hpp"
 #include "plumb/quant/packed.hpp"
 
 namespace plumb {
@@ -185,6 +186,28 @@ void pack_quantized(const std::byte* rows, std::size_t row_stride, std::int64_t 
   }
 }
 
+/// In-memory integers: a group of each row in turn, its scales side by side, its codes interleaved. A group may be the
+/// whole row, whose scales then stand at the start of the panel. Missing rows have scale 0.
+template <int bits, bool zero_point>
+void pack_integers(IntegerGroup<bits, zero_point> storage, const std::byte* rows, std::size_t row_stride,
+                   std::int64_t n_rows, std::int64_t cols, std::int64_t group, std::byte* panel) {
+  const std::size_t bytes = storage.bytes(group);
+  for (std::int64_t k = 0; k < cols; k += group, rows += bytes) {
+    SixteenBlocks<std::byte> codes;
+    for (std::size_t r = 0; r < 16; ++r) {
+      const bool present = static_cast<std::int64_t>(r) < n_rows;
+      const std::byte* const row = rows + (present ? r * row_stride : 0);
+      const GroupScale s = present ? storage.scale(row) : GroupScale{};
+      std::memcpy(panel + 2 * r, &s.scale, 2);
+      if constexpr (zero_point) std::memcpy(panel + 32 + 2 * r, &s.minimum, 2);
+      codes[r] = row + storage.kScaleBytes;
+    }
+    panel = interleave(
+        codes, [](const std::byte& first) { return &first; }, bytes - storage.kScaleBytes,
+        panel + 16 * storage.kScaleBytes);
+  }
+}
+
 /// Floats: for each group of `PerLane` k, the values of row 0, row 1, ... row 15. Missing rows and k are zeros.
 template <class Element, std::int64_t PerLane>
 void pack_float(const std::byte* rows, std::size_t row_stride, std::int64_t n_rows, std::int64_t cols,
@@ -213,6 +236,10 @@ inline void pack_panel(DType type, const std::byte* rows, std::size_t row_stride
   const auto quantized = [&]<class Block>(const Block*) {
     detail::pack_quantized<Block>(rows, row_stride, n_rows, blocks, info.block_bytes, panel);
   };
+  if (info.in_memory())
+    return visit_integer_type(type, [&](auto storage) {
+      detail::pack_integers(storage, rows, row_stride, n_rows, cols, integer_type(type).group_of(cols), panel);
+    });
   switch (type) {
     case DType::f32: return detail::pack_float<float, 1>(rows, row_stride, n_rows, cols, panel);
     case DType::f16: return detail::pack_float<Half, 1>(rows, row_stride, n_rows, cols, panel);

@@ -36,7 +36,8 @@ constexpr std::int64_t panel_k_multiple(DType type) {
 constexpr std::size_t panel_bytes(DType type, std::int64_t cols) {
   const DTypeInfo& info = dtype_info(type);
   const std::int64_t blocks = round_up(cols, panel_k_multiple(type)) / info.block_elements;
-  return static_cast<std::size_t>(blocks * kPanelRows) * info.block_bytes;
+  return static_cast<std::size_t>(kPanelRows) *
+         (static_cast<std::size_t>(blocks) * info.block_bytes + info.row_scale_bytes);
 }
 
 /// How int8 activations lie in memory: for each step of 32 k, the parts below for all `n` columns of a column tile.
