@@ -96,10 +96,10 @@ PLUMB_INLINE void quantize_blocks(const float* x, int blocks, std::byte* step, s
 
 static void quantize_activations(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols,
                                  std::byte* tile) {
-  for (std::int64_t c = 0; c < n; ++c)
-    for (std::int64_t k = 0; k < cols; k += 16 * 32) {
-      const std::int64_t left = (cols - k) / 32;
+  for (std::int64_t k = 0; k < cols; k += 16 * 32) {  // 16 steps of 16 columns, 15 KiB, stay in L1 over the columns
+    const std::int64_t left = (cols - k) / 32;
+    for (std::int64_t c = 0; c < n; ++c)
       quantize_blocks(x + c * stride + k, static_cast<int>(left < 16 ? left : 16),
                       tile + k / 32 * ActivationStep::bytes(n), n, c);
-    }
+  }
 }

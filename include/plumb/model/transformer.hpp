@@ -83,7 +83,7 @@ class ForwardPass {
 
     const ops::Activations input = activations(s.normed, config_.width, s.input_form);
     normalise(worker, Op::attn_norm, w.attn_norm, input, forms({&w.wq, &w.wk, &w.wv}));
-    worker.barrier();
+    meet(worker, w.wq);
     product(worker, input, {{Op::q, into(w.wq, s.q)}, {Op::k, into(w.wk, s.k)}, {Op::v, into(w.wv, s.v)}});
     worker.barrier();
     rotate_and_store(worker, w, l);
@@ -93,16 +93,16 @@ class ForwardPass {
     const ops::Activations heads = activations(s.attn_out, config_.q_dim(), s.inner_form);
     worker.enter(Op::quantize);
     ops::prepare_rows(worker, *model_.kernels, heads, forms({&w.wo}));
-    worker.barrier();
+    meet(worker, w.wo);
     product(worker, heads, {{Op::attn_out, onto(w.wo, s.residual)}});
     worker.barrier();
 
     normalise(worker, Op::ffn_norm, w.ffn_norm, input, forms({&w.gate, &w.up}));
-    worker.barrier();
+    meet(worker, w.gate);
     product(worker, input, {{Op::gate, into(w.gate, s.ffn_gate)}, {Op::up, into(w.up, s.ffn_up)}});
     const ops::Activations inner = activations(s.ffn_gate, config_.ffn_dim, s.inner_form);
     activate(worker, w, inner);  // the columns that this worker has just computed
-    worker.barrier();
+    meet(worker, w.down);
     product(worker, inner, {{Op::down, onto(w.down, s.residual)}});
     worker.barrier();
   }
@@ -127,7 +127,7 @@ class ForwardPass {
     }
     worker.enter(Op::quantize);
     ops::prepare_rows(worker, *model_.kernels, x, forms({&model_.weights.head}));
-    worker.barrier();
+    meet(worker, model_.weights.head);
     product(worker, x, {{Op::head, into(model_.weights.head, scratch_.logits)}});
   }
 
@@ -193,6 +193,12 @@ class ForwardPass {
                     scratch_.ffn_up.row(n) + mine.begin, mine.size());
     worker.enter(Op::quantize);
     ops::prepare_columns(*model_.kernels, inner, forms({&w.down}), mine);
+  }
+
+  /// A barrier before a product with `next`, whose first weights are on their way meanwhile.
+  static void meet(const Worker& worker, const Linear& next) {
+    ops::prefetch_product(worker, next.w);
+    worker.barrier();
   }
 
   /// A product and its name in traces.
