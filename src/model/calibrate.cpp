@@ -77,6 +77,7 @@ void observe_inputs(const Model& model, std::span<const ProductInput> inputs, st
 ImportanceMatrix calibrate(const Model& model, std::span<const Token> text, const CalibrationOptions& options) {
   const std::vector<ProductInput> inputs = product_inputs(model.weights());
   std::vector<std::vector<double>> sums;
+  sums.reserve(inputs.size());
   for (const ProductInput& input : inputs) sums.emplace_back(static_cast<std::size_t>(input.columns));
   observe_inputs(model, inputs, text, options, [&](std::size_t index, const ops::Activations& x) {
     std::vector<double>& sum = sums[index];

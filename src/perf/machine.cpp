@@ -141,7 +141,7 @@ std::vector<std::string> Machine::warnings(int threads) const {
     sentences.push_back(fmt::format("other work was running: load average {:.3g} on {} processors when measured",
                                     system.load_average, system.processors));
   if (system.huge_pages == "never")
-    sentences.push_back("transparent huge pages are off: address translation costs some bandwidth");
+    sentences.emplace_back("transparent huge pages are off: address translation costs some bandwidth");
   if (!system.governor.empty() && system.governor != "performance" && system.governor != "schedutil")
     sentences.push_back(fmt::format("frequency governor '{}': rates depend on what ran before", system.governor));
   return sentences;
