@@ -70,7 +70,7 @@ void product(benchmark::State& state, Isa isa, DType type) {
   const ops::Activations x{input.data(), columns, kCols, kCols, &prepared};
   ops::WeightMatrix weights{type, kRows, kCols, {}, panels.data()};
   const ops::MatmulTask task{&weights, output.data(), kRows, nullptr, false};
-  ops::prepare_rows(Worker{}, kernels, x, ops::ActivationForms::of({&weights}, false));
+  ops::prepare_rows(Worker{}, kernels, x, ops::ActivationForms::of(kernels, {&weights}, false));
   std::size_t next = 0;
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) {
@@ -84,7 +84,10 @@ void product(benchmark::State& state, Isa isa, DType type) {
   const double per_second = static_cast<double>(state.iterations()) / elapsed.count();
   const double operations = 2.0 * kRows * kCols * static_cast<double>(columns) * per_second;
   const double bytes = static_cast<double>(weights.bytes()) * per_second;
-  const double dots = peak(isa, uses_int8_activations(type) ? Arithmetic::int8 : Arithmetic::f32);
+  const ActivationForm form = kernels.matmul_for(type).activations;
+  const double dots = peak(isa, form == ActivationForm::int8   ? Arithmetic::int8
+                                : form == ActivationForm::bf16 ? Arithmetic::bf16
+                                                               : Arithmetic::f32);
   state.counters["GOP/s"] = operations / 1e9;
   state.counters["GB/s"] = bytes / 1e9;
   if (dots > 0) state.counters["%dot"] = 100 * operations / dots;

@@ -171,24 +171,46 @@ PLUMB_INLINE bool any_at_least(F32x16 a, float bound) {
              _mm256_or_ps(_mm256_cmp_ps(a.lo, least, _CMP_GE_OQ), _mm256_cmp_ps(a.hi, least, _CMP_GE_OQ))) != 0;
 }
 
-static constexpr bool kOneDot = false;  // codes of at most 7 bits have a faster dot
+// 8 vectors of 8 lanes as a matrix, turned: 2 x 2 floats, then 2 x 2 pairs, within each 128-bit lane, then the lanes.
+PLUMB_INLINE void transpose_8(__m256 (&m)[8]) {
+  __m256 t[8], u[8];
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(m[i], m[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(m[i], m[i + 1]);
+  }
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) {
+    const int from = i / 2 * 4 + i % 2, to = i / 2 * 4 + i % 2 * 2;
+    const __m256d a = _mm256_castps_pd(t[from]), b = _mm256_castps_pd(t[from + 2]);
+    u[to] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+    u[to + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+  }
+  PLUMB_UNROLL(4)
+  for (int j = 0; j < 4; ++j) {
+    m[j] = _mm256_permute2f128_ps(u[j], u[j + 4], 0x20);
+    m[j + 4] = _mm256_permute2f128_ps(u[j], u[j + 4], 0x31);
+  }
+}
+// 16 vectors of 16 lanes as a matrix, turned: four quarters of 8 x 8, of which two change places.
+PLUMB_INLINE void transpose(F32x16 (&m)[16]) {
+  __m256 quarter[4][8];
+  PLUMB_UNROLL(8)
+  for (int i = 0; i < 8; ++i) {
+    quarter[0][i] = m[i].lo;
+    quarter[1][i] = m[i].hi;
+    quarter[2][i] = m[i + 8].lo;
+    quarter[3][i] = m[i + 8].hi;
+  }
+  PLUMB_UNROLL(4)
+  for (int q = 0; q < 4; ++q) transpose_8(quarter[q]);
+  PLUMB_UNROLL(8)
+  for (int i = 0; i < 8; ++i) {
+    m[i] = {quarter[0][i], quarter[2][i]};
+    m[i + 8] = {quarter[1][i], quarter[3][i]};
+  }
+}
 
-// acc[r] += sum over 4 k of w[r, k] * a[k]; w unsigned, a signed, exact for every pair of bytes: widened to 16 bits,
-// even and odd k apart, so that no product sum can saturate.
-PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, const std::byte* a) {
-  const __m256i codes = broadcast_i32(a).lo;
-  const __m256i low = _mm256_set1_epi16(0xFF);
-  const __m256i a_even = _mm256_srai_epi16(_mm256_slli_epi16(codes, 8), 8);
-  const __m256i a_odd = _mm256_srai_epi16(codes, 8);
-  const __m256i lo = _mm256_add_epi32(_mm256_madd_epi16(_mm256_and_si256(w.lo, low), a_even),
-                                      _mm256_madd_epi16(_mm256_srli_epi16(w.lo, 8), a_odd));
-  const __m256i hi = _mm256_add_epi32(_mm256_madd_epi16(_mm256_and_si256(w.hi, low), a_even),
-                                      _mm256_madd_epi16(_mm256_srli_epi16(w.hi, 8), a_odd));
-  return {_mm256_add_epi32(acc.lo, lo), _mm256_add_epi32(acc.hi, hi)};
-}
-// The same for weights of at most 7 bits: two products of a byte pair then fit 16 bits (2 * 127 * 128 = 32512).
-PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, const std::byte* a) {
-  const __m256i codes = broadcast_i32(a).lo, ones = _mm256_set1_epi16(1);
-  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(_mm256_maddubs_epi16(w.lo, codes), ones)),
-          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(_mm256_maddubs_epi16(w.hi, codes), ones))};
-}
+// Register tile of the float products: columns and panels at once. 12 accumulators of 16, 2 vectors of weights, a
+// broadcast.
+static constexpr int kFloatTileCols = 6, kFloatTilePanels = 1;

@@ -107,3 +107,35 @@ PLUMB_INLINE std::int32_t store_as_i8(void* p, I32x16 a) {
 PLUMB_INLINE bool any_at_least(F32x16 a, float bound) {
   return _mm512_cmp_ps_mask(a.v, _mm512_set1_ps(bound), _CMP_GE_OQ) != 0;
 }
+
+// 16 vectors of 16 lanes as a matrix, turned: 2 x 2 floats, then 2 x 2 pairs, within each 128-bit lane, then the lanes.
+PLUMB_INLINE void transpose(F32x16 (&m)[16]) {
+  __m512 t[16];
+  PLUMB_UNROLL(8)
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(m[i].v, m[i + 1].v);
+    t[i + 1] = _mm512_unpackhi_ps(m[i].v, m[i + 1].v);
+  }
+  __m512 u[16];  // u[4 q + j]: of rows 4 q ... 4 q + 3 the columns j, j + 4, j + 8, j + 12
+  PLUMB_UNROLL(8)
+  for (int i = 0; i < 8; ++i) {
+    const int from = i / 2 * 4 + i % 2, to = i / 2 * 4 + i % 2 * 2;
+    const __m512d a = _mm512_castps_pd(t[from]), b = _mm512_castps_pd(t[from + 2]);
+    u[to] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+    u[to + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+  }
+  PLUMB_UNROLL(4)
+  for (int j = 0; j < 4; ++j) {
+    const __m512 low_even = _mm512_shuffle_f32x4(u[j], u[j + 4], 0x88);
+    const __m512 low_odd = _mm512_shuffle_f32x4(u[j], u[j + 4], 0xDD);
+    const __m512 high_even = _mm512_shuffle_f32x4(u[j + 8], u[j + 12], 0x88);
+    const __m512 high_odd = _mm512_shuffle_f32x4(u[j + 8], u[j + 12], 0xDD);
+    m[j].v = _mm512_shuffle_f32x4(low_even, high_even, 0x88);
+    m[j + 4].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0x88);
+    m[j + 8].v = _mm512_shuffle_f32x4(low_even, high_even, 0xDD);
+    m[j + 12].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0xDD);
+  }
+}
+
+// Register tile of the float products: columns and panels at once. 16 accumulators, 2 vectors of weights, a broadcast.
+static constexpr int kFloatTileCols = 8, kFloatTilePanels = 2;

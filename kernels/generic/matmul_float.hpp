@@ -9,7 +9,38 @@
 // 4 cycles and two start per cycle: 8 chains must be in flight, hence several panels at once when there are few
 // columns.
 
+// How a vector of weights, a lane for each row, meets columns x[0 .. n): the f32 weights of one k with f32 activations.
+struct F32Terms {
+  static constexpr std::int64_t kDepth = 1;  // k per lane
+  PLUMB_INLINE F32x16 load(const std::byte* w) { return load_f32(w); }
+  PLUMB_INLINE F32x16 multiply(F32x16 acc, F32x16 w, F32x16 x) { return mul_add(w, x, acc); }
+};
+
+template <class Terms, int N>
+PLUMB_INLINE void multiply_words(F32x16 w, const float* x, F32x16 (&acc)[N]) {
+  PLUMB_UNROLL(16)
+  for (int c = 0; c < N; ++c) acc[c] = Terms::multiply(acc[c], w, broadcast_f32(x + c));
+}
+
+// Packed weights that become f32: a pair of k in kPairBytes meets kPairWords words of each column.
+template <class Weights>
+struct WithF32 : Weights {
+  static constexpr std::int64_t kPairWords = 2;
+  template <int N>
+  PLUMB_INLINE void multiply_pair(const std::byte* w, const float* x, F32x16 (&acc)[N]) {
+    F32x16 even, odd;
+    Weights::load_pair(w, even, odd);
+    multiply_words<F32Terms>(even, x, acc);
+    multiply_words<F32Terms>(odd, x + N, acc);
+  }
+  template <int N>
+  PLUMB_INLINE void multiply_last(const std::byte* w, const float* x, F32x16 (&acc)[N]) {
+    multiply_words<F32Terms>(Weights::load_single(w), x, acc);
+  }
+};
+
 struct F32Weights {
+  static constexpr bool kAsTile = true;  // packed as the tile kernel reads it
   static constexpr std::int64_t kPairBytes = 128;
   PLUMB_INLINE void load_pair(const std::byte* p, F32x16& even, F32x16& odd) {
     even = load_f32(p);
@@ -19,6 +50,7 @@ struct F32Weights {
 };
 
 struct F16Weights {
+  static constexpr bool kAsTile = false;
   static constexpr std::int64_t kPairBytes = 64;
   PLUMB_INLINE void load_pair(const std::byte* p, F32x16& even, F32x16& odd) {
     even = load_f16(p);
@@ -29,6 +61,7 @@ struct F16Weights {
 
 // A lane holds the pair (k, k + 1) of its row, which is what a bfloat16 dot instruction eats; k is padded to even.
 struct BF16Weights {
+  static constexpr bool kAsTile = false;
   static constexpr std::int64_t kPairBytes = 64;
   PLUMB_INLINE void load_pair(const std::byte* p, F32x16& even, F32x16& odd) {
     even = load_bf16_even(p);
@@ -37,13 +70,8 @@ struct BF16Weights {
   PLUMB_INLINE F32x16 load_single(const std::byte* p) { return load_bf16_even(p); }
 };
 
-template <int N>
-PLUMB_INLINE void multiply_k(F32x16 w, const float* x, F32x16 (&acc)[N]) {
-  PLUMB_UNROLL(16)
-  for (int c = 0; c < N; ++c) acc[c] = mul_add(w, broadcast_f32(x + c), acc[c]);
-}
-
-// `Panels` panels from `row` on, straight from the packed weights.
+// `Panels` panels from `row` on, straight from the packed weights. Near the end of its panel each stream asks for what
+// the next `Panels` panels begin with.
 template <class Weights, int N, int Panels>
 PLUMB_INLINE void direct_panels(const PanelProduct& p, std::int64_t row) {
   const std::byte* w = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
@@ -51,23 +79,23 @@ PLUMB_INLINE void direct_panels(const PanelProduct& p, std::int64_t row) {
   F32x16 acc[Panels][N];
   PLUMB_UNROLL(8)
   for (int i = 0; i < Panels; ++i) load_accumulators(p, row + 16 * i, acc[i]);
+  const std::int64_t last_k = p.k - 2 * kPrefetchBytes / Weights::kPairBytes;
+  const std::size_t next = kPrefetchBytes + static_cast<std::size_t>(Panels - 1) * p.panel_stride;
   std::int64_t k = 0;
-  for (; k + 2 <= p.k; k += 2, w += Weights::kPairBytes, x += 2 * N) {
+  for (; k + 2 <= p.k; k += 2, w += Weights::kPairBytes, x += Weights::kPairWords * N) {
+    const std::size_t ahead = k < last_k ? kPrefetchBytes : next;
     PLUMB_UNROLL(8)
     for (int i = 0; i < Panels; ++i) {
-      F32x16 even, odd;
       const std::byte* const pair = w + static_cast<std::size_t>(i) * p.panel_stride;
-      prefetch_l2(pair + kPrefetchBytes);
-      if constexpr (Weights::kPairBytes > 64) prefetch_l2(pair + kPrefetchBytes + 64);
-      Weights::load_pair(pair, even, odd);
-      multiply_k<N>(even, x, acc[i]);
-      multiply_k<N>(odd, x + N, acc[i]);
+      prefetch_l2(pair + ahead);
+      if constexpr (Weights::kPairBytes > 64) prefetch_l2(pair + ahead + 64);
+      Weights::multiply_pair(pair, x, acc[i]);
     }
   }
   if (k < p.k) {
     PLUMB_UNROLL(8)
     for (int i = 0; i < Panels; ++i)
-      multiply_k<N>(Weights::load_single(w + static_cast<std::size_t>(i) * p.panel_stride), x, acc[i]);
+      Weights::multiply_last(w + static_cast<std::size_t>(i) * p.panel_stride, x, acc[i]);
   }
   PLUMB_UNROLL(8)
   for (int i = 0; i < Panels; ++i) store_accumulators(p, row + 16 * i, acc[i]);
@@ -75,7 +103,7 @@ PLUMB_INLINE void direct_panels(const PanelProduct& p, std::int64_t row) {
 
 template <class Weights, int N>
 static void direct_float(const PanelProduct& p) {
-  constexpr int kPanels = N == 1 ? 8 : N <= 3 ? 4 : 2;
+  constexpr int kPanels = N <= 3 ? 4 : 2;
   std::int64_t row = 0;
   for (; row + 16 * (kPanels - 1) < p.n_rows; row += 16 * kPanels) direct_panels<Weights, N, kPanels>(p, row);
   for (; row < p.n_rows; row += 16) direct_panels<Weights, N, 1>(p, row);
@@ -96,7 +124,7 @@ static void unpack_float(const std::byte* panel, std::int64_t first_k, std::int6
 }
 
 // Rows [row, row + 16 * Panels) against columns First ... First + Count - 1 of a tile of N.
-template <int N, int First, int Count, int Panels>
+template <class Terms, int N, int First, int Count, int Panels>
 PLUMB_INLINE void tile_float_block(const PanelProduct& p, std::int64_t row) {
   const std::byte* w = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
   const float* x = reinterpret_cast<const float*>(p.activations) + First;
@@ -105,33 +133,36 @@ PLUMB_INLINE void tile_float_block(const PanelProduct& p, std::int64_t row) {
   F32x16 acc[Panels][Count];
   PLUMB_UNROLL(8)
   for (int i = 0; i < Panels; ++i) load_accumulators(columns, row + 16 * i, acc[i]);
-  for (std::int64_t k = 0; k < p.k; ++k, w += 64, x += N) {
+  for (std::int64_t k = 0; k < p.k; k += Terms::kDepth, w += 64, x += N) {
     F32x16 weights[Panels];
     PLUMB_UNROLL(8)
-    for (int i = 0; i < Panels; ++i) weights[i] = load_f32(w + static_cast<std::size_t>(i) * p.panel_stride);
+    for (int i = 0; i < Panels; ++i) weights[i] = Terms::load(w + static_cast<std::size_t>(i) * p.panel_stride);
     PLUMB_UNROLL(16)
     for (int c = 0; c < Count; ++c) {
       const F32x16 xc = broadcast_f32(x + c);
       PLUMB_UNROLL(8)
-      for (int i = 0; i < Panels; ++i) acc[i][c] = mul_add(weights[i], xc, acc[i][c]);
+      for (int i = 0; i < Panels; ++i) acc[i][c] = Terms::multiply(acc[i][c], weights[i], xc);
     }
   }
   PLUMB_UNROLL(8)
   for (int i = 0; i < Panels; ++i) store_accumulators(columns, row + 16 * i, acc[i]);
 }
 
-// A tile of N columns in halves of up to 8. With 2 panels at once a broadcast serves two FMAs: 10 loads per 16 FMAs,
+// The columns from First on, in parts of nearly equal width that registers hold.
+template <class Terms, int N, int Panels, int First = 0>
+PLUMB_INLINE void tile_float_columns(const PanelProduct& p, std::int64_t row) {
+  constexpr int kLeft = N - First, kParts = (kLeft + kFloatTileCols - 1) / kFloatTileCols;
+  constexpr int kCount = (kLeft + kParts - 1) / kParts;
+  tile_float_block<Terms, N, First, kCount, Panels>(p, row);
+  if constexpr (First + kCount < N) tile_float_columns<Terms, N, Panels, First + kCount>(p, row);
+}
+
+// Unpacked panels against a tile of N columns. With 2 panels at once a broadcast serves two FMAs: 10 loads per 16 FMAs,
 // where one panel x 16 columns needs 17 and the two load ports bind (measured: 80% of the FMA rate).
-template <int N>
+template <class Terms, int N>
 static void tile_float(const PanelProduct& p) {
-  constexpr int kFirstHalf = N > 8 ? (N + 1) / 2 : N;
   std::int64_t row = 0;
-  for (; row + 16 < p.n_rows; row += 32) {
-    tile_float_block<N, 0, kFirstHalf, 2>(p, row);
-    if constexpr (N > 8) tile_float_block<N, kFirstHalf, N - kFirstHalf, 2>(p, row);
-  }
-  if (row < p.n_rows) {
-    tile_float_block<N, 0, kFirstHalf, 1>(p, row);
-    if constexpr (N > 8) tile_float_block<N, kFirstHalf, N - kFirstHalf, 1>(p, row);
-  }
+  for (; row + 16 * (kFloatTilePanels - 1) < p.n_rows; row += 16 * kFloatTilePanels)
+    tile_float_columns<Terms, N, kFloatTilePanels>(p, row);
+  for (; row < p.n_rows; row += 16) tile_float_columns<Terms, N, 1>(p, row);
 }

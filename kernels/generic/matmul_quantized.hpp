@@ -85,34 +85,6 @@ PLUMB_INLINE void multiply_step(const U8x64 (&codes)[8], const F32x16* scale, co
   if constexpr (First + kLockstep < N) multiply_step<Traits, N, First + kLockstep>(codes, scale, min, step, acc);
 }
 
-template <int N>
-PLUMB_INLINE void load_accumulators(const PanelProduct& p, std::int64_t row, F32x16 (&acc)[N]) {
-  const std::int64_t rows = p.n_rows - row;
-  PLUMB_UNROLL(16)
-  for (int c = 0; c < N; ++c) {
-    const float* out = p.out + c * p.out_stride + row;
-    acc[c] = !p.accumulate ? zero_f32() : rows >= 16 ? load_f32(out) : load_f32_first(out, rows);
-  }
-}
-
-template <int N>
-PLUMB_INLINE void store_accumulators(const PanelProduct& p, std::int64_t row, const F32x16 (&acc)[N]) {
-  const std::int64_t rows = p.n_rows - row;
-  PLUMB_UNROLL(16)
-  for (int c = 0; c < N; ++c) {
-    float* out = p.out + c * p.out_stride + row;
-    if (rows >= 16)
-      store_f32(out, acc[c]);
-    else
-      store_f32_first(out, acc[c], rows);
-  }
-}
-
-// How far ahead packed weights are asked for. Hardware prefetchers stop at each 4 KiB page, so this is one page.
-// Measured on two cores of an Emerald Rapids machine, Q4_0 from DRAM: 15 GB/s without, 22 at 2048, 24 at 4096, 22 at
-// 8192 bytes (a plain read of the same memory: 24).
-static constexpr std::int64_t kPrefetchBytes = 4096;
-
 // Asks for this step's share of the bytes kPrefetchBytes ahead, into L2: L1 is too small to hold them that long. The
 // last requests of a matrix run past its end, which a prefetch may.
 template <class Format>

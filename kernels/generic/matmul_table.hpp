@@ -13,25 +13,28 @@ static void add_quantized(KernelTable& table, DType type) {
   MatmulKernels& kernels = table.matmul[static_cast<std::size_t>(type)];
   add_quantized<Format>(kernels, std::make_integer_sequence<int, kDirectCols>());
   add_quantized_tiles<TileTraitsOf<Format>>(kernels, std::make_integer_sequence<int, kTileCols>());
+  kernels.activations = ActivationForm::int8;
   kernels.unpack = unpack_quantized<Format>;
   kernels.unpacked_step_bytes = unpacked_step_bytes<Format>();
 }
 
 template <class Weights, int... I>
 static void add_float(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
-  ((kernels.direct[I] = direct_float<Weights, I + 1>), ...);
+  ((kernels.direct[I] = direct_float<WithF32<Weights>, I + 1>), ...);
 }
 template <int... I>
 static void add_float_tiles(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
-  ((kernels.tile[I] = tile_float<I + 1>), ...);
+  ((kernels.tile[I] = tile_float<F32Terms, I + 1>), ...);
 }
 template <class Weights>
 static void add_float(KernelTable& table, DType type) {
   MatmulKernels& kernels = table.matmul[static_cast<std::size_t>(type)];
   add_float<Weights>(kernels, std::make_integer_sequence<int, kDirectCols>());
   add_float_tiles(kernels, std::make_integer_sequence<int, kTileCols>());
-  kernels.unpack = unpack_float<Weights>;
-  kernels.unpacked_step_bytes = 32 * 64;
+  if constexpr (!Weights::kAsTile) {
+    kernels.unpack = unpack_float<Weights>;
+    kernels.unpacked_step_bytes = 32 * 64;
+  }
 }
 
 template <int Bits, bool ZeroPoint>
@@ -63,5 +66,7 @@ static void add_matmul_kernels(KernelTable& table) {
   add_integers<4, true>(table, DType::int4g32z, DType::int4g64z, DType::int4g128z, DType::int4rowz);
   add_integers<8, false>(table, DType::int8g32, DType::int8g64, DType::int8g128, DType::int8row);
   add_integers<8, true>(table, DType::int8g32z, DType::int8g64z, DType::int8g128z, DType::int8rowz);
+  table.exact_bf16 = table.matmul_for(DType::bf16);
   table.quantize_activations = quantize_activations;
+  table.tile_f32_activations = tile_f32_activations;
 }

@@ -216,3 +216,10 @@ PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, const std::byte* a) {
 }
 PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, const std::byte* a) { return dot4(acc, w, a); }
 #undef PLUMB_EACH
+
+// 16 vectors of 16 lanes as a matrix, turned: lane i of vector j becomes lane j of vector i.
+PLUMB_INLINE void transpose(F32x16 (&m)[16]) {
+  for (int i = 0; i < 16; ++i)
+    for (int j = 0; j < i; ++j) std::swap(m[i].v[j], m[j].v[i]);
+}
+static constexpr int kFloatTileCols = 8, kFloatTilePanels = 1;

@@ -12,8 +12,10 @@ const KernelTable& kernels_for(Isa isa) {
   switch (isa) {
     case Isa::scalar: return kernels::scalar_table();
     case Isa::avx2: return kernels::avx2_table();
+    case Isa::avx_vnni: return kernels::avx_vnni_table();
     case Isa::avx512: return kernels::avx512_table();
     case Isa::avx512_vnni: return kernels::avx512_vnni_table();
+    case Isa::avx512_bf16: return kernels::avx512_bf16_table();
   }
   return kernels::scalar_table();
 }

@@ -7,7 +7,9 @@ namespace plumb::kernels {
 
 const KernelTable& scalar_table();
 const KernelTable& avx2_table();
+const KernelTable& avx_vnni_table();
 const KernelTable& avx512_table();
 const KernelTable& avx512_vnni_table();
+const KernelTable& avx512_bf16_table();
 
 }  // namespace plumb::kernels

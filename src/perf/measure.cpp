@@ -154,7 +154,12 @@ Measurement measure(const Model& model, const MeasureOptions& options) {
   m.threads = runner.session().threads();
   runner.run(m);
 
-  PassOptions pass{.weights = m.weights, .kv = m.kv, .position = fit.depth, .exact = model.transformer().exact};
+  PassOptions pass{
+      .weights = m.weights,
+      .kv = m.kv,
+      .position = fit.depth,
+      .exact = model.transformer().exact,
+      .bf16_dot = model.transformer().kernels->matmul_for(DType::bf16).activations == ActivationForm::bf16};
   const int batch = runner.session().batch();
   for (int done = 0; done < fit.prompt;
        done += batch) {  // a long prompt takes several passes; only the last has logits

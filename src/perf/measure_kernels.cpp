@@ -62,7 +62,7 @@ class Bench {
     const double macs = static_cast<double>(rows * kCols) * columns;
     std::vector<double> rates;
     run_parallel(threads, [&](const Worker& worker) {
-      ops::prepare_rows(worker, kernels, x, ops::ActivationForms::of({&weights}, false));
+      ops::prepare_rows(worker, kernels, x, ops::ActivationForms::of(kernels, {&weights}, false));
       const double once = team_seconds(worker, [&] { ops::matmul(worker, context, {&task, 1}, x); });
       // The first worker's clock decides for all; the barrier inside team_seconds has made its value visible.
       if (worker.first()) passes_ = std::clamp(static_cast<int>(kSlice / std::max(once, 1e-9)), 1, 10000);

@@ -106,6 +106,9 @@ void measure_peaks(int threads, Machine& machine) {
     const std::string name(isa_name(isa));
     machine.peaks.push_back({name, Arithmetic::f32, threads, peak_rate(threads, probes.f32_operations, probes.f32)});
     machine.peaks.push_back({name, Arithmetic::int8, threads, peak_rate(threads, probes.int8_operations, probes.int8)});
+    if (probes.bf16)
+      machine.peaks.push_back(
+          {name, Arithmetic::bf16, threads, peak_rate(threads, probes.bf16_operations, probes.bf16)});
   }
 }
 

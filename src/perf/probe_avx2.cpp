@@ -4,6 +4,7 @@
 #include "kernels/prelude.hpp"
 #include "kernels/avx2/begin.hpp"
 #include "kernels/avx2/simd.hpp"
+#include "kernels/avx2/dot4.hpp"
 #include "kernels/generic/probe.hpp"
 #include "kernels/avx2/end.hpp"
 // clang-format on

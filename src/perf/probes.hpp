@@ -14,7 +14,9 @@ struct ProbeTable {
   float (*f32)(std::int64_t iterations);
   double f32_operations;  ///< per iteration
   float (*int8)(std::int64_t iterations);
-  double int8_operations;  ///< per iteration
+  double int8_operations;                            ///< per iteration
+  float (*bf16)(std::int64_t iterations) = nullptr;  ///< or none: the tier has no bf16 arithmetic
+  double bf16_operations = 0;                        ///< per iteration
 };
 
 /// The probes of a tier that this machine can run.
@@ -23,7 +25,9 @@ const ProbeTable& probes_for(Isa isa);
 namespace kernels {
 const ProbeTable& scalar_probes();
 const ProbeTable& avx2_probes();
+const ProbeTable& avx_vnni_probes();
 const ProbeTable& avx512_probes();
 const ProbeTable& avx512_vnni_probes();
+const ProbeTable& avx512_bf16_probes();
 }  // namespace kernels
 }  // namespace plumb

@@ -1,5 +1,5 @@
-/// Every weight type, in every tier this machine has: packed panels times quantized activations against the same
-/// product in double precision over the same quantized operands.
+/// Every weight type, in every tier this machine has: packed panels times prepared activations against the same product
+/// in double precision over the same quantized or rounded operands.
 
 #include <gtest/gtest.h>
 
@@ -13,16 +13,12 @@
 #include "plumb/quant/formats.hpp"
 #include "plumb/quant/pack.hpp"
 #include "tests/support/numeric.hpp"
+#include "tests/support/tiers.hpp"
 
 namespace plumb {
 namespace {
 
-std::vector<Isa> tiers_here() {
-  std::vector<Isa> tiers;
-  for (Isa isa : kAllIsas)
-    if (isa_supported(isa)) tiers.push_back(isa);
-  return tiers;
-}
+using test::tiers_here;
 
 /// Random bit patterns with sane scales: every code and every sub-scale occurs.
 std::vector<std::byte> random_weights(DType type, std::int64_t rows, std::int64_t cols, std::mt19937& rng) {
@@ -84,8 +80,55 @@ struct Case {
   std::int64_t rows, cols, n;
 };
 
-/// y by both kernel paths, against double precision. `error_power` etc. are accumulated by nmse.
-void check(const KernelTable& table, const Case& c, std::mt19937& rng) {
+/// Activations x [n, cols] as the kernels take them, and the values that these stand for.
+struct PreparedColumns {
+  std::vector<std::byte> tile;
+  std::vector<double> meant;  // [n, cols]
+};
+
+PreparedColumns prepare_int8(const KernelTable& table, const Case& c, const std::vector<float>& x) {
+  PreparedColumns p{std::vector<std::byte>(static_cast<std::size_t>(ActivationStep::bytes(c.n) * c.cols / 32)), {}};
+  table.quantize_activations(x.data(), c.cols, c.n, c.cols, p.tile.data());
+  for (std::int64_t i = 0; i < c.n; ++i)
+    for (std::int64_t k = 0; k < c.cols; ++k) {
+      const std::byte* step = p.tile.data() + k / 32 * ActivationStep::bytes(c.n);
+      float scale;
+      std::memcpy(&scale, step + ActivationStep::scale(c.n) + 4 * i, 4);
+      const int code = static_cast<std::int8_t>(step[32 * i + k % 32]);
+      p.meant.push_back(static_cast<double>(scale) * code);
+      EXPECT_NEAR(p.meant.back(), x[static_cast<std::size_t>(i * c.cols + k)],
+                  std::fabs(scale) * (code == 127 ? 1.0001 : 0.5001));
+    }
+  return p;
+}
+
+PreparedColumns prepare_bf16(const KernelTable& table, const Case& c, const std::vector<float>& x) {
+  PreparedColumns p{std::vector<std::byte>(static_cast<std::size_t>(4 * c.n * ceil_div<std::int64_t>(c.cols, 2))), {}};
+  table.tile_bf16_activations(x.data(), c.cols, c.n, c.cols, p.tile.data());
+  for (std::int64_t i = 0; i < c.n; ++i)
+    for (std::int64_t k = 0; k < c.cols; ++k) {
+      BFloat16 rounded;
+      std::memcpy(&rounded, &p.tile[static_cast<std::size_t>(4 * (k / 2 * c.n + i) + 2 * (k % 2))], 2);
+      EXPECT_EQ(rounded.bits, to_bfloat16(x[static_cast<std::size_t>(i * c.cols + k)]).bits);
+      p.meant.push_back(to_float(rounded));
+    }
+  return p;
+}
+
+PreparedColumns prepare_f32(const KernelTable& table, const Case& c, const std::vector<float>& x) {
+  PreparedColumns p{std::vector<std::byte>(static_cast<std::size_t>(4 * c.n * c.cols)), {x.begin(), x.end()}};
+  table.tile_f32_activations(x.data(), c.cols, c.n, c.cols, p.tile.data());
+  for (std::int64_t i = 0; i < c.n; ++i)
+    for (std::int64_t k = 0; k < c.cols; ++k)
+      EXPECT_EQ(std::memcmp(&p.tile[static_cast<std::size_t>(4 * (k * c.n + i))],
+                            &x[static_cast<std::size_t>(i * c.cols + k)], 4),
+                0);
+  return p;
+}
+
+/// y by both kernel paths, against double precision.
+void check(const KernelTable& table, const MatmulKernels& kernels, const Case& c, std::mt19937& rng) {
+  ASSERT_TRUE(kernels.available());
   const std::vector<std::byte> weights = random_weights(c.type, c.rows, c.cols, rng);
   std::vector<float> x(static_cast<std::size_t>(c.n * c.cols));
   std::normal_distribution<float> normal;
@@ -99,61 +142,52 @@ void check(const KernelTable& table, const Case& c, std::mt19937& rng) {
                row_bytes(c.type, c.cols), std::min<std::int64_t>(16, c.rows - 16 * p), c.cols,
                packed.data() + static_cast<std::size_t>(p) * bytes);
 
-  // Activations as the kernels take them, and what they stand for.
-  const bool int8 = uses_int8_activations(c.type);
-  std::vector<std::byte> tile(
-      static_cast<std::size_t>(int8 ? ActivationStep::bytes(c.n) * c.cols / 32 : 4 * c.n * c.cols));
-  std::vector<double> meant(x.size());
-  if (int8) {
-    table.quantize_activations(x.data(), c.cols, c.n, c.cols, tile.data());
-    for (std::int64_t i = 0; i < c.n; ++i)
-      for (std::int64_t k = 0; k < c.cols; ++k) {
-        const std::byte* step = tile.data() + k / 32 * ActivationStep::bytes(c.n);
-        float scale;
-        std::memcpy(&scale, step + ActivationStep::scale(c.n) + 4 * i, 4);
-        meant[static_cast<std::size_t>(i * c.cols + k)] =
-            static_cast<double>(scale) * static_cast<std::int8_t>(step[32 * i + k % 32]);
-        EXPECT_NEAR(meant[static_cast<std::size_t>(i * c.cols + k)], x[static_cast<std::size_t>(i * c.cols + k)],
-                    std::fabs(scale) * (static_cast<std::int8_t>(step[32 * i + k % 32]) == 127 ? 1.0001 : 0.5001));
-      }
-  } else {
-    for (std::int64_t i = 0; i < c.n; ++i)
-      for (std::int64_t k = 0; k < c.cols; ++k) {
-        const float v = x[static_cast<std::size_t>(i * c.cols + k)];
-        std::memcpy(&tile[static_cast<std::size_t>(4 * (k * c.n + i))], &v, 4);
-        meant[static_cast<std::size_t>(i * c.cols + k)] = v;
-      }
-  }
+  const auto [tile, meant] = kernels.activations == ActivationForm::int8   ? prepare_int8(table, c, x)
+                             : kernels.activations == ActivationForm::bf16 ? prepare_bf16(table, c, x)
+                                                                           : prepare_f32(table, c, x);
 
   std::vector<double> want(static_cast<std::size_t>(c.n * c.rows));
+  std::vector<double> magnitude(want.size());
   std::vector<float> row(static_cast<std::size_t>(c.cols));
   for (std::int64_t r = 0; r < c.rows; ++r) {
     dequantize_row(c.type, weights.data() + static_cast<std::size_t>(r) * row_bytes(c.type, c.cols), row.data(),
                    c.cols);
     for (std::int64_t i = 0; i < c.n; ++i) {
-      double sum = 1.0;  // the kernels are asked to accumulate onto 1
-      for (std::int64_t k = 0; k < c.cols; ++k)
-        sum += static_cast<double>(row[static_cast<std::size_t>(k)]) * meant[static_cast<std::size_t>(i * c.cols + k)];
+      double sum = 1.0, size = 1.0;  // the kernels are asked to accumulate onto 1
+      for (std::int64_t k = 0; k < c.cols; ++k) {
+        const double term =
+            static_cast<double>(row[static_cast<std::size_t>(k)]) * meant[static_cast<std::size_t>(i * c.cols + k)];
+        sum += term;
+        size += std::fabs(term);
+      }
       want[static_cast<std::size_t>(i * c.rows + r)] = sum;
+      magnitude[static_cast<std::size_t>(i * c.rows + r)] = size;
     }
   }
 
-  const MatmulKernels& kernels = table.matmul_for(c.type);
-  ASSERT_TRUE(kernels.available());
   std::vector<float> direct(want.size(), 1.0f), tiled(want.size(), 1.0f);
   PanelProduct product{packed.data(), bytes, c.rows, tile.data(), c.cols, direct.data(), c.rows, true};
   if (c.n <= kDirectCols) {
     kernels.direct[c.n - 1](product);
     EXPECT_LE((test::nmse<float, double>(direct, want)), 1e-12) << dtype_name(c.type) << " direct, n " << c.n;
   }
+  if (!dtype_info(c.type).quantized()) {
+    // A chain of k sums, each rounded once (fused), or twice (the scalar tier). A bf16 dot rounds after each of its two
+    // products, or less often.
+    const double bound = 2 * static_cast<double>(c.cols + 1) * 0x1p-24;
+    for (std::size_t i = 0; c.n <= kDirectCols && i < want.size(); ++i)
+      EXPECT_NEAR(static_cast<double>(direct[i]), want[i], bound * magnitude[i]);
+  }
   const std::size_t unpacked_bytes =
       static_cast<std::size_t>(ceil_div<std::int64_t>(c.cols, 32)) * kernels.unpacked_step_bytes;
   AlignedBuffer unpacked(static_cast<std::size_t>(panels) * unpacked_bytes);
-  for (std::int64_t p = 0; p < panels; ++p)
+  for (std::int64_t p = 0; kernels.unpack && p < panels; ++p)
     kernels.unpack(packed.data() + static_cast<std::size_t>(p) * bytes, 0, c.cols,
                    unpacked.data() + static_cast<std::size_t>(p) * unpacked_bytes);
-  product.panels = unpacked.data();
-  product.panel_stride = unpacked_bytes;
+  if (kernels.unpack) {
+    product.panels = unpacked.data();
+    product.panel_stride = unpacked_bytes;
+  }
   product.out = tiled.data();
   kernels.tile[c.n - 1](product);
   EXPECT_LE((test::nmse<float, double>(tiled, want)), 1e-12) << dtype_name(c.type) << " tile, n " << c.n;
@@ -173,7 +207,40 @@ TEST_P(MatmulKernels, EqualTheDoublePrecisionProductInEveryTier) {
     const std::int64_t unit = dtype_info(GetParam()).block_elements;
     for (std::int64_t n : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 16})
       for (std::int64_t rows : {16, 1, 37, 150})
-        check(kernels_for(isa), {GetParam(), rows, unit == 1 ? 7 * rows + n : unit * (1 + rows % 3), n}, rng);
+        for (const bool exact : {false, true}) {
+          if (exact && GetParam() != DType::bf16) continue;  // the one type with a second set of kernels
+          const KernelTable& table = kernels_for(isa);
+          check(table, table.matmul_for(GetParam(), exact),
+                {GetParam(), rows, unit == 1 ? 7 * rows + n : unit * (1 + rows % 3), n}, rng);
+        }
+  }
+}
+
+TEST(Bf16Activations, RoundToNearestEvenForEveryKindOfValue) {
+  constexpr std::uint32_t kSeed = 20260104;
+  for (Isa isa : tiers_here()) {
+    const KernelTable& table = kernels_for(isa);
+    if (!table.tile_bf16_activations) continue;
+    std::mt19937 rng(kSeed);
+    std::vector<float> x(4096);
+    for (float& v : x) v = std::bit_cast<float>(static_cast<std::uint32_t>(rng()));
+    const float ties[] = {1.0f + 0x1p-8f,
+                          1.0f + 0x3p-8f,
+                          -0.0f,
+                          0x1p-130f,
+                          -0x1p-149f,
+                          3.4e38f,
+                          std::numeric_limits<float>::infinity(),
+                          std::numeric_limits<float>::quiet_NaN()};
+    std::copy(std::begin(ties), std::end(ties), x.begin());
+    std::vector<BFloat16> rounded(x.size());
+    table.tile_bf16_activations(x.data(), 0, 1, static_cast<std::int64_t>(x.size()),
+                                reinterpret_cast<std::byte*>(rounded.data()));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const bool denormal = std::fpclassify(x[i]) == FP_SUBNORMAL;  // becomes a zero of its sign
+      const std::uint16_t want = to_bfloat16(denormal ? std::copysign(0.0f, x[i]) : x[i]).bits;
+      EXPECT_EQ(rounded[i].bits, want) << x[i] << " seed " << kSeed;
+    }
   }
 }
 

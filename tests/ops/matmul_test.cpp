@@ -65,7 +65,7 @@ void check_product(DType type, const Case& c, int threads, bool accumulate, bool
   const ops::MatmulContext context{&active_kernels(), &scratch, true};
   const ops::MatmulTask task{&w, out.data(), out_stride, with_bias ? bias.data() : nullptr, accumulate};
   run_parallel(threads, [&](const Worker& worker) {
-    ops::prepare_rows(worker, *context.kernels, activations, ops::ActivationForms::of({&w}, true));
+    ops::prepare_rows(worker, *context.kernels, activations, ops::ActivationForms::of(*context.kernels, {&w}, true));
     worker.barrier();
     ops::matmul(worker, context, {&task, 1}, activations);
   });

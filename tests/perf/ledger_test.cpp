@@ -71,6 +71,9 @@ TEST(Ledger, ProductsDoTwoOperationsPerActiveParameter) {
   EXPECT_EQ(ledger.operations().bf16, 0);
   const Ledger floats = pass_work(config, {.weights = DType::bf16, .bf16_dot = true});
   EXPECT_EQ(floats.operations().bf16, ledger.operations().int8);
+  const Ledger unpacked = pass_work(config, {.weights = DType::bf16});  // a dot eats the panels as they are
+  EXPECT_EQ(2 * (unpacked.operations().unpack - floats.operations().unpack), floats.operations().bf16);
+  EXPECT_EQ(pass_work(config, {.weights = DType::bf16, .exact = true, .bf16_dot = true}).operations().bf16, 0);
   const Ledger exact = pass_work(config, {.weights = DType::q4_0, .exact = true});
   EXPECT_EQ(exact.operations().int8, 0);
   EXPECT_EQ(exact.operations().unpack, ledger.operations().unpack);

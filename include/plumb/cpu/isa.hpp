@@ -17,22 +17,28 @@
 
 namespace plumb {
 
-/// A tier is named by the features it needs, never by a processor. Each stands on the one before it.
+/// A tier is named by the features it needs, never by a processor. The order is that of preference: a machine uses the
+/// last tier that it can run. avx512 machines need not have avx_vnni, every other tier stands on the one before it.
 enum class Isa {
   scalar,       ///< the compiler's baseline; plain loops
   avx2,         ///< AVX2, FMA, F16C
+  avx_vnni,     ///< the same with VPDPBUSD on 256 bits: four u8 x s8 products summed into an int32 lane
   avx512,       ///< AVX-512 F, BW, VL, DQ
-  avx512_vnni,  ///< the same with VPDPBUSD: four u8 x s8 products summed into an int32 lane
+  avx512_vnni,  ///< the same with VPDPBUSD
+  avx512_bf16,  ///< the same with VDPBF16PS: two bf16 x bf16 products summed into an f32 lane
 };
 
-inline constexpr std::array kAllIsas{Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_vnni};
+inline constexpr std::array kAllIsas{Isa::scalar, Isa::avx2,        Isa::avx_vnni,
+                                     Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16};
 
 constexpr std::string_view isa_name(Isa isa) {
   switch (isa) {
     case Isa::scalar: return "scalar";
     case Isa::avx2: return "avx2";
+    case Isa::avx_vnni: return "avx_vnni";
     case Isa::avx512: return "avx512";
     case Isa::avx512_vnni: return "avx512_vnni";
+    case Isa::avx512_bf16: return "avx512_bf16";
   }
   return "unknown";
 }
@@ -84,12 +90,15 @@ inline CpuFeatures detect_cpu_features() { return {}; }
 /// Whether this machine can run a tier.
 inline bool isa_supported(Isa isa) {
   static const CpuFeatures f = detect_cpu_features();
-  const bool avx512 = f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq;
+  const bool avx2 = f.avx2 && f.fma && f.f16c;
+  const bool avx512 = avx2 && f.avx512f && f.avx512bw && f.avx512vl && f.avx512dq;
   switch (isa) {
     case Isa::scalar: return true;
-    case Isa::avx2: return f.avx2 && f.fma && f.f16c;
-    case Isa::avx512: return avx512 && f.avx2 && f.fma && f.f16c;
-    case Isa::avx512_vnni: return avx512 && f.avx512_vnni && f.avx2 && f.fma && f.f16c;
+    case Isa::avx2: return avx2;
+    case Isa::avx_vnni: return avx2 && f.avx_vnni;
+    case Isa::avx512: return avx512;
+    case Isa::avx512_vnni: return avx512 && f.avx512_vnni;
+    case Isa::avx512_bf16: return avx512 && f.avx512_vnni && f.avx512_bf16;
   }
   return false;
 }

@@ -219,11 +219,8 @@ class ForwardPass {
   }
   ops::ActivationForms forms(std::initializer_list<const Linear*> consumers) const {
     ops::ActivationForms forms;
-    for (const Linear* linear : consumers) {
-      const ops::ActivationForms own = ops::ActivationForms::of({&linear->w}, model_.exact);
-      forms.int8 = forms.int8 || own.int8;
-      forms.f32 = forms.f32 || own.f32;
-    }
+    for (const Linear* linear : consumers)
+      forms |= ops::ActivationForms::of(*model_.kernels, {&linear->w}, model_.exact);
     return forms;
   }
   static ops::MatmulTask into(const Linear& linear, Rows& out) {

@@ -1,11 +1,13 @@
 #pragma once
 /// @file
 /// Activations in the form that products read: cut into column tiles of up to 16 rows of the batch, as int8 with a
-/// scale per 32 (for quantized weights) or as f32 with the rows of the tile side by side (for float weights).
+/// scale per 32 (for quantized weights), or with the rows of the tile side by side as f32 (for float weights) or as
+/// pairs of bf16 (for BF16 weights where the tier multiplies these).
 
 #include <cstdint>
 #include <initializer_list>
 
+#include "plumb/core/half.hpp"
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/cpu/kernel_table.hpp"
@@ -15,19 +17,26 @@ namespace plumb::ops {
 
 /// Which forms of one set of activations the products want.
 struct ActivationForms {
-  bool int8 = false;
   bool f32 = false;
+  bool bf16 = false;
+  bool int8 = false;
 
   /// The forms that products with `weights` want. `exact` keeps every activation in f32.
-  static ActivationForms of(std::initializer_list<const WeightMatrix*> weights, bool exact) {
+  static ActivationForms of(const KernelTable& kernels, std::initializer_list<const WeightMatrix*> weights,
+                            bool exact) {
     ActivationForms forms;
     for (const WeightMatrix* w : weights) {
       if (w->empty()) continue;
-      const bool int8 = uses_int8_activations(w->type) && !exact;
-      forms.int8 = forms.int8 || int8;
-      forms.f32 = forms.f32 || !int8;
+      const ActivationForm form = exact ? ActivationForm::f32 : kernels.matmul_for(w->type).activations;
+      forms |= {form == ActivationForm::f32, form == ActivationForm::bf16, form == ActivationForm::int8};
     }
     return forms;
+  }
+  ActivationForms& operator|=(const ActivationForms& other) {
+    f32 = f32 || other.f32;
+    bf16 = bf16 || other.bf16;
+    int8 = int8 || other.int8;
+    return *this;
   }
 };
 
@@ -40,14 +49,17 @@ class ActivationBuffer {
     const auto values = static_cast<std::size_t>(checked_mul(max_rows, round_up(max_cols, kStepK), "activations"));
     int8_ = AlignedBuffer(checked_mul<std::size_t>(values, ActivationStep::bytes(1), "activations") / kStepK);
     f32_ = AlignedBuffer(checked_mul(values, sizeof(float), "activations"));
+    bf16_ = AlignedBuffer(checked_mul(values, sizeof(BFloat16), "activations"));
   }
   std::byte* int8() { return int8_.data(); }
   std::byte* f32() { return f32_.data(); }
-  std::size_t bytes() const { return int8_.size() + f32_.size(); }
+  std::byte* bf16() { return bf16_.data(); }
+  std::size_t bytes() const { return int8_.size() + f32_.size() + bf16_.size(); }
 
  private:
   AlignedBuffer int8_;  // column tiles of ActivationStep steps
   AlignedBuffer f32_;   // column tiles [cols][rows of the tile]
+  AlignedBuffer bf16_;  // column tiles [cols / 2][rows of the tile] of pairs
 };
 
 /// Input rows of a product: values[n * stride + k], n < rows, k < cols, and where their prepared forms lie.
@@ -61,15 +73,18 @@ struct Activations {
   int tiles() const { return static_cast<int>(ceil_div<std::int64_t>(rows, kTileCols)); }
   /// Rows of the batch that tile t holds.
   Range tile(int t) const { return split_range(rows, t, tiles()); }
-  /// The int8 form of tile t from value k on (a multiple of 32).
-  std::byte* int8_tile(int t, std::int64_t k) const {
+  /// Where a form of tile t lies from value k on (a multiple of 32).
+  std::byte* prepared_tile(ActivationForm form, int t, std::int64_t k) const {
+    constexpr std::int64_t kWord = sizeof(float);
     const Range r = tile(t);
-    return prepared->int8() + ActivationStep::bytes(1) * (cols / kStepK * r.begin + k / kStepK * r.size());
-  }
-  /// The f32 form of tile t from value k on.
-  std::byte* f32_tile(int t, std::int64_t k) const {
-    const Range r = tile(t);
-    return prepared->f32() + static_cast<std::int64_t>(sizeof(float)) * (cols * r.begin + k * r.size());
+    switch (form) {
+      case ActivationForm::int8:
+        return prepared->int8() + ActivationStep::bytes(1) * (cols / kStepK * r.begin + k / kStepK * r.size());
+      case ActivationForm::bf16:
+        return prepared->bf16() + kWord * (ceil_div<std::int64_t>(cols, 2) * r.begin + k / 2 * r.size());
+      case ActivationForm::f32: break;
+    }
+    return prepared->f32() + kWord * (cols * r.begin + k * r.size());
   }
 };
 
@@ -86,13 +101,12 @@ namespace detail {
 inline void prepare_tile(const KernelTable& kernels, const Activations& x, ActivationForms forms, int t, Range k) {
   const Range rows = x.tile(t);
   const float* const values = x.values + rows.begin * x.stride;
-  if (forms.int8)
-    kernels.quantize_activations(values + k.begin, x.stride, rows.size(), k.size(), x.int8_tile(t, k.begin));
-  if (forms.f32) {
-    float* out = reinterpret_cast<float*>(x.f32_tile(t, k.begin));
-    for (std::int64_t i = k.begin; i < k.end; ++i)
-      for (std::int64_t c = 0; c < rows.size(); ++c) *out++ = values[c * x.stride + i];
-  }
+  const auto into = [&](ActivationForm form, auto* prepare) {
+    prepare(values + k.begin, x.stride, rows.size(), k.size(), x.prepared_tile(form, t, k.begin));
+  };
+  if (forms.int8) into(ActivationForm::int8, kernels.quantize_activations);
+  if (forms.bf16) into(ActivationForm::bf16, kernels.tile_bf16_activations);
+  if (forms.f32) into(ActivationForm::f32, kernels.tile_f32_activations);
 }
 
 }  // namespace detail

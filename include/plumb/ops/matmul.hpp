@@ -23,8 +23,11 @@ namespace plumb::ops {
 
 /// Panels of one block of unpacked weights: 128 rows.
 inline constexpr std::int64_t kBlockPanels = 8;
-/// k of one block of unpacked weights: quantized (18 bytes per k and panel) and float (64 bytes).
-inline constexpr std::int64_t kBlockKQuantized = 2048, kBlockKFloat = 512;
+/// k of one block of weights in L2: quantized (18 bytes per k and panel), bf16 (32 bytes) and f32 (64 bytes).
+inline constexpr std::int64_t kBlockKQuantized = 2048, kBlockKBf16 = 1024, kBlockKFloat = 512;
+constexpr std::int64_t block_depth(ActivationForm form) {
+  return form == ActivationForm::int8 ? kBlockKQuantized : form == ActivationForm::bf16 ? kBlockKBf16 : kBlockKFloat;
+}
 
 /// Memory that each worker needs for products: a block of unpacked weights and, for matrices that are not packed, the
 /// panels of that block.
@@ -131,8 +134,8 @@ class PanelSource {
 /// Few rows of activations: one pass over the packed weights.
 inline void multiply_direct(const MatmulContext& context, const MatmulTask& task, PanelSource& source,
                             const Activations& x, Range rows, bool accumulate) {
-  const MatmulKernels& kernels = context.kernels->matmul_for(source.type());
-  const std::byte* const tile = uses_int8_activations(source.type()) ? x.int8_tile(0, 0) : x.f32_tile(0, 0);
+  const MatmulKernels& kernels = context.kernels->matmul_for(source.type(), context.exact);
+  const std::byte* const tile = x.prepared_tile(kernels.activations, 0, 0);
   const std::int64_t at_once = source.in_place() ? rows.size() : kBlockPanels * kPanelRows;
   for (std::int64_t row = rows.begin; row < rows.end; row += at_once) {
     const std::int64_t n = std::min(at_once, rows.end - row);
@@ -141,24 +144,26 @@ inline void multiply_direct(const MatmulContext& context, const MatmulTask& task
   }
 }
 
-/// Many rows of activations: a block of weights is unpacked once and meets every column tile while it is in L2.
+/// Many rows of activations: a block of weights is unpacked once, where it must be, and meets every column tile while
+/// it is in L2.
 inline void multiply_tiled(const MatmulContext& context, const MatmulTask& task, PanelSource& source,
                            const Activations& x, Range rows, bool accumulate, std::byte* unpacked) {
-  const MatmulKernels& kernels = context.kernels->matmul_for(source.type());
-  const bool int8 = uses_int8_activations(source.type());
-  const std::int64_t block_k = int8 ? kBlockKQuantized : kBlockKFloat;
-  const std::size_t stride = static_cast<std::size_t>(block_k / kStepK) * kernels.unpacked_step_bytes;
+  const MatmulKernels& kernels = context.kernels->matmul_for(source.type(), context.exact);
+  const std::int64_t block_k = block_depth(kernels.activations);
+  const std::size_t stride =
+      kernels.unpack ? static_cast<std::size_t>(block_k / kStepK) * kernels.unpacked_step_bytes : source.stride();
   for (std::int64_t row = rows.begin; row < rows.end; row += kBlockPanels * kPanelRows) {
     const std::int64_t n = std::min(kBlockPanels * kPanelRows, rows.end - row);
     const std::byte* const panels = source.panels(row, n);
     for (std::int64_t k = 0; k < x.cols; k += block_k) {
       const std::int64_t kc = std::min(block_k, x.cols - k);
-      for (std::int64_t p = 0; p * kPanelRows < n; ++p)
+      for (std::int64_t p = 0; kernels.unpack && p * kPanelRows < n; ++p)
         kernels.unpack(panels + static_cast<std::size_t>(p) * source.stride(), k, kc,
                        unpacked + static_cast<std::size_t>(p) * stride);
+      const std::byte* const block = kernels.unpack ? unpacked : panels + panel_bytes(source.type(), k);
       for (int t = 0; t < x.tiles(); ++t) {
         const Range columns = x.tile(t);
-        kernels.tile[columns.size() - 1]({unpacked, stride, n, int8 ? x.int8_tile(t, k) : x.f32_tile(t, k), kc,
+        kernels.tile[columns.size() - 1]({block, stride, n, x.prepared_tile(kernels.activations, t, k), kc,
                                           task.out + columns.begin * task.out_stride + row, task.out_stride,
                                           accumulate || k > 0});
       }

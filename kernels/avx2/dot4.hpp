@@ -1,0 +1,22 @@
+// dot4 without VNNI: bytes are widened to 16 bits (even and odd k apart), so that no product sum can saturate.
+
+static constexpr bool kOneDot = false;  // codes of at most 7 bits have a faster dot
+
+// acc[r] += sum over 4 k of w[r, k] * a[k]; w unsigned, a signed, exact for every pair of bytes.
+PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, const std::byte* a) {
+  const __m256i codes = broadcast_i32(a).lo;
+  const __m256i low = _mm256_set1_epi16(0xFF);
+  const __m256i a_even = _mm256_srai_epi16(_mm256_slli_epi16(codes, 8), 8);
+  const __m256i a_odd = _mm256_srai_epi16(codes, 8);
+  const __m256i lo = _mm256_add_epi32(_mm256_madd_epi16(_mm256_and_si256(w.lo, low), a_even),
+                                      _mm256_madd_epi16(_mm256_srli_epi16(w.lo, 8), a_odd));
+  const __m256i hi = _mm256_add_epi32(_mm256_madd_epi16(_mm256_and_si256(w.hi, low), a_even),
+                                      _mm256_madd_epi16(_mm256_srli_epi16(w.hi, 8), a_odd));
+  return {_mm256_add_epi32(acc.lo, lo), _mm256_add_epi32(acc.hi, hi)};
+}
+// The same for weights of at most 7 bits: two products of a byte pair then fit 16 bits (2 * 127 * 128 = 32512).
+PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, const std::byte* a) {
+  const __m256i codes = broadcast_i32(a).lo, ones = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(_mm256_maddubs_epi16(w.lo, codes), ones)),
+          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(_mm256_maddubs_epi16(w.hi, codes), ones))};
+}

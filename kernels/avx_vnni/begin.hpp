@@ -1,0 +1,9 @@
+// Opens the avx_vnni tier: everything up to end.hpp is compiled for it and lives in its namespace.
+// System headers must have been included before. No OpenMP, no lambdas, no Eigen inside.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avxvnni"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c,avxvnni")
+#endif
+namespace plumb::kernels::avx_vnni {

@@ -1,0 +1,17 @@
+#include "kernels/avx512_bf16/tier.hpp"
+#include "tiers.hpp"
+
+namespace plumb::kernels {
+
+const KernelTable& avx512_bf16_table() {
+  static const KernelTable table = [] {
+    KernelTable t = avx512_vnni_table();
+    t.isa = Isa::avx512_bf16;
+    t.name = "avx512_bf16";
+    avx512_bf16::add_bf16_dots(t);
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace plumb::kernels

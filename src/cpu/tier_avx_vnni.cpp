@@ -1,0 +1,19 @@
+#include "kernels/avx_vnni/tier.hpp"
+#include "tiers.hpp"
+
+namespace plumb::kernels {
+
+const KernelTable& avx_vnni_table() {
+  static const KernelTable table = [] {
+    KernelTable t = avx2_table();
+    t.isa = Isa::avx_vnni;
+    t.name = "avx_vnni";
+    avx_vnni::add_matmul_kernels(t);
+    avx_vnni::add_vector_kernels(t);
+    avx_vnni::add_attention_kernels(t);
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace plumb::kernels
