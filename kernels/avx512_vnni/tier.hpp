@@ -1,32 +1,16 @@
 #pragma once
-/// The avx512_vnni tier: its SIMD wrapper under the kernels that are written once, and the table that holds them.
+/// The avx512_vnni tier: products with quantized weights, one instruction a dot. All else is that of avx512.
 
 // The order is the meaning here.
 // clang-format off
 #include "kernels/prelude.hpp"
 #include "kernels/avx512_vnni/begin.hpp"
 #include "kernels/avx512/simd.hpp"
-#include "kernels/avx512/simd_math.hpp"
 #include "kernels/avx512_vnni/dot4.hpp"
 #include "kernels/generic/formats_32.hpp"
 #include "kernels/generic/formats_256.hpp"
-#include "kernels/generic/quantize_activations.hpp"
 #include "kernels/generic/panel_product.hpp"
 #include "kernels/generic/matmul_quantized.hpp"
-#include "kernels/generic/matmul_float.hpp"
-#include "kernels/generic/activation_tiles.hpp"
-#include "kernels/generic/matmul_table.hpp"
-#include "kernels/generic/exp.hpp"
-#include "kernels/generic/norm.hpp"
-#include "kernels/generic/rope.hpp"
-#include "kernels/generic/softmax.hpp"
-#include "kernels/generic/activation.hpp"
-#include "kernels/generic/kv_store.hpp"
-#include "kernels/generic/attention_types.hpp"
-#include "kernels/generic/attention_softmax.hpp"
-#include "kernels/generic/attention_scores.hpp"
-#include "kernels/generic/attention_values.hpp"
-#include "kernels/generic/attention_range.hpp"
-#include "kernels/generic/vector_table.hpp"
+#include "kernels/generic/quantized_table.hpp"
 #include "kernels/avx512_vnni/end.hpp"
 // clang-format on

@@ -8,7 +8,8 @@ const KernelTable& avx2_table() {
     KernelTable t = scalar_table();
     t.isa = Isa::avx2;
     t.name = "avx2";
-    avx2::add_matmul_kernels(t);
+    avx2::add_quantized_kernels(t);
+    avx2::add_float_kernels(t);
     avx2::add_vector_kernels(t);
     avx2::add_attention_kernels(t);
     return t;

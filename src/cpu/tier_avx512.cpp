@@ -8,7 +8,8 @@ const KernelTable& avx512_table() {
     KernelTable t = avx2_table();
     t.isa = Isa::avx512;
     t.name = "avx512";
-    avx512::add_matmul_kernels(t);
+    avx512::add_quantized_kernels(t);
+    avx512::add_float_kernels(t);
     avx512::add_vector_kernels(t);
     avx512::add_attention_kernels(t);
     return t;

@@ -8,9 +8,7 @@ const KernelTable& avx512_vnni_table() {
     KernelTable t = avx512_table();
     t.isa = Isa::avx512_vnni;
     t.name = "avx512_vnni";
-    avx512_vnni::add_matmul_kernels(t);
-    avx512_vnni::add_vector_kernels(t);
-    avx512_vnni::add_attention_kernels(t);
+    avx512_vnni::add_quantized_kernels(t);
     return t;
   }();
   return table;

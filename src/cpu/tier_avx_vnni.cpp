@@ -8,9 +8,7 @@ const KernelTable& avx_vnni_table() {
     KernelTable t = avx2_table();
     t.isa = Isa::avx_vnni;
     t.name = "avx_vnni";
-    avx_vnni::add_matmul_kernels(t);
-    avx_vnni::add_vector_kernels(t);
-    avx_vnni::add_attention_kernels(t);
+    avx_vnni::add_quantized_kernels(t);
     return t;
   }();
   return table;

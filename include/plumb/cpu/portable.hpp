@@ -11,7 +11,8 @@ namespace plumb {
 inline const KernelTable& portable_kernels() {
   static const KernelTable table = [] {
     KernelTable t;
-    kernels::scalar::add_matmul_kernels(t);
+    kernels::scalar::add_quantized_kernels(t);
+    kernels::scalar::add_float_kernels(t);
     kernels::scalar::add_vector_kernels(t);
     kernels::scalar::add_attention_kernels(t);
     return t;

@@ -1,4 +1,5 @@
-// Puts the matmul kernels of a tier into its table. Included inside a tier's region, after the kernels.
+// Puts the products with quantized weights into a tier's table. Included inside a tier's region, after the kernels.
+
 
 template <class Format, int... I>
 static void add_quantized(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
@@ -18,25 +19,6 @@ static void add_quantized(KernelTable& table, DType type) {
   kernels.unpacked_step_bytes = unpacked_step_bytes<Format>();
 }
 
-template <class Weights, int... I>
-static void add_float(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
-  ((kernels.direct[I] = direct_float<WithF32<Weights>, I + 1>), ...);
-}
-template <int... I>
-static void add_float_tiles(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
-  ((kernels.tile[I] = tile_float<F32Terms, I + 1>), ...);
-}
-template <class Weights>
-static void add_float(KernelTable& table, DType type) {
-  MatmulKernels& kernels = table.matmul[static_cast<std::size_t>(type)];
-  add_float<Weights>(kernels, std::make_integer_sequence<int, kDirectCols>());
-  add_float_tiles(kernels, std::make_integer_sequence<int, kTileCols>());
-  if constexpr (!Weights::kAsTile) {
-    kernels.unpack = unpack_float<Weights>;
-    kernels.unpacked_step_bytes = 32 * 64;
-  }
-}
-
 template <int Bits, bool ZeroPoint>
 static void add_integers(KernelTable& table, DType g32, DType g64, DType g128, DType row) {
   add_quantized<Integers<Bits, 1, ZeroPoint>>(table, g32);
@@ -45,10 +27,7 @@ static void add_integers(KernelTable& table, DType g32, DType g64, DType g128, D
   add_quantized<Integers<Bits, 0, ZeroPoint>>(table, row);
 }
 
-static void add_matmul_kernels(KernelTable& table) {
-  add_float<F32Weights>(table, DType::f32);
-  add_float<F16Weights>(table, DType::f16);
-  add_float<BF16Weights>(table, DType::bf16);
+static void add_quantized_kernels(KernelTable& table) {
   add_quantized<Q8_0>(table, DType::q8_0);
   add_quantized<Q4_0>(table, DType::q4_0);
   add_quantized<Q4_1>(table, DType::q4_1);
@@ -66,7 +45,4 @@ static void add_matmul_kernels(KernelTable& table) {
   add_integers<4, true>(table, DType::int4g32z, DType::int4g64z, DType::int4g128z, DType::int4rowz);
   add_integers<8, false>(table, DType::int8g32, DType::int8g64, DType::int8g128, DType::int8row);
   add_integers<8, true>(table, DType::int8g32z, DType::int8g64z, DType::int8g128z, DType::int8rowz);
-  table.exact_bf16 = table.matmul_for(DType::bf16);
-  table.quantize_activations = quantize_activations;
-  table.tile_f32_activations = tile_f32_activations;
 }
