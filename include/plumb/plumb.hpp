@@ -28,6 +28,7 @@
 #include "plumb/quant/quantize.hpp"    // making them
 #include "plumb/quant/recipe.hpp"      // which type for which tensor of a model
 #include "plumb/quant/importance.hpp"  // which columns matter
+#include "plumb/quant/gptq.hpp"        // rounding that makes good its errors
 #include "plumb/quant/quantize_model.hpp"
 #include "plumb/quant/packed.hpp"      // how kernels want them
 #include "plumb/quant/pack.hpp"
@@ -77,6 +78,7 @@
 #include "plumb/model/text_windows.hpp"
 #include "plumb/model/evaluate.hpp"   // perplexity, and two models compared
 #include "plumb/model/calibrate.hpp"  // importance of weights from a text
+#include "plumb/model/collect_moments.hpp"
 
 // What it costs.
 #include "plumb/perf/work.hpp"

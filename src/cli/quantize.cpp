@@ -11,9 +11,12 @@
 
 #include "commands.hpp"
 #include "plumb/core/printable.hpp"
+#include "plumb/model/collect_moments.hpp"
 #include "plumb/quant/importance.hpp"
 #include "plumb/quant/quantize_model.hpp"
+#include "progress.hpp"
 #include "report_card_output.hpp"
+#include "text_file.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -23,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 struct QuantizeArguments {
   std::string in, out, type = "q4_k_m", method = "search", imatrix;
   ReportFiles report;
-  int threads = 0;
+  int threads = 0, context = 0;
   bool allow_nonfinite = false, quiet = false;
 };
 
@@ -61,6 +64,20 @@ class ProgressLine {
   Clock::time_point last_{};
 };
 
+/// What GPTQ needs to know: the second moments of the input model's own activations on a text.
+SecondMoments moments_of(const QuantizeArguments& arguments) {
+  if (arguments.report.calibration.empty())
+    throw Error(ErrorCode::invalid_argument, "--method gptq needs --calib, a text to run through the model");
+  const Model model = Model::load(arguments.in, {.exact = true});
+  const std::vector<Token> text = model.tokenizer().encode(read_text(arguments.report.calibration));
+  Progress progress;
+  CalibrationOptions options;
+  options.context = arguments.context;
+  options.session.threads = arguments.threads;
+  if (!arguments.quiet) options.progress = [&](double part) { progress.show(part, "calibrating"); };
+  return collect_second_moments(model, text, options);
+}
+
 void run(const QuantizeArguments& arguments) {
   QuantizeOptions options;
   options.recipe = Recipe::parse(arguments.type);
@@ -70,6 +87,11 @@ void run(const QuantizeArguments& arguments) {
   std::optional<ImportanceMatrix> importance;
   if (!arguments.imatrix.empty()) options.importance = &importance.emplace(ImportanceMatrix::read(arguments.imatrix));
   const std::optional<ReportOptions> report = report_options(arguments.report, arguments.threads);
+  SecondMoments moments;
+  if (arguments.method == "gptq") {
+    moments = moments_of(arguments);
+    options.moments = &moments;
+  }
   ProgressLine line(arguments.quiet);
   options.progress = [&](const QuantizeProgress& p) { line.show(p); };
   options.log = [&](const std::string& message) {
@@ -105,11 +127,18 @@ void add_quantize(CLI::App& app) {
       ->add_option("--type", arguments->type,
                    "Recipe (" + names + ") or rules by tensor, first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_0\"")
       ->capture_default_str();
-  command->add_option("--method", arguments->method, "How scales are chosen")
-      ->check(CLI::IsMember({"nearest", "search"}))
+  command
+      ->add_option("--method", arguments->method,
+                   "How weights are rounded: to the nearest code; with searched scales; with errors "
+                   "made good by the weights that follow (needs --calib)")
+      ->check(CLI::IsMember({"nearest", "search", "gptq"}))
       ->capture_default_str();
   command->add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
   add_report_options(*command, arguments->report);
+  command
+      ->add_option("--ctx", arguments->context,
+                   "GPTQ: tokens of that text read together (default: the model's context, at most 512)")
+      ->check(CLI::Range(4, 1 << 30));
   command->add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--allow-nonfinite", arguments->allow_nonfinite, "Write NaN and infinite weights as 0");

@@ -145,10 +145,9 @@ void add_report_options(CLI::App& command, ReportFiles& files) {
       command.add_option("--text", files.text, "Text that the report's perplexity and divergence are taken on");
   text->needs(report);
   report->needs(text);
-  command
-      .add_option("--calib", files.calibration,
-                  "Text whose activations the report compares outputs on (default: --text)")
-      ->needs(report);
+  command.add_option("--calib,--calibration", files.calibration,
+                     "Text to calibrate with: what --method gptq reads, and whose activations the report compares "
+                     "outputs on (default of the report: --text)");
 }
 
 std::optional<ReportOptions> report_options(const ReportFiles& files, int threads) {

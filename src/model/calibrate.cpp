@@ -46,7 +46,7 @@ std::vector<ProductInput> product_inputs(const Weights& weights) {
 }
 
 void observe_inputs(const Model& model, std::span<const ProductInput> inputs, std::span<const Token> text,
-                    const CalibrationOptions& options, const InputVisitor& visit) {
+                    const CalibrationOptions& options, const InputVisitor& visit, const std::function<void()>& passed) {
   if (text.empty()) throw Error(ErrorCode::invalid_argument, "no tokens to calibrate with: the text is empty");
   const WindowOptions window_options{.context = options.context, .stride = 0, .bos = options.bos};
   SessionOptions session_options = options.session;
@@ -69,6 +69,7 @@ void observe_inputs(const Model& model, std::span<const ProductInput> inputs, st
       const std::size_t end = std::min(tokens.size(), done + static_cast<std::size_t>(session.batch()));
       for (std::size_t i = done; i < end; ++i) rows.push_back({tokens[i], static_cast<int>(i), 0, true});
       session.forward(rows);
+      if (passed) passed();
     }
     if (options.progress) options.progress(static_cast<double>(w + 1) / static_cast<double>(windows.size()));
   }

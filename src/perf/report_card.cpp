@@ -34,7 +34,7 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-constexpr std::array<std::string_view, 3> kMethods{"nearest", "search", "search+imatrix"};
+constexpr std::array<std::string_view, 4> kMethods{"nearest", "search", "search+imatrix", "gptq"};
 
 void check_method(const std::string& method) {
   if (std::find(kMethods.begin(), kMethods.end(), method) == kMethods.end())
@@ -75,24 +75,31 @@ Reporter::Reporter(const std::filesystem::path& base, ReportOptions options)
   text_ = base_.tokenizer().encode(options_.text);
   calibration_ = options_.calibration.empty() ? text_ : base_.tokenizer().encode(options_.calibration);
   announce("inputs of the base");
-  inputs_ =
-      sample_inputs(base_, calibration_,
-                    {.context = options_.windows.context, .bos = options_.windows.bos, .session = options_.session},
-                    options_.samples);
+  inputs_ = sample_inputs(base_, calibration_, calibration_options(), options_.samples);
 }
 
 void Reporter::announce(const std::string& what) const {
   if (options_.progress) options_.progress(done_, what);
 }
 
+CalibrationOptions Reporter::calibration_options() const {
+  return {.context = options_.windows.context, .bos = options_.windows.bos, .session = options_.session};
+}
+
 const ImportanceMatrix& Reporter::importance() {
   if (!importance_) {
     announce("importance");
-    importance_ =
-        calibrate(base_, calibration_,
-                  {.context = options_.windows.context, .bos = options_.windows.bos, .session = options_.session});
+    importance_ = calibrate(base_, calibration_, calibration_options());
   }
   return *importance_;
+}
+
+const SecondMoments& Reporter::moments() {
+  if (moments_.empty()) {
+    announce("second moments");
+    moments_ = collect_second_moments(base_, calibration_, calibration_options());
+  }
+  return moments_;
 }
 
 void Reporter::fill(ReportCard& card, const Model& model) {
@@ -141,6 +148,7 @@ ReportCard Reporter::card_of(const std::string& type, const std::string& method)
   options.method = method == "nearest" ? QuantMethod::nearest : QuantMethod::search;
   options.threads = options_.session.threads;
   if (method == "search+imatrix") options.importance = &importance();
+  if (method == "gptq") options.moments = &moments();
   announce(type + " " + method + ": quantizing");
   const TemporaryFolder folder;
   quantize_model(path_, folder / "model.gguf", options);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <span>
 #include <system_error>
 
@@ -41,16 +42,64 @@ float largest_magnitude(std::span<const float> x) {
 
 bool is_number(DType type) { return type == DType::f32 || type == DType::f16 || type == DType::bf16; }
 
+/// How GPTQ treats one tensor: not at all where both are null.
+struct Compensation {
+  const SecondMoment* moment = nullptr;
+  const GptqFactor* factor = nullptr;
+};
+
+/// Makes factors, and keeps those of the inputs met last: matrices with the same input are near each other in a file,
+/// but not side by side.
+class Compensations {
+ public:
+  explicit Compensations(const QuantizeOptions& options) : options_(options) {}
+
+  Compensation find(const QuantizedTensor& tensor) {
+    if (options_.moments == nullptr || !dtype_info(tensor.to).quantized() || tensor.copied()) return {};
+    const auto found = options_.moments->find(tensor.name);
+    if (found == options_.moments->end() || found->second->columns() != tensor.shape.cols() ||
+        tensor.shape.rank() > 2 || !(found->second->mean_square() > 0)) {
+      if (options_.log) options_.log("no activations for tensor " + quote(tensor.name) + ": not compensated");
+      return {};
+    }
+    const SecondMoment& moment = *found->second;
+    const std::int64_t block = dtype_info(tensor.to).block_elements;
+    for (const Entry& entry : entries_)
+      if (entry.moment == &moment && entry.block == block) return {&moment, entry.factor.get()};
+    if (entries_.size() == kFactors) entries_.erase(entries_.begin());
+    entries_.push_back({&moment, block, std::make_unique<GptqFactor>(moment, block, options_.gptq)});
+    return {&moment, entries_.back().factor.get()};
+  }
+
+ private:
+  static constexpr std::size_t kFactors = 3;
+  struct Entry {
+    const SecondMoment* moment;
+    std::int64_t block;
+    std::unique_ptr<const GptqFactor> factor;
+  };
+  const QuantizeOptions& options_;
+  std::vector<Entry> entries_;
+};
+
 /// One tensor on its way from floats (or blocks) to blocks.
 class TensorJob {
  public:
-  TensorJob(const ModelFile& file, const GgufTensor& source, QuantizedTensor& target, const QuantizeOptions& options)
-      : file_(file), source_(source), target_(target), options_(options), columns_(source.view.cols()) {
+  TensorJob(const ModelFile& file, const GgufTensor& source, QuantizedTensor& target, const QuantizeOptions& options,
+            const Compensation& compensation)
+      : file_(file),
+        source_(source),
+        target_(target),
+        options_(options),
+        compensation_(compensation),
+        columns_(source.view.cols()) {
     rows_ = source.view.rows();
     rows_per_matrix_ = source.view.shape().rank() > 2 ? source.view.shape()[source.view.shape().rank() - 2] : rows_;
-    load_importance();
+    target.compensated = compensation.factor != nullptr;
+    if (!target.compensated) load_importance();
     // Pieces do not cross from one expert to the next, whose importance is another.
-    rows_per_piece_ = std::clamp<std::int64_t>(kPieceWeights / columns_, 1, rows_per_matrix_);
+    const std::int64_t least = target.compensated ? kGptqRows : 1;
+    rows_per_piece_ = std::clamp<std::int64_t>(std::max(kPieceWeights / columns_, least), 1, rows_per_matrix_);
     pieces_per_matrix_ = ceil_div(rows_per_matrix_, rows_per_piece_);
   }
 
@@ -87,17 +136,20 @@ class TensorJob {
       }
     }
     if (failure) std::rethrow_exception(failure);
-    if (options_.measure_error) target_.nmse = total_.power > 0 ? total_.error / total_.power : 0;
+    if (!options_.measure_error) return;
+    target_.nmse = total_.power > 0 ? total_.error / total_.power : 0;
+    target_.output_nmse = total_.output_power > 0 ? total_.output_error / total_.output_power : 0;
   }
 
   std::uint64_t nonfinite() const { return total_.nonfinite; }
 
  private:
   struct Sums {
-    double error = 0, power = 0;
+    double error = 0, power = 0, output_error = 0, output_power = 0;
     std::uint64_t nonfinite = 0;
     Sums& operator+=(const Sums& o) {
       error += o.error, power += o.power, nonfinite += o.nonfinite;
+      output_error += o.output_error, output_power += o.output_power;
       return *this;
     }
   };
@@ -137,8 +189,11 @@ class TensorJob {
     const float* importance = nullptr;
     if (target_.used_importance && !importance_[static_cast<std::size_t>(matrix)].empty())
       importance = importance_[static_cast<std::size_t>(matrix)].data();
-    quantize_rows(target_.to, scratch.weights.data(), scratch.blocks.data(), count, columns_, importance,
-                  options_.method);
+    if (compensation_.factor != nullptr)
+      gptq_rows(target_.to, scratch.weights.data(), scratch.blocks.data(), count, columns_, *compensation_.factor);
+    else
+      quantize_rows(target_.to, scratch.weights.data(), scratch.blocks.data(), count, columns_, importance,
+                    options_.method);
     if (options_.measure_error) measure(scratch, count);
   }
 
@@ -175,12 +230,17 @@ class TensorJob {
       scratch.sums.error += off * off;
       scratch.sums.power += want * want;
     }
+    if (compensation_.moment == nullptr) return;
+    scratch.sums.output_power = compensation_.moment->output_error(scratch.weights.data(), count);
+    for (std::size_t i = 0; i < scratch.weights.size(); ++i) scratch.decoded[i] -= scratch.weights[i];
+    scratch.sums.output_error = compensation_.moment->output_error(scratch.decoded.data(), count);
   }
 
   const ModelFile& file_;
   const GgufTensor& source_;
   QuantizedTensor& target_;
   const QuantizeOptions& options_;
+  Compensation compensation_;
   std::int64_t columns_, rows_ = 0, rows_per_matrix_ = 0, rows_per_piece_ = 0, pieces_per_matrix_ = 0;
   std::vector<std::vector<float>> importance_;  // one a matrix
   Sums total_;
@@ -277,6 +337,7 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
   set_metadata(writer, file, options.recipe, quantized);
 
   const int threads = options.threads > 0 ? options.threads : default_threads();
+  Compensations compensations(options);
   std::size_t index = 0;
   std::uint64_t done = 0, released = 0;
   writer.write(out, [&](const GgufTensorPlan&, const GgufAppend& append) {
@@ -295,7 +356,7 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
     if (target.copied()) {
       copy_tensor(file, source, options.allow_nonfinite, append, finished);
     } else {
-      TensorJob job(file, source, target, options);
+      TensorJob job(file, source, target, options, compensations.find(target));
       job.run(threads, append, finished);
       result.nonfinite += job.nonfinite();
     }

@@ -19,6 +19,10 @@ struct SearchTier {
                    std::int64_t columns);
   void (*halves_to_floats)(const std::uint16_t* from, float* to, std::int64_t n);  ///< exact
   std::uint32_t (*largest_bits)(const float* x, std::int64_t n);  ///< of |x|; 0x7F800000 and up: not finite
+  /// sums[j][lane] += coefficients[j][i] * errors[i][lane] over i in [first, last), for j < count: what GPTQ moves 16
+  /// rows by. Rows of coefficients are `stride` apart.
+  void (*compensate)(const float* coefficients, std::int64_t stride, std::int64_t count, std::int64_t first,
+                     std::int64_t last, const float* errors, float* sums);
 };
 
 /// All tiers of this build, narrowest first; the first one runs everywhere.

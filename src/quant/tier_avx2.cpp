@@ -33,6 +33,8 @@ namespace plumb::detail::quant_avx2 {
 
 #include "src/quant/tier/convert.hpp"
 
+#include "src/quant/tier/compensate.hpp"
+
 #include "src/quant/tier/types.hpp"
 }  // namespace plumb::detail::quant_avx2
 
@@ -43,7 +45,11 @@ namespace plumb::detail::quant_avx2 {
 #endif
 
 namespace plumb::detail {
-extern const SearchTier kSearch_avx2{"avx2", [] { return static_cast<bool>(__builtin_cpu_supports("avx2")); },
-                                     quant_avx2::quantize, quant_avx2::halves_to_floats, quant_avx2::largest_bits};
+extern const SearchTier kSearch_avx2{"avx2",
+                                     [] { return static_cast<bool>(__builtin_cpu_supports("avx2")); },
+                                     quant_avx2::quantize,
+                                     quant_avx2::halves_to_floats,
+                                     quant_avx2::largest_bits,
+                                     quant_avx2::compensate};
 }
 #endif

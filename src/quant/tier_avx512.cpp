@@ -33,6 +33,8 @@ namespace plumb::detail::quant_avx512 {
 
 #include "src/quant/tier/convert.hpp"
 
+#include "src/quant/tier/compensate.hpp"
+
 #include "src/quant/tier/types.hpp"
 }  // namespace plumb::detail::quant_avx512
 
@@ -49,6 +51,9 @@ extern const SearchTier kSearch_avx512{
       return static_cast<bool>(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"));
     },
-    quant_avx512::quantize, quant_avx512::halves_to_floats, quant_avx512::largest_bits};
+    quant_avx512::quantize,
+    quant_avx512::halves_to_floats,
+    quant_avx512::largest_bits,
+    quant_avx512::compensate};
 }
 #endif

@@ -28,10 +28,16 @@ namespace plumb::detail::quant_baseline {
 
 #include "src/quant/tier/convert.hpp"
 
+#include "src/quant/tier/compensate.hpp"
+
 #include "src/quant/tier/types.hpp"
 }  // namespace plumb::detail::quant_baseline
 
 namespace plumb::detail {
-extern const SearchTier kSearch_baseline{"baseline", [] { return static_cast<bool>(true); }, quant_baseline::quantize,
-                                         quant_baseline::halves_to_floats, quant_baseline::largest_bits};
+extern const SearchTier kSearch_baseline{"baseline",
+                                         [] { return static_cast<bool>(true); },
+                                         quant_baseline::quantize,
+                                         quant_baseline::halves_to_floats,
+                                         quant_baseline::largest_bits,
+                                         quant_baseline::compensate};
 }

@@ -36,11 +36,13 @@ struct CalibrationOptions {
 using InputVisitor = std::function<void(std::size_t index, const ops::Activations& rows)>;
 
 /// Runs the text through the model in windows side by side, the rest of the text as a shorter window; every row runs
-/// the head. `inputs` are product_inputs(model.weights()).
+/// the head. `inputs` are product_inputs(model.weights()), or some of them. `passed`, if given, is called after every
+/// pass by the calling thread alone.
 /// @throws Error{invalid_argument} for an empty text, {out_of_range} for a token outside the vocabulary, and as
 /// window_context().
 void observe_inputs(const Model& model, std::span<const ProductInput> inputs, std::span<const Token> text,
-                    const CalibrationOptions& options, const InputVisitor& visit);
+                    const CalibrationOptions& options, const InputVisitor& visit,
+                    const std::function<void()>& passed = {});
 
 /// The importance of every matrix that products multiply with: sums of squared inputs over all tokens of the text,
 /// chunks being windows. Sums are double until they are stored. @throws Error as observe_inputs().

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plumb/model/collect_moments.hpp"
 #include "plumb/model/evaluate.hpp"
 #include "plumb/perf/measure.hpp"
 #include "plumb/perf/tensor_error.hpp"
@@ -54,6 +55,8 @@ class Reporter {
   const Model& base() const { return base_; }
   /// Importance from the calibration text; collected at the first call.
   const ImportanceMatrix& importance();
+  /// Second moments from the calibration text, for GPTQ; collected at the first call.
+  const SecondMoments& moments();
 
   /// The card of the base itself.
   ReportCard base_card();
@@ -67,6 +70,7 @@ class Reporter {
  private:
   friend std::vector<ReportCard> report_cards(const std::filesystem::path& base, std::span<const std::string> types,
                                               std::span<const std::string> methods, ReportOptions options);
+  CalibrationOptions calibration_options() const;
   void announce(const std::string& what) const;
   void fill(ReportCard& card, const Model& model);
 
@@ -77,10 +81,11 @@ class Reporter {
   std::vector<Token> text_, calibration_;
   std::vector<InputRows> inputs_;
   std::optional<ImportanceMatrix> importance_;
+  SecondMoments moments_;
   double done_ = 0;  // of what report_cards() was asked for
 };
 
-/// Names that card_of() takes: "nearest", "search", "search+imatrix".
+/// Names that card_of() takes: "nearest", "search", "search+imatrix", "gptq".
 std::span<const std::string_view> report_methods();
 
 /// The card of the base, then one for every type and method, in this order. Names are checked before anything is run.
