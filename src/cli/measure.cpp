@@ -96,9 +96,8 @@ void run(Arguments& arguments) {
   } else {
     const ModelConfig config = preset_config(arguments.preset);
     for (const std::string& type : arguments.types.empty() ? std::vector<std::string>{"q8_0"} : arguments.types)
-      add(config.name, [&](const LoadOptions& load) {
-        return Model::random(config, weight_types_by_name(type, config), 0, load);
-      });
+      add(config.name,
+          [&](const LoadOptions& load) { return Model::random(config, weight_types_by_name(type, config), 0, load); });
   }
   print(all, arguments);
 }
