@@ -14,6 +14,7 @@
 #include "plumb/core/trace.hpp"      // where a team's time goes
 #include "plumb/core/parallel.hpp"   // workers, shares, barriers
 #include "plumb/core/printable.hpp"  // names from strangers, made safe to show
+#include "plumb/core/quantity.hpp"   // "50ms", "6GB"
 
 // Model files.
 #include "plumb/io/model_file.hpp"   // named values and named tensors, whatever the format
@@ -87,6 +88,11 @@
 #include "plumb/perf/machine.hpp"
 #include "plumb/perf/predict.hpp"
 #include "plumb/perf/bench.hpp"
+#include "plumb/perf/measure.hpp"
+#include "plumb/perf/law.hpp"        // time = overhead + bytes / bandwidth + operations / rate
+#include "plumb/perf/sweep.hpp"
+#include "plumb/perf/fit.hpp"
+#include "plumb/perf/report.hpp"
 #include "plumb/perf/tensor_error.hpp"  // what quantization did to weights and outputs
 #include "plumb/perf/report_card.hpp"   // and to a model, beside what it saves
 // clang-format on

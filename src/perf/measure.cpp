@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <string>
 
 #include "plumb/model/tensor_names.hpp"
+#include "plumb/perf/bench.hpp"
 
 namespace plumb {
 namespace {
@@ -13,6 +15,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Whether this process multiplies bfloat16 weights with bfloat16 activations.
+bool has_bf16_dots() { return active_kernels().matmul_for(DType::bf16).activations == ActivationForm::bf16; }
 
 /// Token ids spread over the vocabulary, the same in every run.
 std::vector<Token> some_tokens(int count, int vocab_size) {
@@ -25,8 +30,27 @@ std::vector<Token> some_tokens(int count, int vocab_size) {
   return tokens;
 }
 
-/// Lengths that fit the model's context.
-MeasureOptions fitted(MeasureOptions options, const ModelConfig& config) {
+Ledger joined(const std::vector<Ledger>& passes) {
+  Ledger sum;
+  for (const Ledger& pass : passes) {
+    sum.rows += pass.rows;
+    sum.ops.insert(sum.ops.end(), pass.ops.begin(), pass.ops.end());
+  }
+  return sum;
+}
+
+/// "Q4_0: all", with what has no packed kernels named.
+std::string describe_kernels(const Model& model) {
+  const std::vector<TensorClass> classes = tensor_classes(model);
+  std::string text = describe_types(classes);
+  for (const TensorClass& c : classes)
+    if (!c.fast) text += "; no packed kernels: " + c.role + " " + std::string(dtype_name(c.type));
+  return text;
+}
+
+}  // namespace
+
+MeasureOptions fitted_options(MeasureOptions options, const ModelConfig& config) {
   const auto at_least = [](const char* name, int value, int low) {
     if (value < low)
       throw Error(ErrorCode::invalid_argument,
@@ -48,59 +72,23 @@ MeasureOptions fitted(MeasureOptions options, const ModelConfig& config) {
   return options;
 }
 
-/// Runs and times passes of one session.
-class Runner {
- public:
-  Runner(const Model& model, const MeasureOptions& options)
-      : session_(model, options.session),
-        options_(options),
-        text_(some_tokens(session_.context(), model.config().vocab_size)) {
-    announce("filling the cache", 0);
-    if (options_.depth > 0) session_.prefill(part(0, options_.depth));
-    session_.decode(text_[0]);  // touches all weights and scratch
+TimedPasses timed_passes(const ModelConfig& config, const WeightTypes& weights, const MeasureOptions& options,
+                         bool exact) {
+  TimedPasses passes;
+  PassOptions pass{.weights = weights, .kv = options.session.kv, .exact = exact, .bf16_dot = has_bf16_dots()};
+  for (int done = 0; done < options.prompt; done += options.session.batch) {
+    pass.position = options.depth + done;
+    pass.tokens = std::min(options.session.batch, options.prompt - done);
+    pass.logits = done + options.session.batch < options.prompt ? 0 : -1;  // only the last pass has logits
+    passes.prefill.push_back(pass_work(config, pass));
   }
-
-  void run(Measurement& m) {
-    const Clock::time_point start = Clock::now();
-    for (int i = 0; i < options_.repetitions; ++i) {
-      if (i > 0 && seconds_since(start) > options_.max_seconds) break;
-      const double done = static_cast<double>(i) / options_.repetitions;
-      if (options_.prompt > 0) {
-        announce("prefill", done);
-        time(m.prefill, [&] { session_.prefill(part(options_.depth, options_.prompt)); });
-      }
-      if (options_.tokens > 0) {
-        announce("decode", done + 0.5 / options_.repetitions);
-        time(m.decode, [&] {
-          for (const Token token : part(options_.depth, options_.tokens)) session_.decode(token);
-        });
-      }
-    }
-  }
-
-  Session& session() { return session_; }
-
- private:
-  std::span<const Token> part(int first, int count) const {
-    return std::span(text_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
-  }
-  template <class Action>
-  void time(PassTiming& timing, const Action& action) {
-    session_.truncate(0, options_.depth);
-    const Clock::time_point start = Clock::now();
-    action();
-    timing.seconds.push_back(seconds_since(start));
-  }
-  void announce(std::string_view what, double done) const {
-    if (options_.progress) options_.progress(what, done);
-  }
-
-  Session session_;
-  const MeasureOptions& options_;
-  std::vector<Token> text_;
-};
-
-}  // namespace
+  pass.tokens = 1;
+  pass.logits = -1;
+  pass.sequences = options.session.sequences;
+  for (pass.position = options.depth; pass.position < options.depth + options.tokens; ++pass.position)
+    passes.decode.push_back(pass_work(config, pass));
+  return passes;
+}
 
 WeightTypes weight_types(const Model& model) {
   std::map<std::string, DType> types;
@@ -121,12 +109,15 @@ WeightTypes weight_types(const Model& model) {
   return result;
 }
 
-double PassTiming::median() const {
+double PassTiming::quantile(double share) const {
+  if (seconds.empty()) return 0;
   std::vector<double> sorted = seconds;
   std::sort(sorted.begin(), sorted.end());
-  const std::size_t n = sorted.size();
-  return n == 0 ? 0 : (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+  const double at = share * static_cast<double>(sorted.size() - 1), low = std::floor(at);
+  const auto i = static_cast<std::size_t>(low);
+  return i + 1 < sorted.size() ? sorted[i] + (at - low) * (sorted[i + 1] - sorted[i]) : sorted.back();
 }
+double PassTiming::median() const { return quantile(0.5); }
 double PassTiming::fastest() const { return seconds.empty() ? 0 : *std::min_element(seconds.begin(), seconds.end()); }
 double PassTiming::slowest() const { return seconds.empty() ? 0 : *std::max_element(seconds.begin(), seconds.end()); }
 
@@ -135,52 +126,116 @@ double PassTiming::gigabytes_per_second() const {
   return (bytes.weights() + bytes.kv_read + bytes.kv_write) / median() * 1e-9;
 }
 
-Measurement measure(const Model& model, const MeasureOptions& options) {
-  const MeasureOptions fit = fitted(options, model.config());
-  Measurement m;
+Measuring::Measuring(Model model, const MeasureOptions& options)
+    : options_(fitted_options(options, model.config())),
+      session_(model, options_.session),
+      text_(some_tokens(session_.context(), model.config().vocab_size)) {
+  Measurement& m = result_;
   m.config = model.config();
   m.name = m.config.name.empty() ? model.source() : m.config.name;
   m.weights = weight_types(model);
   m.parameters = count_parameters(m.config);
-  m.kv = fit.session.kv;
+  m.kv = options_.session.kv;
   m.kv_bytes_per_token = kv_bytes_per_position(m.config, m.kv) * m.config.n_layers;
   m.weight_bytes = memory_use(m.config, m.weights, m.kv, 1).weights;
-  m.depth = fit.depth;
+  m.depth = options_.depth;
+  m.threads = session_.threads();
+  m.sequences = session_.sequences();
   m.tier = model.transformer().kernels->name;
-  m.prefill.tokens = fit.prompt;
-  m.decode.tokens = fit.tokens;
+  m.kernels = describe_kernels(model);
+  m.system = read_system_info();
 
-  Runner runner(model, fit);
-  m.threads = runner.session().threads();
-  runner.run(m);
-
-  PassOptions pass{
-      .weights = m.weights,
-      .kv = m.kv,
-      .position = fit.depth,
-      .exact = model.transformer().exact,
-      .bf16_dot = model.transformer().kernels->matmul_for(DType::bf16).activations == ActivationForm::bf16};
-  const int batch = runner.session().batch();
-  for (int done = 0; done < fit.prompt;
-       done += batch) {  // a long prompt takes several passes; only the last has logits
-    pass.position = fit.depth + done;
-    pass.tokens = std::min(batch, fit.prompt - done);
-    pass.logits = done + batch < fit.prompt ? 0 : -1;
-    const Ledger ledger = pass_work(m.config, pass);
-    m.prefill.work.ops.insert(m.prefill.work.ops.end(), ledger.ops.begin(), ledger.ops.end());
-  }
-  pass.tokens = 1;
-  pass.logits = -1;
-  for (int i = 0; i < fit.tokens; ++i) {
-    pass.position = fit.depth + i;
-    const Ledger ledger = pass_work(m.config, pass);
-    m.decode.work.ops.insert(m.decode.work.ops.end(), ledger.ops.begin(), ledger.ops.end());
-  }
-  pass.position = fit.depth + fit.tokens / 2;
-  const Ledger token = pass_work(m.config, pass);
+  const bool exact = model.transformer().exact;
+  const TimedPasses passes = timed_passes(m.config, m.weights, options_, exact);
+  m.prefill = {options_.prompt, static_cast<int>(passes.prefill.size()), {}, joined(passes.prefill)};
+  m.decode = {options_.tokens * m.sequences, options_.tokens, {}, joined(passes.decode)};
+  const Ledger token = pass_work(m.config, {.weights = m.weights,
+                                            .kv = m.kv,
+                                            .position = options_.depth + options_.tokens / 2,
+                                            .exact = exact,
+                                            .bf16_dot = has_bf16_dots()});
   m.token_operations = token.operations();
   m.token_bytes = token.bytes();
-  return m;
+
+  announce("filling the cache", 0);
+  if (options_.depth > 0) session_.prefill(std::span(text_).first(static_cast<std::size_t>(options_.depth)));
+  for (int s = 1; s < m.sequences; ++s) session_.copy(0, s, options_.depth);
+  decode_all(options_.depth, 1);  // touches all weights and scratch
+}
+
+void Measuring::read_prompt() {
+  session_.prefill(
+      std::span(text_).subspan(static_cast<std::size_t>(options_.depth), static_cast<std::size_t>(options_.prompt)));
+}
+
+void Measuring::generate() { decode_all(options_.depth, options_.tokens); }
+
+void Measuring::rewind() {
+  for (int s = 0; s < session_.sequences(); ++s) session_.truncate(s, options_.depth);
+}
+
+void Measuring::repeat(double done, double next) {
+  const auto time = [&](PassTiming& timing, void (Measuring::*run)()) {
+    rewind();
+    const Clock::time_point start = Clock::now();
+    (this->*run)();
+    timing.seconds.push_back(seconds_since(start));
+  };
+  if (options_.prompt > 0) {
+    announce("prefill", done);
+    time(result_.prefill, &Measuring::read_prompt);
+  }
+  if (options_.tokens > 0) {
+    announce("decode", (done + next) / 2);
+    time(result_.decode, &Measuring::generate);
+  }
+}
+
+void Measuring::trace(int runs) {
+  const auto traced = [&](PassTiming& timing, void (Measuring::*run)()) {
+    Trace trace;
+    session_.set_trace(&trace);
+    rewind();
+    (this->*run)();
+    session_.set_trace(nullptr);
+    if (timing.trace && timing.trace->seconds <= trace.seconds()) return;
+    TracedRun& result = timing.trace.emplace();
+    result.seconds = result.meeting = trace.seconds();
+    for (const Op op : kAllOps) {
+      const double busy = trace.busy(static_cast<int>(op));
+      result.busy[static_cast<std::size_t>(op)] = busy;
+      result.meeting -= busy;
+    }
+  };
+  for (int i = 0; i < runs; ++i) {
+    if (options_.prompt > 0) traced(result_.prefill, &Measuring::read_prompt);
+    if (options_.tokens > 0) traced(result_.decode, &Measuring::generate);
+  }
+}
+
+/// Steps of all sequences side by side, from position `first`.
+void Measuring::decode_all(int first, int count) {
+  for (int position = first; position < first + count; ++position) {
+    rows_.clear();
+    for (int s = 0; s < session_.sequences(); ++s)
+      rows_.push_back({text_[static_cast<std::size_t>(position)], position, s, true});
+    session_.forward(rows_);
+  }
+}
+
+void Measuring::announce(std::string_view what, double done) const {
+  if (options_.progress) options_.progress(what, done);
+}
+
+Measurement measure(const Model& model, const MeasureOptions& options) {
+  Measuring measuring(model, options);
+  const Clock::time_point start = Clock::now();
+  const int repetitions = options.repetitions;
+  for (int i = 0; i < repetitions; ++i) {
+    if (i > 0 && seconds_since(start) > options.max_seconds) break;
+    measuring.repeat(static_cast<double>(i) / repetitions, (i + 1.0) / repetitions);
+  }
+  return measuring.result();
 }
 
 }  // namespace plumb

@@ -1,0 +1,21 @@
+#pragma once
+/// @file
+/// Quantities as people type them: "50ms", "6GB", "1.5GiB".
+
+#include <string_view>
+
+namespace plumb {
+
+/// Seconds. Units: ns, us, ms, s, min, h; a bare number is seconds. Spaces between number and unit are fine, case does
+/// not matter. `name` names the option in messages. @throws Error{invalid_argument} for anything else, and for numbers
+/// that are not finite and above zero.
+double parse_seconds(std::string_view text, std::string_view name);
+
+/// Bytes. Units: B, kB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB (powers of 1024), and K, M, G, T for the
+/// latter, as in other commands; a bare number is bytes. @throws as parse_seconds.
+double parse_bytes(std::string_view text, std::string_view name);
+
+/// A count: 1000, 1k, 1.5M, 7B, 1T (powers of 1000). @throws as parse_seconds.
+double parse_count(std::string_view text, std::string_view name);
+
+}  // namespace plumb

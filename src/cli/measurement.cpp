@@ -1,0 +1,122 @@
+#include "measurement.hpp"
+
+#include <fmt/format.h>
+
+#include "options.hpp"
+#include "plumb/core/printable.hpp"
+#include "units.hpp"
+
+namespace plumb::cli {
+namespace {
+
+std::string type_text(const WeightTypes& types) {
+  return std::string(dtype_name(types.matrices())) + (types.uniform() ? "" : " mixed");
+}
+
+Json timing_json(const PassTiming& t) {
+  if (t.tokens == 0) return nullptr;
+  const Traffic bytes = t.work.bytes();
+  return {{"tokens", t.tokens},
+          {"seconds", t.seconds},
+          {"median_seconds", t.median()},
+          {"tokens_per_second", t.tokens_per_second()},
+          {"operations", t.work.operations().total()},
+          {"weight_bytes", bytes.weights()},
+          {"kv_bytes", bytes.kv_read + bytes.kv_write},
+          {"gigabytes_per_second", t.gigabytes_per_second()},
+          {"gigaops_per_second", t.gigaops_per_second()}};
+}
+
+}  // namespace
+
+Table config_table(const Measurement& m) {
+  const ModelConfig& c = m.config;
+  Table table({{"configuration", Table::Align::left}, {"", Table::Align::right}});
+  const auto row = [&](const char* name, const std::string& value) { table.add({name, value}); };
+  row("model", printable(m.name));
+  row("architecture", c.architecture);
+  row("layers", std::to_string(c.n_layers));
+  row("width", std::to_string(c.width));
+  row("heads / KV heads x size", fmt::format("{} / {} x {}", c.n_heads, c.n_kv_heads, c.head_dim));
+  row("feed-forward width", std::to_string(c.ffn_dim));
+  row("vocabulary", fmt::format("{}{}", c.vocab_size, c.tied_head ? " (tied head)" : ""));
+  row("context", std::to_string(c.context));
+  row("kernels, threads, KV", fmt::format("{}, {}, {}", m.tier, m.threads, kv_name(m.kv)));
+  row("weights", m.kernels);
+  row("pages, huge pages, governor", fmt::format("{}, {}, {}", binary_size(m.system.page_bytes), m.system.huge_pages,
+                                                 m.system.governor.empty() ? "not shown" : m.system.governor));
+  return table;
+}
+
+Table speed_table(const std::vector<Measurement>& all) {
+  using A = Table::Align;
+  Table table({{"model", A::left},
+               {"params", A::right},
+               {"type", A::left},
+               {"weights MB", A::right},
+               {"MB/token", A::right},
+               {"MOP/token", A::right},
+               {"KV kB/token", A::right},
+               {"prefill", A::left},
+               {"tokens/s", A::right},
+               {"GOP/s", A::right},
+               {"decode", A::left},
+               {"tokens/s ", A::right},
+               {"GB/s", A::right},
+               {"GOP/s ", A::right},
+               {"spread", A::right}});
+  for (const Measurement& m : all) {
+    const auto number = [](bool measured, double value) { return measured ? fmt::format("{:.4g}", value) : "-"; };
+    const bool prefill = m.prefill.tokens > 0, decode = m.decode.tokens > 0;
+    const double bytes = m.token_bytes.weights() + m.token_bytes.kv_read + m.token_bytes.kv_write;
+    const std::string depth = m.depth > 0 ? fmt::format(" @ {}", m.depth) : "";
+    table.add({printable(m.name), count_text(static_cast<double>(m.parameters.total())), type_text(m.weights),
+               fmt::format("{:.4g}", m.weight_bytes * 1e-6), fmt::format("{:.4g}", bytes * 1e-6),
+               fmt::format("{:.4g}", m.token_operations.total() * 1e-6),
+               fmt::format("{:.4g}", m.kv_bytes_per_token * 1e-3),
+               prefill ? fmt::format("{}{}", m.prefill.tokens, depth) : "-",
+               number(prefill, m.prefill.tokens_per_second()), number(prefill, m.prefill.gigaops_per_second()),
+               decode ? fmt::format("{}{}", m.decode.tokens, depth) : "-", number(decode, m.decode.tokens_per_second()),
+               number(decode, m.decode.gigabytes_per_second()), number(decode, m.decode.gigaops_per_second()),
+               decode ? fmt::format("{:.1f}%", 100 * m.decode.spread()) : "-"});
+  }
+  return table;
+}
+
+Json to_json(const Measurement& m) {
+  const ModelConfig& c = m.config;
+  return {{"name", printable(m.name)},
+          {"config",
+           {{"architecture", c.architecture},
+            {"n_layers", c.n_layers},
+            {"width", c.width},
+            {"n_heads", c.n_heads},
+            {"n_kv_heads", c.n_kv_heads},
+            {"head_dim", c.head_dim},
+            {"ffn_dim", c.ffn_dim},
+            {"vocab_size", c.vocab_size},
+            {"context", c.context},
+            {"tied_head", c.tied_head}}},
+          {"parameters", m.parameters.total()},
+          {"active_parameters", m.parameters.active()},
+          {"weight_type", type_text(m.weights)},
+          {"weight_bytes", m.weight_bytes},
+          {"bytes_per_token", m.token_bytes.weights() + m.token_bytes.kv_read + m.token_bytes.kv_write},
+          {"weight_bytes_per_token", m.token_bytes.weights()},
+          {"operations_per_token", m.token_operations.total()},
+          {"kv_bytes_per_token", m.kv_bytes_per_token},
+          {"kv_type", kv_name(m.kv)},
+          {"depth", m.depth},
+          {"threads", m.threads},
+          {"sequences", m.sequences},
+          {"tier", m.tier},
+          {"kernels", m.kernels},
+          {"page_bytes", m.system.page_bytes},
+          {"huge_pages", m.system.huge_pages},
+          {"governor", m.system.governor.empty() ? Json() : Json(m.system.governor)},
+          {"load_average", m.system.load_average},
+          {"prefill", timing_json(m.prefill)},
+          {"decode", timing_json(m.decode)}};
+}
+
+}  // namespace plumb::cli

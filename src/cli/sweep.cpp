@@ -1,0 +1,199 @@
+#include "sweep.hpp"
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "measurement.hpp"
+#include "options.hpp"
+#include "plumb/core/error.hpp"
+#include "plumb/core/quantity.hpp"
+#include "plumb/model/presets.hpp"
+#include "plumb/perf/report.hpp"
+#include "units.hpp"
+
+namespace plumb::cli {
+namespace {
+
+using Align = Table::Align;
+
+std::string ratio(double predicted, double measured) {
+  return predicted > 0 && measured > 0 ? fmt::format("{:.2f}", predicted / measured) : "-";
+}
+std::string time_or_dash(double seconds) { return seconds > 0 ? time_text(seconds) : "-"; }
+
+/// Predicted beside measured; the only table when nothing was measured.
+Table prediction_table(const Sweep& sweep) {
+  Table table({{"point", Align::left},
+               {"params", Align::right},
+               {"type", Align::left},
+               {"token measured", Align::right},
+               {"predicted", Align::right},
+               {"ratio", Align::right},
+               {"waits for", Align::left},
+               {"prompt measured", Align::right},
+               {"predicted ", Align::right},
+               {"ratio ", Align::right},
+               {"waits for ", Align::left}});
+  for (const SweepPoint& p : sweep.points) {
+    const auto ceiling = [](const std::optional<Prediction>& prediction) {
+      return prediction ? std::string(ceiling_name(prediction->ceiling())) : "-";
+    };
+    table.add({p.setting.label, count_text(p.parameters), p.setting.type, time_or_dash(p.decode_seconds()),
+               time_or_dash(p.decode_predicted()), ratio(p.decode_predicted(), p.decode_seconds()), ceiling(p.decode),
+               time_or_dash(p.prefill_seconds()), time_or_dash(p.prefill_predicted()),
+               ratio(p.prefill_predicted(), p.prefill_seconds()), ceiling(p.prefill)});
+  }
+  return table;
+}
+
+Json term_json(const LawCoefficient& c) {
+  constexpr const char* kStates[] = {"fitted", "zero", "not_separable"};
+  const bool fitted = c.state == TermState::fitted;
+  return {{"state", kStates[static_cast<int>(c.state)]},
+          {"value", c.state == TermState::not_separable ? Json() : Json(c.value)},
+          {"low", fitted ? Json(c.low) : Json()},
+          {"high", fitted ? Json(c.high) : Json()}};
+}
+
+Json law_json(const SeriesLaw& law) {
+  return {{"series", law.series},
+          {"pass", law.prefill ? "prefill" : "decode"},
+          {"points", law.points},
+          {"seconds_overhead", term_json(law.law.term(LawTerm::overhead))},
+          {"seconds_per_byte", term_json(law.law.term(LawTerm::bytes))},
+          {"seconds_per_operation", term_json(law.law.term(LawTerm::operations))},
+          {"degrees_of_freedom", law.law.degrees_of_freedom},
+          {"relative_error", law.law.relative_error},
+          {"law_seconds", law.law.seconds},
+          {"residuals", law.law.residuals}};
+}
+
+Json point_json(const SweepPoint& p) {
+  const auto predicted = [](const std::optional<Prediction>& prediction, double passes) -> Json {
+    if (!prediction) return nullptr;
+    return {{"seconds", prediction->seconds() / passes}, {"waits_for", ceiling_name(prediction->ceiling())}};
+  };
+  return {{"value", p.setting.value},
+          {"label", p.setting.label},
+          {"type", p.setting.type},
+          {"parameters", p.parameters},
+          {"measured", p.measured ? to_json(*p.measured) : Json()},
+          {"predicted_decode_step", predicted(p.decode, p.decode_passes())},
+          {"predicted_prefill", predicted(p.prefill, 1)}};
+}
+
+Json sweep_json(const Sweep& sweep) {
+  Json points = Json::array(), laws = Json::array(), slow = Json::array();
+  for (const SweepPoint& point : sweep.points) points.push_back(point_json(point));
+  for (const SeriesLaw& law : sweep.laws) laws.push_back(law_json(law));
+  for (const SlowBits& bits : sweep.slow_bits)
+    slow.push_back({{"fewer", bits.fewer},
+                    {"more", bits.more},
+                    {"pass", bits.prefill ? "prefill" : "decode"},
+                    {"ratio", bits.ratio},
+                    {"explained_by_profile", bits.explained},
+                    {"why", bits.why}});
+  return {{"sweep", dimension_name(sweep.dimension)},
+          {"note", why_not_measured(sweep.dimension)},
+          {"cpu", sweep.system.cpu},
+          {"tier", sweep.tier},
+          {"seconds", sweep.seconds},
+          {"points", points},
+          {"laws", laws},
+          {"fewer_bits_slower", slow}};
+}
+
+std::vector<Measurement> measurements(const Sweep& sweep) {
+  std::vector<Measurement> all;
+  for (const SweepPoint& point : sweep.points)
+    if (point.measured) all.push_back(*point.measured);
+  return all;
+}
+
+void print_text(const Sweep& sweep) {
+  const std::string_view note = why_not_measured(sweep.dimension);
+  if (!note.empty()) fmt::print("{}\n\n", note);
+  if (note.empty()) fmt::print("{}\n", speed_table(measurements(sweep)).text());
+  fmt::print("{}", prediction_table(sweep).text());
+  if (!sweep.laws.empty()) fmt::print("\nfitted laws, 95% intervals in brackets:\n");
+  for (const SeriesLaw& law : sweep.laws) fmt::print("  {}\n", describe_law(sweep, law));
+  for (const SlowBits& bits : sweep.slow_bits) {
+    if (&bits == sweep.slow_bits.data()) fmt::print("\nfewer bits are not always faster:\n");
+    fmt::print("  {}\n", describe_slow_bits(sweep, bits));
+    if (&bits - sweep.slow_bits.data() == 2) break;  // the report and the JSON have all
+  }
+  fmt::print("\n{}, {}, page {}, huge pages {}, governor {}; {:.0f} s\n", sweep.system.cpu, sweep.tier,
+             binary_size(sweep.system.page_bytes), sweep.system.huge_pages,
+             sweep.system.governor.empty() ? "not shown" : sweep.system.governor, sweep.seconds);
+}
+
+void print(const Sweep& sweep, Format format) {
+  const bool ran = why_not_measured(sweep.dimension).empty();
+  switch (format) {
+    case Format::json: fmt::print("{}\n", sweep_json(sweep).dump(2)); return;
+    case Format::csv:
+      fmt::print("{}", (ran ? speed_table(measurements(sweep)) : prediction_table(sweep)).csv());
+      return;
+    case Format::md:
+      if (ran) fmt::print("{}\n", speed_table(measurements(sweep)).markdown());
+      fmt::print("{}", prediction_table(sweep).markdown());
+      return;
+    case Format::text: print_text(sweep);
+  }
+}
+
+/// A model that stays in most caches, in every type: where unpacking shows.
+SweepOptions all_types_of_a_small_model(SweepOptions options) {
+  options.dimension = Dimension::type;
+  options.from.reset();
+  options.to.reset();
+  options.types.clear();
+  options.base = measurement_family()[2];
+  return options;
+}
+
+}  // namespace
+
+void add_sweep_options(CLI::App& command, SweepArguments& arguments) {
+  std::string names;
+  for (const Dimension dimension : kDimensions)
+    names += (names.empty() ? "" : "|") + std::string(dimension_name(dimension));
+  command.add_option("--sweep", arguments.dimension,
+                     "Vary one dimension, random weights, the rest as in --preset: " + names);
+  command.add_option("--from", arguments.from, "First value of the sweep, such as 256 or 1k");
+  command.add_option("--to", arguments.to, "Last value of the sweep");
+  command.add_option("--steps", arguments.steps, "Values of the sweep (default 6)")->check(CLI::Range(1, 1000));
+  command.add_option("--report", arguments.report, "Write report.html into this folder")->type_name("DIR");
+  command.add_option("--machine", arguments.machine,
+                     "Profile to predict for (default: this machine's; none: no prediction)");
+}
+
+void run_sweep_command(const SweepArguments& arguments, SweepOptions options, Progress& progress, Format format) {
+  options.dimension = arguments.dimension.empty() ? Dimension::size : dimension_from_name(arguments.dimension);
+  if (!arguments.from.empty()) options.from = parse_count(arguments.from, "--from");
+  if (!arguments.to.empty()) options.to = parse_count(arguments.to, "--to");
+  if (arguments.steps > 0) options.steps = arguments.steps;
+  plan_sweep(options);  // a mistake is told before the machine is measured
+  if (arguments.machine.empty())
+    options.machine = load_or_measure_machine({.threads = {}, .progress = progress.callback()});
+  else if (arguments.machine != "none")
+    options.machine = load_machine(arguments.machine);
+  if (!options.machine && !why_not_measured(options.dimension).empty())
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("a sweep over {} is {}: it needs a machine to predict for",
+                            dimension_name(options.dimension), why_not_measured(options.dimension)));
+  const Sweep sweep = run_sweep(options);
+  print(sweep, format);
+  if (arguments.report.empty()) return;
+  std::optional<Sweep> types;
+  if (options.dimension == Dimension::size) types = run_sweep(all_types_of_a_small_model(options));
+  const ReportResult report =
+      write_report(arguments.report, {sweep, options.machine, std::time(nullptr), types ? &*types : nullptr});
+  fmt::print(stderr, "{}\n{}", report.path.native(), report.warning.empty() ? "" : report.warning + "\n");
+}
+
+}  // namespace plumb::cli

@@ -1,0 +1,232 @@
+// Sweeps: what is varied and what holds, what is refused, and that running one measures, predicts and fits.
+
+#include "plumb/perf/sweep.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "plumb/core/error.hpp"
+#include "plumb/model/presets.hpp"
+#include "plumb/perf/report.hpp"
+#include "tests/support/round_machine.hpp"
+
+namespace plumb {
+namespace {
+
+SweepOptions tiny(Dimension dimension) {
+  SweepOptions options;
+  options.dimension = dimension;
+  options.base = presets::stories_260k();
+  options.measure.prompt = 4;
+  options.measure.tokens = 2;
+  options.measure.repetitions = 2;
+  options.measure.session.threads = 1;
+  options.machine = test::round_machine();
+  return options;
+}
+
+TEST(Sweep, VariesOneDimensionAndHoldsTheRest) {
+  const ModelConfig base = presets::llama_3_2_1b();
+  for (const Dimension dimension : kDimensions) {
+    SweepOptions options = tiny(dimension);
+    if (dimension != Dimension::size) options.base = base;
+    const std::vector<SweepCase> cases = plan_sweep(options);
+    ASSERT_FALSE(cases.empty()) << dimension_name(dimension);
+    if (dimension == Dimension::size) continue;
+    std::set<double> values;
+    for (const SweepCase& c : cases) {
+      values.insert(c.value);
+      EXPECT_EQ(c.config.head_dim, base.head_dim);
+      if (dimension != Dimension::width) {
+        EXPECT_EQ(c.config.width, base.width);
+      }
+      if (dimension == Dimension::width) {
+        EXPECT_EQ(c.config.group_size(), base.group_size());
+      }
+      if (dimension != Dimension::depth) {
+        EXPECT_EQ(c.config.n_layers, base.n_layers);
+      }
+      if (dimension != Dimension::vocab) {
+        EXPECT_EQ(c.config.vocab_size, base.vocab_size);
+      }
+      if (dimension == Dimension::gqa) {
+        EXPECT_EQ(c.config.group_size(), c.value);
+      }
+      if (dimension == Dimension::context) {
+        EXPECT_EQ(c.measure.depth, c.value);
+      }
+      if (dimension == Dimension::batch) {
+        EXPECT_EQ(c.measure.session.sequences, c.value);
+      }
+    }
+    if (dimension != Dimension::threads) {
+      EXPECT_GE(values.size(), 4u) << dimension_name(dimension);
+    }
+  }
+}
+
+TEST(Sweep, TheFamilyGoesFrom1MTo1BInThreeTypes) {
+  const std::vector<SweepCase> cases = plan_sweep({});
+  EXPECT_EQ(cases.size(), 3 * measurement_family().size());
+  EXPECT_LT(cases.front().value, 2e6);
+  EXPECT_GT(cases.back().value, 0.9e9);
+  EXPECT_EQ(cases[0].type, "F16");
+  EXPECT_EQ(cases[1].type, "Q8_0");
+  EXPECT_EQ(cases[2].type, "Q4_0");
+}
+
+TEST(Sweep, EndsOfTheRangeAreIncluded) {
+  SweepOptions options = tiny(Dimension::depth);
+  options.from = 3;
+  options.to = 40;
+  options.steps = 4;
+  const std::vector<SweepCase> cases = plan_sweep(options);
+  ASSERT_EQ(cases.size(), 4u);
+  EXPECT_EQ(cases.front().value, 3);
+  EXPECT_EQ(cases.back().value, 40);
+}
+
+TEST(Sweep, RefusesWhatMakesNoSenseInOneSentence) {
+  const auto refused = [](Dimension dimension, double from, double to, ErrorCode code) {
+    SweepOptions options = tiny(dimension);
+    if (from != 0) options.from = from;
+    options.to = to;
+    try {
+      plan_sweep(options);
+      ADD_FAILURE() << dimension_name(dimension) << ' ' << from << ' ' << to;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), code) << e.what();
+      const std::string what = e.what();
+      EXPECT_NE(what.find(dimension_name(dimension)), std::string::npos) << what;
+      EXPECT_EQ(what.find('\n'), std::string::npos) << what;
+    }
+  };
+  refused(Dimension::width, 0, 0, ErrorCode::invalid_argument);
+  refused(Dimension::width, 16, 17, ErrorCode::invalid_argument);  // does not divide into heads
+  refused(Dimension::width, 64, 32, ErrorCode::invalid_argument);
+  refused(Dimension::depth, -4, 4, ErrorCode::invalid_argument);
+  refused(Dimension::depth, 1.5, 4, ErrorCode::invalid_argument);
+  refused(Dimension::vocab, 0, 1e30, ErrorCode::invalid_argument);
+  refused(Dimension::batch, 0, 1e6, ErrorCode::invalid_argument);
+  refused(Dimension::threads, 0, 1e9, ErrorCode::invalid_argument);
+  refused(Dimension::width, 1 << 20, 1 << 20, ErrorCode::bad_value);  // more heads than a model may have
+  refused(Dimension::width, 1 << 17, 1 << 17, ErrorCode::out_of_memory);
+  EXPECT_THROW(dimension_from_name("hight"), Error);
+}
+
+TEST(Sweep, MeasuresPredictsAndFits) {
+  SweepOptions options = tiny(Dimension::depth);
+  options.to = 8;
+  options.memory = 1;  // one model at a time
+  const Sweep sweep = run_sweep(options);
+  ASSERT_GE(sweep.points.size(), 4u);
+  for (const SweepPoint& point : sweep.points) {
+    ASSERT_TRUE(point.measured);
+    EXPECT_GE(point.measured->decode.seconds.size(), 2u);
+    EXPECT_GT(point.decode_seconds(), 0);
+    EXPECT_GT(point.decode_predicted(), 0);
+    const TracedRun& trace = point.measured->decode.trace.value();
+    double sum = trace.meeting;
+    for (const double busy : trace.busy) sum += busy;
+    EXPECT_NEAR(sum / trace.seconds, 1, 1e-9);
+    EXPECT_GT(trace.busy[static_cast<std::size_t>(Op::down)], 0);
+    EXPECT_EQ(point.measured->config.n_layers, point.setting.value);
+    Operations counted;
+    for (const Ledger& pass : point.passes.decode) counted += pass.operations();
+    EXPECT_EQ(counted, point.measured->decode.work.operations()) << "what is predicted is what was timed";
+  }
+  EXPECT_EQ(sweep.laws.size(), 2u);
+  for (const SeriesLaw& law : sweep.laws) EXPECT_FALSE(describe_law(sweep, law).empty());
+}
+
+TEST(Sweep, SequencesSideBySideMakeOnePassEach) {
+  SweepOptions options = tiny(Dimension::batch);
+  options.to = 4;
+  const Sweep sweep = run_sweep(options);
+  const Measurement& last = *sweep.points.back().measured;
+  EXPECT_EQ(last.sequences, 4);
+  EXPECT_EQ(last.decode.tokens, 8);
+  EXPECT_EQ(last.decode.passes, 2);
+}
+
+TEST(Sweep, ExpertsArePredictedAndSaidToBe) {
+  const Sweep sweep = run_sweep(tiny(Dimension::experts));
+  EXPECT_FALSE(why_not_measured(Dimension::experts).empty());
+  for (const SweepPoint& point : sweep.points) {
+    EXPECT_FALSE(point.measured);
+    EXPECT_GT(point.decode_predicted(), 0);
+  }
+  // Experts that are not used cost memory, not time: parameters grow 32 times as fast.
+  EXPECT_GT(sweep.points.back().parameters, 10 * sweep.points.front().parameters);
+  EXPECT_LT(sweep.points.back().decode_predicted(), 2 * sweep.points.front().decode_predicted());
+}
+
+/// Points with made-up times.
+std::vector<SweepPoint> timed(const std::vector<std::pair<DType, std::vector<double>>>& types) {
+  std::vector<SweepPoint> points;
+  for (const auto& [type, seconds] : types) {
+    SweepPoint p;
+    p.setting.label = "one";
+    p.setting.type = dtype_name(type);
+    p.measured = Measurement{};
+    p.measured->weights = type;
+    p.measured->decode.passes = 1;
+    p.measured->decode.seconds = seconds;
+    p.measured->decode.work = pass_work(presets::stories_260k(), {.weights = type});
+    points.push_back(std::move(p));
+  }
+  return points;
+}
+
+TEST(SlowBits, AreFoundBeyondTheScatter) {
+  const auto found = find_slow_bits(timed({{DType::q4_0, {1.00, 1.01, 1, 1.01}},
+                                           {DType::q2_k, {1.5, 1.6, 1.5, 1.6}},
+                                           {DType::q8_0, {0.99, 1.4, 0.99, 1}}}),
+                                    std::nullopt);
+  ASSERT_EQ(found.size(), 2u) << "Q2_K against both; Q4_0 against Q8_0 is not slower";
+  EXPECT_EQ(found[0].fewer, 1u);
+  EXPECT_EQ(found[0].more, 2u);
+  EXPECT_NEAR(found[0].ratio, 1.55 / 0.995, 1e-9);
+  EXPECT_NE(found[0].why.find("Q2_K moves"), std::string::npos) << found[0].why;
+  EXPECT_TRUE(
+      find_slow_bits(timed({{DType::q4_0, {1, 1.2, 1, 1.2}}, {DType::q8_0, {1.1, 1.1, 1.1, 1.1}}}), std::nullopt)
+          .empty());
+}
+
+TEST(Report, IsOnePageThatNamesWhatItShowsAndEscapesNames) {
+  SweepOptions options = tiny(Dimension::type);
+  options.types = {"f16", "q8_0", "q4_0"};
+  options.base->name = "<script>alert('x')</script>";
+  const Sweep sweep = run_sweep(options);
+  const auto [html, svg, warning] = report_page({sweep, options.machine, 0});
+  EXPECT_EQ(html.find("<script"), std::string::npos);
+  EXPECT_NE(html.find("&lt;script"), std::string::npos);
+  for (const char* part : {"<!DOCTYPE html>", "viewport", "Fewer bits", "Q4_0", "1970-01-01", "</html>"})
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+  for (const char* outside : {"http-equiv", "src=", "<link", "@import"})
+    EXPECT_EQ(html.find(outside), std::string::npos) << outside;
+  if (warning.empty()) {
+    EXPECT_NE(html.find("<svg"), std::string::npos);
+    EXPECT_EQ(svg.rfind("<svg", 0), 0u);
+  } else {
+    EXPECT_NE(html.find("No pictures: "), std::string::npos) << warning;
+  }
+}
+
+TEST(Report, WithoutGnuplotHasItsTablesAndSaysSo) {
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", "/nonexistent", 1);
+  const Sweep sweep = run_sweep(tiny(Dimension::batch));
+  const std::optional<Machine> machine = test::round_machine();
+  const auto [html, svg, warning] = report_page({sweep, machine, 0});
+  ::setenv("PATH", path.c_str(), 1);
+  EXPECT_NE(warning.find("gnuplot is not installed"), std::string::npos) << warning;
+  EXPECT_NE(html.find("No pictures: gnuplot is not installed"), std::string::npos);
+  EXPECT_EQ(html.find("<svg"), std::string::npos);
+  EXPECT_NE(html.find("<table>"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace plumb
