@@ -84,6 +84,8 @@
 #include "plumb/perf/ledger.hpp"
 #include "plumb/perf/machine.hpp"
 #include "plumb/perf/predict.hpp"
+#include "plumb/perf/explain.hpp"  // where the time of a real pass goes
+#include "plumb/perf/verify.hpp"   // and how good the prediction is
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/tensor_error.hpp"  // what quantization did to weights and outputs
 #include "plumb/perf/report_card.hpp"   // and to a model, beside what it saves
