@@ -87,6 +87,8 @@
 #include "plumb/perf/ledger.hpp"
 #include "plumb/perf/machine.hpp"
 #include "plumb/perf/predict.hpp"
+#include "plumb/perf/explain.hpp"  // where the time of a real pass goes
+#include "plumb/perf/verify.hpp"   // and how good the prediction is
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/measure.hpp"
 #include "plumb/perf/law.hpp"        // time = overhead + bytes / bandwidth + operations / rate

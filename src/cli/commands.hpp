@@ -11,6 +11,7 @@ namespace plumb::cli {
 void add_bench(CLI::App& app);
 void add_calibrate(CLI::App& app);
 void add_compare_logits(CLI::App& app);
+void add_explain(CLI::App& app);
 void add_fit(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   plumb::cli::add_bench(app);
   plumb::cli::add_calibrate(app);
   plumb::cli::add_compare_logits(app);
+  plumb::cli::add_explain(app);
   plumb::cli::add_fit(app);
   plumb::cli::add_generate(app);
   plumb::cli::add_inspect(app);

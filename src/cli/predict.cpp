@@ -11,6 +11,7 @@
 #include "plumb/model/presets.hpp"
 #include "plumb/perf/predict.hpp"
 #include "plumb/perf/subject.hpp"
+#include "plumb/perf/verify.hpp"
 #include "progress.hpp"
 #include "table.hpp"
 #include "types.hpp"
@@ -26,7 +27,9 @@ struct PredictCommand {
   std::string subject, type, kv = "F16", machine;
   ForecastOptions options;
   Format format = Format::text;
-  bool list = false, per_op = false;
+  bool list = false, per_op = false, verify = false;
+  std::string only;  // of the cases of --verify
+  int repetitions = 5;
 };
 
 void list_presets() {
@@ -161,8 +164,39 @@ Json forecast_json(const Subject& subject, const PredictCommand& command, const 
           {"prefill", prediction_json(f.prefill_ledger, f.prefill)}};
 }
 
+/// Predicted and measured times of models that played no part in measuring the machine.
+void run_verify(const PredictCommand& command) {
+  Progress progress;
+  const Machine machine = command.machine.empty()
+                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
+                              : load_machine(command.machine);
+  const std::vector<VerifyResult> results = verify(held_out_cases(), machine,
+                                                   {.threads = command.options.threads,
+                                                    .repetitions = command.repetitions,
+                                                    .filter = command.only,
+                                                    .progress = progress.callback()});
+  Table table({{"case", Align::left},
+               {"predicted ms", Align::right},
+               {"measured ms", Align::right},
+               {"error", Align::right},
+               {"spread", Align::right}});
+  for (const VerifyResult& r : results)
+    table.add({r.what.name(), fmt::format("{:.4g}", 1e3 * r.predicted), fmt::format("{:.4g}", 1e3 * r.measured),
+               fmt::format("{:+.1f}%", 100 * r.error()), fmt::format("{:.1f}%", 100 * r.spread)});
+  fmt::print("{}", command.format == Format::csv  ? table.csv()
+                   : command.format == Format::md ? table.markdown()
+                                                  : table.text());
+  if (command.format == Format::csv) return;
+  for (const bool decode : {true, false}) {
+    const ErrorSummary s = summarize(results, decode);
+    fmt::print("\n{}: {} cases, median |error| {:.1f}%, 90th percentile {:.1f}%\n", decode ? "decode" : "prefill",
+               s.cases, 100 * s.median, 100 * s.p90);
+  }
+}
+
 void run(PredictCommand command) {
   if (command.list) return list_presets();
+  if (command.verify) return run_verify(command);
   if (command.subject.empty())
     throw plumb::Error(ErrorCode::invalid_argument,
                        "name a preset, a config.json or a model file (--list shows presets)");
@@ -211,6 +245,9 @@ void add_predict(CLI::App& app) {
   sub.add_option("--threads", command->options.threads, "Threads (default: all that the profile knows)");
   sub.add_option("--machine", command->machine,
                  "Profile of another machine, as `plumb machine --format json` prints it");
+  sub.add_flag("--verify", command->verify, "Predict and run models that played no part in measuring the machine");
+  sub.add_option("--only", command->only, "With --verify: only cases whose name contains this");
+  sub.add_option("-r,--repetitions", command->repetitions, "With --verify: timed runs; the median counts");
   sub.add_flag("--ops", command->per_op, "Show every operation");
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "../io/json_reader.hpp"
+#include "interpolate.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/cpu/isa.hpp"
@@ -17,29 +18,6 @@
 
 namespace plumb {
 namespace {
-
-/// Linear interpolation through (x, y) points with rising x; constant outside.
-double interpolate(const std::vector<std::pair<double, double>>& points, double x) {
-  if (points.empty()) return 0;
-  if (x <= points.front().first) return points.front().second;
-  for (std::size_t i = 1; i < points.size(); ++i) {
-    const auto& [x0, y0] = points[i - 1];
-    const auto& [x1, y1] = points[i];
-    if (x <= x1) return x1 > x0 ? y0 + (y1 - y0) * (x - x0) / (x1 - x0) : y1;
-  }
-  return points.back().second;
-}
-
-/// value(t) for the measured thread counts of a list, interpolated at `threads`.
-template <class List, class Value>
-double at_threads(const List& list, int threads, const Value& value) {
-  std::set<int> counts;
-  for (const auto& entry : list) counts.insert(entry.threads);
-  std::vector<std::pair<double, double>> points;
-  for (const int count : counts)
-    if (const double v = value(count); v > 0) points.emplace_back(count, v);
-  return interpolate(points, threads);
-}
 
 /// The smallest measured thread count that reaches 97% of the largest value.
 template <class Value>
@@ -82,20 +60,6 @@ double Machine::peak(Arithmetic kind, int threads) const {
     for (const PeakRate& rate : peaks)
       if (rate.isa == isa && rate.kind == kind && rate.threads == count) return rate.per_second;
     return 0.0;
-  });
-}
-
-double Machine::kernel_rate(DType type, double columns, int threads) const {
-  const double x = std::log2(std::max(columns, 1.0));
-  return at_threads(kernels, threads, [&](int count) {
-    // Seconds per multiply-add are what adds up, so they are what is interpolated.
-    std::vector<std::pair<double, double>> points;
-    for (const KernelRate& rate : kernels)
-      if (rate.isa == isa && rate.type == type && rate.threads == count && rate.macs_per_second > 0)
-        points.emplace_back(std::log2(rate.columns), 1 / rate.macs_per_second);
-    std::sort(points.begin(), points.end());
-    const double seconds = interpolate(points, x);
-    return seconds > 0 ? 1 / seconds : 0.0;
   });
 }
 
@@ -182,7 +146,7 @@ Machine load_or_measure_machine(const MachineOptions& options) {
   if (!path.empty()) {
     try {
       Machine saved = load_machine(path);
-      if (saved.same_machine(read_system_info(), isa_name(choose_isa()))) return saved;
+      if (saved.same_machine(read_system_info(), isa_name(choose_isa())) && saved.build == build_id()) return saved;
     } catch (const Error&) {
       // absent, broken or of another version: measuring replaces it
     }

@@ -83,10 +83,17 @@ Arithmetic read_arithmetic(const JsonFields& json) {
   json.refuse("kind", "is " + plumb::quote(name) + ", expected f32, bf16 or int8");
 }
 
-DType read_type(const JsonFields& json) {
-  const std::string name = json.get_string("type");
+DType read_type(const JsonFields& json, std::string_view key) {
+  const std::string name = json.get_string(key);
   if (const auto type = dtype_from_name(name)) return *type;
-  json.refuse("type", "is " + plumb::quote(name) + ", expected the name of a weight type");
+  json.refuse(key, "is " + plumb::quote(name) + ", expected the name of a type");
+}
+
+Op read_op(const JsonFields& json) {
+  const std::string name = json.get_string("op");
+  for (const Op op : kAllOps)
+    if (op_name(op) == name) return op;
+  json.refuse("op", "is " + plumb::quote(name) + ", expected the name of an operation");
 }
 
 }  // namespace
@@ -94,10 +101,11 @@ DType read_type(const JsonFields& json) {
 std::string Machine::to_json() const {
   Json json = {{"plumb_machine", kSchema},
                {"isa", isa},
+               {"build", build},
                {"measured_at", measured_at},
                {"measuring_seconds", measuring_seconds},
                {"system", system_json(system)}};
-  json["bandwidths"] = json["peaks"] = json["kernels"] = json["syncs"] = Json::array();
+  for (const char* list : {"bandwidths", "peaks", "kernels", "attention", "steps", "syncs"}) json[list] = Json::array();
   for (const BandwidthPoint& point : bandwidths)
     json["bandwidths"].push_back(
         {{"threads", point.threads}, {"working_set", point.working_set}, {"bytes_per_second", point.bytes_per_second}});
@@ -111,9 +119,30 @@ std::string Machine::to_json() const {
                                {"type", dtype_name(kernel.type)},
                                {"threads", kernel.threads},
                                {"columns", kernel.columns},
+                               {"working_set", kernel.working_set},
                                {"macs_per_second", kernel.macs_per_second}});
+  for (const AttentionCost& cost : attention)
+    json["attention"].push_back({{"isa", cost.isa},
+                                 {"kv", dtype_name(cost.kv)},
+                                 {"threads", cost.threads},
+                                 {"head_dim", cost.head_dim},
+                                 {"group", cost.group},
+                                 {"rows", cost.rows},
+                                 {"start", cost.start},
+                                 {"score", cost.score}});
+  for (const StepCost& step : steps)
+    json["steps"].push_back({{"op", op_name(step.op)},
+                             {"int8", step.int8},
+                             {"threads", step.threads},
+                             {"rows", step.rows},
+                             {"elements", step.elements},
+                             {"seconds", step.seconds}});
   for (const SyncCost& sync : syncs)
-    json["syncs"].push_back({{"threads", sync.threads}, {"barrier", sync.barrier}, {"region", sync.region}});
+    json["syncs"].push_back({{"threads", sync.threads},
+                             {"barrier", sync.barrier},
+                             {"region", sync.region},
+                             {"layer", sync.layer},
+                             {"pass", sync.pass}});
   return json.dump(1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -126,6 +155,7 @@ Machine Machine::from_json(std::string_view text, std::string_view where) {
                                                     std::to_string(schema) + ", expected " + std::to_string(kSchema));
   Machine machine;
   machine.isa = printable(json.get_string("isa"));
+  machine.build = printable(json.string_or("build", ""));
   machine.measured_at = amount(json, "measured_at", 1e12);
   machine.measuring_seconds = amount(json, "measuring_seconds", 1e9);
   machine.system = read_system(need_object(json, "system"));
@@ -136,12 +166,20 @@ Machine Machine::from_json(std::string_view text, std::string_view where) {
     machine.peaks.push_back({printable(peak.get_string("isa")), read_arithmetic(peak),
                              peak.get_int("threads", 1, kMaxThreads), rate(peak, "per_second")});
   for (const JsonFields& kernel : json.objects_or_empty("kernels"))
-    machine.kernels.push_back({printable(kernel.get_string("isa")), read_type(kernel),
+    machine.kernels.push_back({printable(kernel.get_string("isa")), read_type(kernel, "type"),
                                kernel.get_int("threads", 1, kMaxThreads), kernel.get_int("columns", 1, 1 << 20),
-                               rate(kernel, "macs_per_second")});
+                               rate(kernel, "macs_per_second"), amount(kernel, "working_set", kMaxRate)});
+  for (const JsonFields& cost : json.objects_or_empty("attention"))
+    machine.attention.push_back({printable(cost.get_string("isa")), read_type(cost, "kv"),
+                                 cost.get_int("threads", 1, kMaxThreads), cost.get_int("head_dim", 1, 1 << 20),
+                                 cost.get_int("group", 1, 1 << 20), cost.get_int("rows", 1, 1 << 20),
+                                 amount(cost, "start", 1e3), amount(cost, "score", 1e3)});
+  for (const JsonFields& step : json.objects_or_empty("steps"))
+    machine.steps.push_back({read_op(step), step.bool_or("int8", true), step.get_int("threads", 1, kMaxThreads),
+                             step.get_int("rows", 1, 1 << 20), rate(step, "elements"), amount(step, "seconds", 1e3)});
   for (const JsonFields& sync : json.objects_or_empty("syncs"))
-    machine.syncs.push_back(
-        {sync.get_int("threads", 1, kMaxThreads), amount(sync, "barrier", 1e3), amount(sync, "region", 1e3)});
+    machine.syncs.push_back({sync.get_int("threads", 1, kMaxThreads), amount(sync, "barrier", 1e3),
+                             amount(sync, "region", 1e3), amount(sync, "layer", 1e3), amount(sync, "pass", 1e3)});
   if (machine.bandwidths.empty())
     throw Error(ErrorCode::missing_key, std::string(where) + ": field 'bandwidths' is missing or empty");
   if (machine.peak(Arithmetic::f32, 1) <= 0)

@@ -1,5 +1,6 @@
 #pragma once
-/// Rates of the real matmul kernels on one calibration shape per weight type. Private to the measurements.
+/// Rates of the real kernels on calibration shapes, for a team of `threads`. Private to the measurements. The shapes
+/// are those of no known model, so that predictions of known models are predictions.
 
 #include <functional>
 #include <string_view>
@@ -10,9 +11,17 @@
 
 namespace plumb {
 
-/// Appends the rates of every computed weight type for a team of `threads`. `step(part, name)` is called after each
-/// type with the part of the whole that it was.
-void measure_kernels(int threads, Isa isa, std::vector<KernelRate>& rates,
-                     const std::function<void(double part, std::string_view type)>& step);
+/// Called with the part of the whole that has been done since the last call, and what it was.
+using Step = std::function<void(double part, std::string_view what)>;
+
+/// Products: appends the rates of every computed weight type, with matrices of `working_sets` bytes together (rising).
+void measure_kernels(int threads, Isa isa, const std::vector<double>& working_sets, std::vector<KernelRate>& rates,
+                     const Step& step);
+
+/// Attention over keys and values of every type.
+void measure_attention(int threads, Isa isa, std::vector<AttentionCost>& costs, const Step& step);
+
+/// Everything else: forward passes of small random models, traced. Sets the meetings of `sync`, too.
+void measure_steps(int threads, std::vector<StepCost>& costs, SyncCost& sync, const Step& step);
 
 }  // namespace plumb

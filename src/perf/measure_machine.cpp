@@ -51,6 +51,19 @@ std::vector<double> working_sets(const MachineOptions& options, const SystemInfo
   return sets;
 }
 
+/// Weights to multiply with: what half fills the cores' own caches, what lives in the last cache, and memory.
+std::vector<double> kernel_sets(const SystemInfo& system, int threads, double largest) {
+  double own = 1 << 20, last = 16 << 20;  // bytes; where the system tells nothing
+  for (const CacheInfo& cache : system.caches)
+    if (cache.level == 2) own = cache.bytes / std::max(1, cache.shared_by) * threads;
+  if (system.caches.size() > 2) last = system.last_cache_bytes();
+  // Twice the last cache is nowhere near filled by what stays of it from one round to the next.
+  std::vector<double> sets{own / 2, std::sqrt(own * last), 4 * last};
+  for (double& set : sets) set = std::min(set, largest);
+  sets.back() = std::min({std::max(sets.back(), 128.0 * (1 << 20)), 512.0 * (1 << 20), largest});
+  return sets;
+}
+
 /// Bandwidths of one team. Every worker reads its own part of the working set as often as a slice of time allows.
 void measure_bandwidth(int threads, const std::vector<double>& sets, const ProbeTable& probes, Machine& machine,
                        const std::function<void()>& step) {
@@ -137,6 +150,7 @@ Machine measure_machine(const MachineOptions& options) {
   machine.system = read_system_info();
   const Isa isa = choose_isa();
   machine.isa = isa_name(isa);
+  machine.build = build_id();
   const std::vector<int> counts = thread_counts(options, machine.system);
   const std::vector<double> sets = working_sets(options, machine.system);
 
@@ -147,17 +161,24 @@ Machine measure_machine(const MachineOptions& options) {
     if (options.progress) options.progress(std::min(1.0, done / steps), what);
   };
   for (const int threads : counts) {
-    machine.syncs.push_back(measure_sync(threads));
+    SyncCost sync = measure_sync(threads);
     measure_bandwidth(threads, sets, probes_for(isa), machine,
                       [&] { advance(1, fmt::format("memory, {} threads", threads)); });
     measure_peaks(threads, machine);
     advance(2, fmt::format("arithmetic, {} threads", threads));
-    if (options.kernels)
-      measure_kernels(threads, isa, machine.kernels, [&](double part, std::string_view type) {
-        advance(kKernelSteps * part, fmt::format("{} kernel, {} threads", type, threads));
-      });
-    else
+    const auto kernels = [&](double weight) {
+      return [&advance, threads, weight](double part, std::string_view what) {
+        advance(kKernelSteps * weight * part, fmt::format("{}, {} threads", what, threads));
+      };
+    };
+    if (options.kernels) {
+      measure_kernels(threads, isa, kernel_sets(machine.system, threads, sets.back()), machine.kernels, kernels(0.8));
+      measure_attention(threads, isa, machine.attention, kernels(0.1));
+      measure_steps(threads, machine.steps, sync, kernels(0.1));
+    } else {
       advance(kKernelSteps, "");
+    }
+    machine.syncs.push_back(sync);
   }
   machine.measured_at = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   machine.measuring_seconds = now_seconds() - start;

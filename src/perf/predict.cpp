@@ -3,46 +3,92 @@
 #include <algorithm>
 #include <cmath>
 
+#include "plumb/cpu/attention_kernels.hpp"
+#include "plumb/cpu/kernel_table.hpp"
+
 namespace plumb {
 namespace {
 
-/// Barriers of one layer and outside the layers, as the forward pass has them (model/transformer.hpp).
+/// Barriers of one layer and outside the layers, where the meetings of a real pass were not measured.
 constexpr double kBarriersPerLayer = 8, kBarriersPerPass = 2;
 
-/// Rows that are prepared together, so that fewer rows than this keep one thread busy (ops/activations.hpp).
-constexpr double kRowsPerTile = 16;
+/// Rows that are computed together (ops/matmul.hpp), so that a narrow matrix does not feed every worker alike.
+constexpr double kRowsPerShare = 32;
 
-/// Threads that find work in an operation.
-double workers(const OpWork& work, double rows, int threads) {
-  switch (work.op) {
-    case Op::embedding: return std::min<double>(threads, rows);
-    case Op::attn_norm:
-    case Op::ffn_norm:
-    case Op::head_norm:
-    case Op::quantize: return std::min<double>(threads, std::ceil(rows / kRowsPerTile));
-    default: return threads;
+/// How much longer the busiest of `threads` workers takes than the mean one when `units` are shared out.
+double imbalance(double units, int threads) { return units > 0 ? std::ceil(units / threads) / (units / threads) : 1; }
+
+/// Prices the operations of one pass.
+class Pricing {
+ public:
+  Pricing(const Ledger& ledger, const Machine& machine, int threads)
+      : rows_(ledger.rows), machine_(machine), threads_(threads) {
+    const Traffic bytes = ledger.bytes();
+    set_ = bytes.weights() + bytes.kv_read;
+    bandwidth_ = machine.bandwidth(set_, threads);
+    // The slope tells memory from cache: a set counts as cached while it is read clearly faster than memory.
+    cached_ = bandwidth_ > 1.15 * machine.memory_bandwidth(threads);
   }
-}
 
-/// Seconds of arithmetic. A product runs at the measured rate of its kernel; where that was not measured, and for all
-/// else, at the peak of the unit.
-double arithmetic_seconds(const OpWork& work, const Machine& machine, int threads) {
-  const auto over = [](double operations, double rate) { return rate > 0 ? operations / rate : 0; };
-  const double f32 = machine.peak(Arithmetic::f32, threads);
-  if (work.matrix.rows > 0) {
-    const double macs = work.matrix.rows * work.matrix.cols * work.matrix.tokens * work.matrix.count;
-    if (const double rate = machine.kernel_rate(work.matrix.type, work.matrix.tokens, threads); rate > 0)
-      return macs / rate;
+  double working_set() const { return set_; }
+  double bandwidth() const { return bandwidth_; }
+
+  OpTime price(const OpWork& work) const {
+    OpTime time{work.op, work.layer, memory_seconds(work), peak_seconds(work.operations), 0, Ceiling::arithmetic};
+    if (time.memory_seconds >= time.arithmetic_seconds) time.ceiling = cached_ ? Ceiling::cache : Ceiling::memory;
+    time.seconds = expected(work);
+    if (time.seconds <= 0) time.seconds = std::max(time.memory_seconds, time.arithmetic_seconds);
+    return time;
   }
-  const double int8 = machine.peak(Arithmetic::int8, threads), bf16 = machine.peak(Arithmetic::bf16, threads);
-  return over(work.operations.f32, f32) + over(work.operations.int8, int8 > 0 ? int8 : f32) +
-         over(work.operations.bf16, bf16 > 0 ? bf16 : f32);
-}
 
-/// Activations of one operation are small and have just been written: they come from the caches of the cores.
-double activation_bandwidth(const OpWork& work, const Machine& machine, int threads) {
-  return machine.bandwidth(work.bytes.activation_read + work.bytes.activation_write, threads);
-}
+ private:
+  /// Weights, keys and values come from where the whole working set lives; activations are small and were just written.
+  double memory_seconds(const OpWork& work) const {
+    const double streamed = work.bytes.weights() + work.bytes.kv_read + work.bytes.kv_write;
+    const double passing = work.bytes.activation_read + work.bytes.activation_write;
+    return over(streamed, bandwidth_) + over(passing, machine_.bandwidth(passing, threads_));
+  }
+  double peak_seconds(const Operations& operations) const {
+    const double f32 = machine_.peak(Arithmetic::f32, threads_), int8 = machine_.peak(Arithmetic::int8, threads_),
+                 bf16 = machine_.peak(Arithmetic::bf16, threads_);
+    return over(operations.f32, f32) + over(operations.int8, int8 > 0 ? int8 : f32) +
+           over(operations.bf16, bf16 > 0 ? bf16 : f32);
+  }
+
+  /// From what was measured of kernels and probe models; 0 where nothing was.
+  double expected(const OpWork& work) const {
+    if (work.matrix.rows > 0) return product_seconds(work.matrix);
+    if (work.op == Op::attention) return attention_seconds(work);
+    const double rows = work.op == Op::head_norm ? 1 : rows_;
+    return machine_.step_seconds(work.op, dtype_info(work.matrix.type).quantized() || work.op != Op::quantize, rows,
+                                 work.values() / rows, threads_);
+  }
+  double product_seconds(const MatrixWork& matrix) const {
+    const double rate = machine_.kernel_rate(matrix.type, matrix.tokens, threads_, set_);
+    const double macs = matrix.rows * matrix.cols * matrix.tokens * matrix.count;
+    return over(macs, rate) * imbalance(matrix.rows / kRowsPerShare, threads_);
+  }
+  double attention_seconds(const OpWork& work) const {
+    const AttentionWork& a = work.attention;
+    if (a.kv_heads == 0) return 0;
+    const bool many = a.rows_per_sequence > kDirectCols;
+    const double starts = rows_ * a.kv_heads, scores = a.scores * a.kv_heads;
+    // One row is cut at ranges of keys; many make tiles enough for everybody.
+    const double units = many ? 0 : starts * std::ceil(a.scores / rows_ / kKeyRange);
+    const double compute =
+        machine_.attention_seconds(a.kv, static_cast<int>(a.head_dim), a.group, many, starts, scores, threads_) *
+        imbalance(units, threads_);
+    if (compute <= 0) return 0;
+    return std::max(compute, over(work.bytes.kv_read, bandwidth_) * imbalance(units, threads_));
+  }
+  static double over(double amount, double rate) { return rate > 0 ? amount / rate : 0; }
+
+  double rows_;
+  const Machine& machine_;
+  int threads_;
+  double set_ = 0, bandwidth_ = 0;
+  bool cached_ = false;
+};
 
 }  // namespace
 
@@ -89,31 +135,35 @@ Prediction& Prediction::operator+=(const Prediction& other) {
 }
 
 Prediction predict(const Ledger& ledger, const Machine& machine, int threads) {
+  const Pricing pricing(ledger, machine, threads);
   Prediction prediction;
-  const Traffic bytes = ledger.bytes();
-  prediction.working_set = bytes.weights() + bytes.kv_read;
-  prediction.bandwidth = machine.bandwidth(prediction.working_set, threads);
-  // The slope tells memory from cache: a set counts as cached while it is read clearly faster than memory.
-  const bool cached = prediction.bandwidth > 1.15 * machine.memory_bandwidth(threads);
+  prediction.working_set = pricing.working_set();
+  prediction.bandwidth = pricing.bandwidth();
   int layers = 0;
   for (const OpWork& work : ledger.ops) {
     layers = std::max(layers, work.layer + 1);
-    const int team = static_cast<int>(workers(work, ledger.rows, threads));
-    OpTime time{work.op, work.layer, 0, 0, 0, Ceiling::arithmetic};
-    const double streamed = work.bytes.weights() + work.bytes.kv_read + work.bytes.kv_write;
-    const double passing = work.bytes.activation_read + work.bytes.activation_write;
-    if (const double rate = machine.bandwidth(prediction.working_set, team); rate > 0)
-      time.memory_seconds += streamed / rate;
-    if (const double rate = activation_bandwidth(work, machine, team); rate > 0) time.memory_seconds += passing / rate;
-    time.arithmetic_seconds = arithmetic_seconds(work, machine, team);
-    time.seconds = std::max(time.memory_seconds, time.arithmetic_seconds);
-    if (time.memory_seconds >= time.arithmetic_seconds) time.ceiling = cached ? Ceiling::cache : Ceiling::memory;
-    prediction.ops.push_back(time);
+    prediction.ops.push_back(pricing.price(work));
   }
-  if (threads > 1)
+  prediction.meeting_seconds = machine.meeting_seconds(layers, threads);
+  if (prediction.meeting_seconds == 0 && threads > 1)
     prediction.meeting_seconds = (kBarriersPerLayer * layers + kBarriersPerPass) * machine.barrier_seconds(threads) +
                                  machine.region_seconds(threads);
   return prediction;
+}
+
+PassForecast forecast_prompt(const ModelConfig& config, PassOptions pass, std::int64_t depth, std::int64_t prompt,
+                             std::int64_t batch, const Machine& machine, int threads) {
+  PassForecast result;
+  for (std::int64_t done = 0; done < prompt; done += pass.tokens) {
+    pass.position = depth + done;
+    pass.tokens = std::min(batch, prompt - done);
+    pass.logits = done + pass.tokens == prompt ? 1 : 0;
+    const Ledger work = pass_work(config, pass);
+    result.prediction += predict(work, machine, threads);
+    result.work.rows += work.rows;
+    result.work.ops.insert(result.work.ops.end(), work.ops.begin(), work.ops.end());
+  }
+  return result;
 }
 
 Forecast forecast(const ModelConfig& config, const ForecastOptions& options, const Machine& machine) {
@@ -139,26 +189,16 @@ Forecast forecast(const ModelConfig& config, const ForecastOptions& options, con
                    .tokens = 1,
                    .sequences = options.sequences,
                    .bf16_dot = machine.peak(Arithmetic::bf16, 1) > 0};
-  const auto add = [&](Prediction& prediction, Ledger* ledger) {
-    Ledger work = pass_work(config, pass);
-    prediction += predict(work, machine, result.threads);
-    if (!ledger) return;
-    ledger->rows += work.rows;
-    ledger->ops.insert(ledger->ops.end(), work.ops.begin(), work.ops.end());
-  };
-  pass.sequences = 1;  // a prompt is read alone, in passes of `batch` rows
-  for (pass.position = 0; pass.position < options.prompt; pass.position += pass.tokens) {
-    pass.tokens = std::min(options.batch, options.prompt - pass.position);
-    pass.logits = pass.position + pass.tokens == options.prompt ? 1 : 0;
-    add(result.prefill, &result.prefill_ledger);
-  }
-  pass.tokens = 1;
-  pass.sequences = options.sequences;
-  pass.logits = -1;
+  PassOptions one = pass;  // a prompt is read alone
+  one.sequences = 1;
+  PassForecast prompt = forecast_prompt(config, one, 0, options.prompt, options.batch, machine, result.threads);
+  result.prefill = std::move(prompt.prediction);
+  result.prefill_ledger = std::move(prompt.work);
   pass.position = std::min(options.prompt, options.context - 1);
-  add(result.decode, &result.decode_ledger);
+  result.decode_ledger = pass_work(config, pass);
+  result.decode = predict(result.decode_ledger, machine, result.threads);
   pass.position = options.context - 1;
-  add(result.decode_full, nullptr);
+  result.decode_full = predict(pass_work(config, pass), machine, result.threads);
   return result;
 }
 

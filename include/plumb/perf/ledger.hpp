@@ -87,7 +87,8 @@ struct ElementCost {
 inline double kv_bytes_per_position(const ModelConfig& config, DType kv) {
   const double bytes = dtype_info(kv).bits_per_weight() / 8;
   if (config.is_mla()) return (static_cast<double>(config.mla.kv_rank) + config.mla.rope_dims) * bytes;
-  return 2.0 * config.n_kv_heads * config.head_dim * bytes;
+  const double scale = kv == DType::i8 ? 4 : 0;  // f32, of each key and each value
+  return 2.0 * config.n_kv_heads * (config.head_dim * bytes + scale);
 }
 
 /// Distinct positions whose keys and values a pass reads in one layer, per sequence.
@@ -191,12 +192,15 @@ inline void LedgerWriter::norm(Op op, double rows, double width) {
   work.bytes.activation_read = work.bytes.activation_write = rows * width * kFloat;
 }
 
-/// Activations to int8, per 32 values a scale, where the weights they meet are quantized.
+/// Activations into the form that products read: int8 with a scale per 32 values where the weights are quantized, else
+/// f32 with the rows of a column tile side by side, which is a copy and no arithmetic.
 inline void LedgerWriter::quantize(DType type, double rows, double cols) {
-  if (!quantizes(type)) return;
   OpWork& work = add(Op::quantize);
-  work.operations.f32 = rows * cols * ElementCost::kQuantize;
+  work.matrix.type = type;  // rows and cols stay 0: no product
   work.bytes.activation_read = rows * cols * kFloat;
+  work.bytes.activation_write = rows * cols * kFloat;
+  if (!quantizes(type)) return;
+  work.operations.f32 = rows * cols * ElementCost::kQuantize;
   work.bytes.activation_write = rows * cols * dtype_info(DType::q8_0).bits_per_weight() / 8;
 }
 
@@ -251,6 +255,13 @@ inline void LedgerWriter::attention() {
   const double scored = positions_scored(c_, layer_, pass_) * static_cast<double>(pass_.sequences) * c_.n_heads;
   const double score_dims = c_.is_mla() ? c_.mla.kv_rank + c_.mla.rope_dims : c_.head_dim;
   const double value_dims = c_.is_mla() ? c_.mla.kv_rank : c_.head_dim;
+  if (!c_.is_mla())
+    work.attention = {pass_.kv,
+                      score_dims,
+                      static_cast<double>(c_.n_kv_heads),
+                      static_cast<double>(c_.n_heads) / c_.n_kv_heads,
+                      static_cast<double>(pass_.tokens),
+                      scored / c_.n_heads};
   work.operations.f32 = scored * (2 * score_dims + 2 * value_dims + ElementCost::kSoftmax);
   if (c_.attn_softcap > 0) work.operations.f32 += scored * ElementCost::kSoftcap;
   const double read = positions_read(c_, layer_, pass_) * static_cast<double>(pass_.sequences);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "plumb/core/dtype.hpp"
+#include "plumb/model/op.hpp"
 #include "plumb/perf/system_info.hpp"
 
 namespace plumb {
@@ -44,15 +45,40 @@ struct PeakRate {
   bool operator==(const PeakRate&) const = default;
 };
 
-/// Multiply-adds per second of the matmul kernel of one weight type: `columns` tokens against a calibration matrix that
-/// stays in the second-level cache. One column is decoding. Unpacking the weights is part of it.
+/// Multiply-adds per second of the matmul kernel of one weight type: `columns` tokens against calibration matrices of
+/// `working_set` bytes together, which are read one after the other again and again. One column is decoding. Unpacking
+/// the weights is part of it, and so is fetching them from wherever a working set of that size lives.
 struct KernelRate {
   std::string isa;
   DType type = DType::f32;
   int threads = 1;
   int columns = 1;
   double macs_per_second = 0;
+  double working_set = 0;
   bool operator==(const KernelRate&) const = default;
+};
+
+/// Time of attention: `group` query heads of one row share a KV head (`rows` = 1), or many rows at once (`rows` > 1).
+struct AttentionCost {
+  std::string isa;
+  DType kv = DType::f16;
+  int threads = 1;
+  int head_dim = 0, group = 1, rows = 1;
+  double start = 0;  ///< seconds of each KV head, whatever the positions
+  double score = 0;  ///< seconds of each (row, KV head, position), all query heads of the group
+  bool operator==(const AttentionCost&) const = default;
+};
+
+/// Time of an operation that is no product, from the forward pass of a probe model: one occurrence of `op` on `rows`
+/// rows of `elements` values each took `seconds` of the worker that had most to do.
+struct StepCost {
+  Op op = Op::attn_norm;
+  bool int8 = true;  ///< products want int8 activations, not f32 ones
+  int threads = 1;
+  int rows = 1;
+  double elements = 0;
+  double seconds = 0;
+  bool operator==(const StepCost&) const = default;
 };
 
 /// Seconds that a team of threads needs to meet.
@@ -60,18 +86,23 @@ struct SyncCost {
   int threads = 1;
   double barrier = 0;  ///< one barrier inside a region
   double region = 0;   ///< to open and close a parallel region
+  double layer = 0;    ///< meetings of one layer of a real pass, with the workers' skew; 0: not measured
+  double pass = 0;     ///< meetings of a real pass outside its layers, the region's opening included; 0: not measured
   bool operator==(const SyncCost&) const = default;
 };
 
 /// A measured machine.
 struct Machine {
-  static constexpr int kSchema = 1;  ///< version of the JSON layout; other versions are refused
+  static constexpr int kSchema = 2;  ///< version of the JSON layout; other versions are refused
 
   SystemInfo system;
   std::string isa;                         ///< best kernel tier
+  std::string build;                       ///< identifies the code whose kernels were measured
   std::vector<BandwidthPoint> bandwidths;  ///< ordered by threads, then working set
   std::vector<PeakRate> peaks;
   std::vector<KernelRate> kernels;
+  std::vector<AttentionCost> attention;
+  std::vector<StepCost> steps;
   std::vector<SyncCost> syncs;
   double measured_at = 0;        ///< seconds since 1970
   double measuring_seconds = 0;  ///< how long the measurement took
@@ -87,8 +118,18 @@ struct Machine {
   double memory_bandwidth(int threads) const;
   /// Peak operations per second in the best tier; 0 when not measured.
   double peak(Arithmetic kind, int threads) const;
-  /// Multiply-adds per second of the kernel for `type` at `columns` columns, interpolated; 0 when not measured.
-  double kernel_rate(DType type, double columns, int threads) const;
+  /// Multiply-adds per second of the kernel for `type` at `columns` columns when all weights of a pass are
+  /// `working_set` bytes. Between measured working sets the time follows that of the read loop, between columns it is
+  /// linear in their logarithm. 0 when not measured.
+  double kernel_rate(DType type, double columns, int threads, double working_set = 0) const;
+  /// Seconds of attention: `scores` (row, KV head, position) triples in `starts` (row, KV head) pairs, with `group`
+  /// query heads to each; `many` rows at once or one. 0 when not measured.
+  double attention_seconds(DType kv, int head_dim, double group, bool many, double starts, double scores,
+                           int threads) const;
+  /// Seconds of one occurrence of a step on `rows` rows of `elements` values. 0 when not measured.
+  double step_seconds(Op op, bool int8, double rows, double elements, int threads) const;
+  /// Seconds of all meetings of a pass through `layers` layers.
+  double meeting_seconds(double layers, int threads) const;
   double barrier_seconds(int threads) const;
   double region_seconds(int threads) const;
 
@@ -98,7 +139,8 @@ struct Machine {
   int prefill_saturation() const;
   /// Sentences about what makes this profile or a run with `threads` threads doubtful: oversubscription, load, quota.
   std::vector<std::string> warnings(int threads) const;
-  /// Whether `other` is the same kind of machine, so that a saved profile of one serves the other.
+  /// Whether `other` is the same kind of machine, so that a saved profile of one serves the other. The code is compared
+  /// apart, by `build`.
   bool same_machine(const SystemInfo& other, std::string_view other_isa) const;
 
   std::string to_json() const;
@@ -109,13 +151,17 @@ struct Machine {
 /// How to measure. The library never prints: progress goes to the callback.
 struct MachineOptions {
   std::vector<int> threads;    ///< thread counts; empty: 1, 2, 4, ... and all usable processors
-  bool kernels = true;         ///< measure the matmul kernels of every weight type too
+  bool kernels = true;         ///< measure the kernels too: products of every weight type, attention, probe models
   double max_working_set = 0;  ///< bytes of memory to read at most; 0: four times the last cache, within reason
   std::function<void(double fraction, std::string_view what)> progress = {};
 };
 
 /// Measures this machine. @throws Error{out_of_memory, invalid_argument, unsupported_isa}.
 Machine measure_machine(const MachineOptions& options = {});
+
+/// Identifies the code of this build of plumb: what the linker noted in the program or library that holds it. Empty
+/// when it noted nothing.
+std::string build_id();
 
 /// Where this user's profile lies: $XDG_CACHE_HOME/plumb/machine.json or ~/.cache/plumb/machine.json. Empty when
 /// neither variable is set.
@@ -127,7 +173,7 @@ void save_machine(const Machine& machine, const std::filesystem::path& path);
 /// Reads a profile. @throws as Machine::from_json, and Error{io, truncated}.
 Machine load_machine(const std::filesystem::path& path);
 
-/// The saved profile of this user if it is of this machine and readable by this version, else a fresh measurement
+/// The saved profile of this user if it is of this machine and of this build of plumb, else a fresh measurement
 /// (saved when that is possible).
 Machine load_or_measure_machine(const MachineOptions& options = {});
 

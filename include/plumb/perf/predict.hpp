@@ -1,8 +1,17 @@
 #pragma once
 /// @file
-/// The prediction: the ledger of a pass divided by the ceilings of a machine. Each operation takes the longer of moving
-/// its bytes (at the bandwidth of the level where the working set lives) and doing its arithmetic; threads meet a fixed
-/// number of times per layer. Which ceiling binds is part of the answer.
+/// The prediction: the ledger of a pass, priced by the profile of a machine.
+///
+///   product     multiply-adds / rate of the type's kernel, as measured for that many columns with weights that live
+///               where those of this pass live (a core's cache, the last cache, memory)
+///   attention   KV heads x start + scores x time of a score, or keys and values / bandwidth if that is longer
+///   the rest    a start and a time per value, as probe models take them
+///   meeting     what probe models spend in barriers, per layer and per pass
+///
+/// Everything is shared out as the forward pass does, so an operation takes as long as its busiest worker. Where a
+/// profile has no such measurement (that of another tool, say), bytes / bandwidth and operations / peak stand in.
+/// Beside the expected time stand the two ceilings of the hardware, bytes / bandwidth and operations / peak rate; which
+/// of them binds is part of the answer.
 
 #include <string_view>
 #include <vector>
@@ -30,14 +39,17 @@ constexpr std::string_view ceiling_name(Ceiling ceiling) {
   return "unknown";
 }
 
-/// Predicted time of one operation.
+/// Predicted time of one operation and the ceilings above it.
 struct OpTime {
   Op op;
   int layer = -1;
-  double memory_seconds = 0;      ///< bytes / bandwidth
-  double arithmetic_seconds = 0;  ///< operations / rate
-  double seconds = 0;             ///< the longer of the two; of several operations, the sum of the longer ones
+  double memory_seconds = 0;      ///< bytes / bandwidth of the level where they live
+  double arithmetic_seconds = 0;  ///< operations / peak rate of the unit
+  double seconds = 0;             ///< expected
   Ceiling ceiling = Ceiling::arithmetic;
+
+  /// What the ceiling that binds would take.
+  double ceiling_seconds() const { return ceiling == Ceiling::arithmetic ? arithmetic_seconds : memory_seconds; }
 };
 
 /// Predicted time of a pass.
@@ -58,6 +70,17 @@ struct Prediction {
 
 /// Divides a ledger by a machine, for `threads` threads.
 Prediction predict(const Ledger& ledger, const Machine& machine, int threads);
+
+/// Work and prediction of several passes.
+struct PassForecast {
+  Ledger work;
+  Prediction prediction;
+};
+
+/// Reading `prompt` tokens behind `depth` others, in passes of at most `batch` rows; only the last asks for logits.
+/// `pass` gives types. @throws Error{invalid_argument}.
+PassForecast forecast_prompt(const ModelConfig& config, PassOptions pass, std::int64_t depth, std::int64_t prompt,
+                             std::int64_t batch, const Machine& machine, int threads);
 
 /// What is asked of a model.
 struct ForecastOptions {

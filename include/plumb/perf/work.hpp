@@ -60,14 +60,27 @@ struct MatrixWork {
   double count = 1;   ///< matrices of this shape: experts that are touched
 };
 
+/// The shape of attention; what a prediction needs to look up its time.
+struct AttentionWork {
+  DType kv = DType::f16;
+  double head_dim = 0;
+  double kv_heads = 0;  ///< 0 when the operation is none, or reads a latent cache
+  double group = 1;     ///< query heads to a KV head
+  double rows_per_sequence = 1;
+  double scores = 0;  ///< (row, position) pairs, all sequences
+};
+
 /// One operation of one layer.
 struct OpWork {
   Op op;
   int layer = -1;
   Operations operations;
   Traffic bytes;
-  MatrixWork matrix;
+  MatrixWork matrix = {};
+  AttentionWork attention = {};
 
+  /// f32 values that it takes in, or puts out where it takes none.
+  double values() const { return (bytes.activation_read > 0 ? bytes.activation_read : bytes.activation_write) / 4; }
   /// Operations per byte moved.
   double intensity() const { return bytes.total() > 0 ? operations.total() / bytes.total() : 0; }
 };

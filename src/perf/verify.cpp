@@ -1,0 +1,130 @@
+#include "plumb/perf/verify.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "plumb/model/presets.hpp"
+#include "plumb/perf/bench.hpp"
+#include "plumb/perf/predict.hpp"
+#include "stopwatch.hpp"
+
+namespace plumb {
+namespace {
+
+constexpr int kTokens = 8;  // decoded in one repetition, at least
+
+/// A made-up Llama shape.
+ModelConfig shape(const char* name, int vocab, int width, int layers, int heads, int kv_heads, int ffn) {
+  ModelConfig config;
+  config.architecture = "llama";
+  config.name = name;
+  config.vocab_size = vocab;
+  config.width = width;
+  config.n_layers = layers;
+  config.n_heads = heads;
+  config.n_kv_heads = kv_heads;
+  config.head_dim = width / heads;
+  config.ffn_dim = ffn;
+  config.context = 8192;
+  config.tied_head = true;
+  return config;
+}
+
+ModelConfig named(const char* preset) {
+  ModelConfig config = preset_config(preset);
+  config.name = preset;
+  config.context = std::max(config.context, 8192);
+  return config;
+}
+
+/// What is asked of one shape in one type.
+void add(std::vector<VerifyCase>& cases, const ModelConfig& config, DType type, std::initializer_list<int> depths,
+         std::initializer_list<int> prompts, bool batch) {
+  for (const int depth : depths) cases.push_back({config, type, 0, depth, 1});
+  if (batch) cases.push_back({config, type, 0, 512, 4});
+  for (const int prompt : prompts) cases.push_back({config, type, prompt, 0, 1});
+}
+
+double predicted_seconds(const VerifyCase& what, const Machine& machine, int threads, int tokens) {
+  PassOptions pass{.weights = what.type, .kv = DType::f16};
+  if (!what.decodes())
+    return forecast_prompt(what.config, pass, what.depth, what.prompt, 512, machine, threads).prediction.seconds();
+  pass.position = what.depth + tokens / 2;
+  pass.sequences = what.sequences;
+  return predict(pass_work(what.config, pass), machine, threads).seconds();
+}
+
+VerifyResult run(const VerifyCase& what, const Model& model, const Machine& machine, const VerifyOptions& options) {
+  VerifyResult result{what, 0, 0, 0};
+  // Decoding runs for a tenth of a second a repetition, by the prediction, or for a few tokens.
+  const double guess = predicted_seconds(what, machine, options.threads, 0);
+  const int tokens = what.decodes() ? std::clamp(static_cast<int>(0.1 / guess), kTokens, 256) : 0;
+  result.predicted = predicted_seconds(what, machine, options.threads, tokens);
+  BenchTest test{.prompt = what.prompt, .generate = tokens, .depth = what.depth, .sequences = what.sequences};
+  const BenchResult bench = run_bench(
+      model, test, {.threads = options.threads, .kv = DType::f16, .repetitions = options.repetitions, .warmup = true});
+  const auto [fastest, slowest] = std::minmax_element(bench.seconds.begin(), bench.seconds.end());
+  result.measured = median(bench.seconds) / std::max(1, tokens);
+  result.spread = *slowest / *fastest - 1;
+  return result;
+}
+
+}  // namespace
+
+std::string VerifyCase::name() const {
+  return config.name + " " + std::string(dtype_name(type)) + " " +
+         BenchTest{.prompt = prompt, .generate = decodes() ? 1 : 0, .depth = depth, .sequences = sequences}.name();
+}
+
+std::vector<VerifyCase> held_out_cases() {
+  std::vector<VerifyCase> cases;
+  add(cases, shape("1m", 2048, 128, 4, 4, 2, 384), DType::q4_0, {0, 512}, {128, 512}, true);
+  add(cases, shape("1m", 2048, 128, 4, 4, 2, 384), DType::f16, {0, 3500}, {128}, false);
+  add(cases, shape("6m-deep", 4096, 256, 12, 8, 8, 512), DType::q8_0, {0, 512, 3500}, {128, 512}, true);
+  add(cases, named("stories-15m"), DType::f16, {0}, {128}, false);
+  add(cases, named("stories-15m"), DType::q4_0, {0, 512}, {128, 512}, true);
+  add(cases, shape("40m-wide", 8192, 1024, 3, 16, 4, 2816), DType::q4_k, {0, 3500}, {128, 512}, true);
+  add(cases, shape("40m-wide", 8192, 1024, 3, 16, 4, 2816), DType::q6_k, {0, 512}, {512}, false);
+  add(cases, named("smollm2-135m"), DType::q8_0, {0, 512, 3500}, {128, 512}, true);
+  add(cases, named("smollm2-135m"), DType::f16, {0}, {128}, false);
+  add(cases, named("smollm2-360m"), DType::q4_0, {0, 3500}, {128, 512}, true);
+  add(cases, shape("500m", 32000, 1536, 16, 12, 4, 4608), DType::q4_k, {0, 512}, {128}, true);
+  add(cases, named("tinyllama-1.1b"), DType::q4_0, {0, 512, 3500}, {128, 512}, true);
+  add(cases, named("tinyllama-1.1b"), DType::q6_k, {0}, {128}, false);
+  return cases;
+}
+
+ErrorSummary summarize(const std::vector<VerifyResult>& results, bool decode) {
+  std::vector<double> errors;
+  for (const VerifyResult& result : results)
+    if (result.what.decodes() == decode) errors.push_back(std::abs(result.error()));
+  if (errors.empty()) return {};
+  std::sort(errors.begin(), errors.end());
+  const auto ninth = static_cast<std::size_t>(std::ceil(0.9 * static_cast<double>(errors.size()))) - 1;
+  return {static_cast<int>(errors.size()), median(errors), errors[ninth]};
+}
+
+std::vector<VerifyResult> verify(const std::vector<VerifyCase>& cases, const Machine& machine,
+                                 const VerifyOptions& options) {
+  VerifyOptions own = options;
+  if (own.threads <= 0) own.threads = machine.max_threads();
+  std::vector<VerifyResult> results;
+  std::optional<Model> model;
+  std::string made;  // which model that is
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const VerifyCase& what = cases[i];
+    if (what.name().find(options.filter) == std::string::npos) continue;
+    if (options.progress) options.progress(static_cast<double>(i) / static_cast<double>(cases.size()), what.name());
+    const std::string wanted = what.config.name + std::string(dtype_name(what.type));
+    if (made != wanted) {
+      model.reset();  // before the next one takes its memory
+      model = Model::random(what.config, what.type);
+      made = wanted;
+    }
+    results.push_back(run(what, *model, machine, own));
+  }
+  return results;
+}
+
+}  // namespace plumb
