@@ -50,6 +50,8 @@ TEST(ReportCardOfStories, MoreBitsAreBetterAndImportanceHelps) {
     EXPECT_GT(card(type, "search+imatrix").weight_nmse, card(type, "search").weight_nmse);
     EXPECT_LT(card(type, "search+imatrix").output_nmse, card(type, "search").output_nmse);
     EXPECT_LT(kl(type, "search+imatrix"), kl(type, "search"));
+    EXPECT_LT(card(type, "gptq").output_nmse, card(type, "search+imatrix").output_nmse);
+    EXPECT_LT(kl(type, "gptq"), kl(type, "search+imatrix"));
   }
   EXPECT_LT(kl("q4_1", "search"), kl("q4_1", "nearest"));
   EXPECT_LT(kl("iq4_nl", "search"), kl("iq4_nl", "nearest"));
