@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <system_error>
 
 #include "plumb/core/printable.hpp"
@@ -42,10 +43,34 @@ void check_method(const std::string& method) {
                 "no method " + quote(method) + "; known: " + fmt::format("{}", fmt::join(kMethods, ", ")));
 }
 
-void count_bytes(ReportCard& card, const ModelFile& file) {
+/// Types that files cannot hold are made at load, by these methods alone.
+bool made_at_load(const std::string& type) {
+  const std::optional<DType> known = dtype_from_name(type);
+  return known && dtype_info(*known).in_memory();
+}
+bool possible(const std::string& type, const std::string& method) {
+  return !made_at_load(type) || method == "nearest" || method == "search";
+}
+
+QuantMethod scale_method(const std::string& method) {
+  return method == "nearest" ? QuantMethod::nearest : QuantMethod::search;
+}
+
+/// The tensors of a file by name.
+FindTensor tensors_of(const ModelFile& file) {
+  return [&file](std::string_view name) -> std::optional<ConstTensorView> {
+    const GgufTensor* tensor = file.find_tensor(name);
+    if (tensor == nullptr) return std::nullopt;
+    return tensor->view;
+  };
+}
+
+/// Bytes of all tensors of `base` as `find` has them.
+void count_bytes(ReportCard& card, const ModelFile& base, const FindTensor& find) {
   std::int64_t weights = 0;
-  for (const GgufTensor& tensor : file.tensors()) {
-    card.bytes += tensor.view.bytes();
+  for (const GgufTensor& tensor : base.tensors()) {
+    const std::optional<ConstTensorView> view = find(tensor.name);
+    card.bytes += view ? view->bytes() : 0;
     weights += tensor.view.shape().elements();
   }
   card.bits_per_weight = 8.0 * static_cast<double>(card.bytes) / static_cast<double>(weights);
@@ -118,9 +143,16 @@ ReportCard Reporter::base_card() {
   ReportCard card;
   card.type = "base";
   card.method = "-";
-  count_bytes(card, file_);
+  count_bytes(card, file_, tensors_of(file_));
   fill(card, base_);
   return card;
+}
+
+void Reporter::judge_tensors(ReportCard& card, const FindTensor& find) {
+  announce(label(card) + ": weights and outputs");
+  card.tensors = tensor_errors(file_, find, inputs_, options_.session.threads);
+  sum_errors(card);
+  count_bytes(card, file_, find);
 }
 
 ReportCard Reporter::card(const std::filesystem::path& file, std::string type, std::string method) {
@@ -128,28 +160,48 @@ ReportCard Reporter::card(const std::filesystem::path& file, std::string type, s
   card.type = std::move(type);
   card.method = std::move(method);
   const ModelFile made = open_model_file(file);
-  count_bytes(card, made);
-  announce(label(card) + ": weights and outputs");
-  const auto find = [&](std::string_view name) -> std::optional<ConstTensorView> {
-    const GgufTensor* tensor = made.find_tensor(name);
-    if (tensor == nullptr) return std::nullopt;
-    return tensor->view;
-  };
-  card.tensors = tensor_errors(file_, find, inputs_, options_.session.threads);
-  sum_errors(card);
+  judge_tensors(card, tensors_of(made));
   fill(card, Model::from_file(made, {.tokenizer = false}));
+  return card;
+}
+
+ReportCard Reporter::card_at_load(const std::string& type, const std::string& method) {
+  ReportCard card;
+  card.type = type;
+  card.method = method;
+  LoadOptions load;
+  load.tokenizer = false;
+  load.weights = type;
+  load.method = scale_method(method);
+  {
+    load.repack = false;  // panels do not show their rows
+    const Model rows = Model::from_file(file_, load);
+    std::map<std::string, ConstTensorView, std::less<>> matrices;
+    for_each_matrix(rows.weights(),
+                    [&](const std::string& name, const ops::WeightMatrix& w) { matrices.emplace(name, w.file); });
+    judge_tensors(card, [&](std::string_view name) -> std::optional<ConstTensorView> {
+      const auto found = matrices.find(name);
+      return found != matrices.end() ? found->second : tensors_of(file_)(name);
+    });
+  }
+  load.repack = true;
+  fill(card, Model::from_file(file_, load));
   return card;
 }
 
 ReportCard Reporter::card_of(const std::string& type, const std::string& method) {
   check_method(method);
+  announce(type + " " + method + ": quantizing");
+  if (!possible(type, method))
+    throw Error(ErrorCode::invalid_argument,
+                "type " + quote(type) + " is made at load, which knows the methods nearest and search, not " + method);
+  if (made_at_load(type)) return card_at_load(type, method);
   QuantizeOptions options;
   options.recipe = Recipe::parse(type);
-  options.method = method == "nearest" ? QuantMethod::nearest : QuantMethod::search;
+  options.method = scale_method(method);
   options.threads = options_.session.threads;
   if (method == "search+imatrix") options.importance = &importance();
   if (method == "gptq") options.moments = &moments();
-  announce(type + " " + method + ": quantizing");
   const TemporaryFolder folder;
   quantize_model(path_, folder / "model.gguf", options);
   return card(folder / "model.gguf", type, method);
@@ -157,13 +209,15 @@ ReportCard Reporter::card_of(const std::string& type, const std::string& method)
 
 std::vector<ReportCard> report_cards(const std::filesystem::path& base, std::span<const std::string> types,
                                      std::span<const std::string> methods, ReportOptions options) {
-  for (const std::string& type : types) Recipe::parse(type);
+  for (const std::string& type : types)
+    if (!made_at_load(type)) Recipe::parse(type);
   for (const std::string& method : methods) check_method(method);
   Reporter reporter(base, std::move(options));
   std::vector<ReportCard> cards = {reporter.base_card()};
   const auto total = static_cast<double>(types.size() * methods.size() + 1);
   for (const std::string& type : types)
     for (const std::string& method : methods) {
+      if (!possible(type, method)) continue;
       reporter.done_ = static_cast<double>(cards.size()) / total;
       cards.push_back(reporter.card_of(type, method));
     }

@@ -50,6 +50,8 @@ TEST(ReportCardOfStories, MoreBitsAreBetterAndImportanceHelps) {
     EXPECT_GT(card(type, "search+imatrix").weight_nmse, card(type, "search").weight_nmse);
     EXPECT_LT(card(type, "search+imatrix").output_nmse, card(type, "search").output_nmse);
     EXPECT_LT(kl(type, "search+imatrix"), kl(type, "search"));
+    EXPECT_LT(card(type, "gptq").output_nmse, card(type, "search+imatrix").output_nmse);
+    EXPECT_LT(kl(type, "gptq"), kl(type, "search+imatrix"));
   }
   EXPECT_LT(kl("q4_1", "search"), kl("q4_1", "nearest"));
   EXPECT_LT(kl("iq4_nl", "search"), kl("iq4_nl", "nearest"));
@@ -103,6 +105,20 @@ TEST(ReportCardOfStories, SaysWhatTheFileIs) {
   EXPECT_GE(with_outputs, card.tensors.size() - 1);  // the embedding is looked up, not multiplied with
   test::expect_error(ErrorCode::invalid_argument, [&] { reporter.card_of("q4_0", "magic"); });
   test::expect_error(ErrorCode::invalid_argument, [&] { reporter.card_of("q99", "search"); });
+}
+
+TEST(ReportCardOfStories, TypesInMemoryAreJudgedToo) {
+  PLUMB_REQUIRE_FIXTURES();
+  Reporter reporter = story_reporter();
+  const ReportCard int8 = reporter.card_of("int8g64", "search"), int4 = reporter.card_of("int4g64", "search");
+  EXPECT_LT(int4.bits_per_weight, int8.bits_per_weight);
+  EXPECT_LT(int8.weight_nmse, int4.weight_nmse);
+  EXPECT_LT(int8.output_nmse, int4.output_nmse);
+  EXPECT_LT(int8.logits.kl.value, int4.logits.kl.value);
+  EXPECT_GT(int8.weight_nmse, 0);
+  EXPECT_GT(int8.tensors.size(), 30u);
+  EXPECT_LT(int4.bytes_per_token, int8.bytes_per_token);
+  test::expect_error(ErrorCode::invalid_argument, [&] { reporter.card_of("int4g64", "search+imatrix"); });
 }
 
 ReportCard made_card(const char* type, double weights, double kl) {

@@ -63,8 +63,9 @@ class Reporter {
   /// The card of a file with the same tensors. `type` and `method` say how it was made.
   /// @throws as Model::load, tensor_errors() and compare_logits().
   ReportCard card(const std::filesystem::path& file, std::string type, std::string method);
-  /// Quantizes the base into a temporary file and judges that. `method` is a name of report_methods().
-  /// @throws Error{invalid_argument} for an unknown type or method, and as quantize_model() and card().
+  /// Quantizes the base into a temporary file and judges that, or, for types that exist in memory alone ("int4g64"),
+  /// at load. `method` is a name of report_methods(); at load, "nearest" or "search". @throws Error{invalid_argument}
+  /// for an unknown type or method, and as quantize_model() and card().
   ReportCard card_of(const std::string& type, const std::string& method);
 
  private:
@@ -73,6 +74,8 @@ class Reporter {
   CalibrationOptions calibration_options() const;
   void announce(const std::string& what) const;
   void fill(ReportCard& card, const Model& model);
+  void judge_tensors(ReportCard& card, const FindTensor& find);
+  ReportCard card_at_load(const std::string& type, const std::string& method);
 
   ReportOptions options_;
   std::filesystem::path path_;
@@ -88,7 +91,8 @@ class Reporter {
 /// Names that card_of() takes: "nearest", "search", "search+imatrix", "gptq".
 std::span<const std::string_view> report_methods();
 
-/// The card of the base, then one for every type and method, in this order. Names are checked before anything is run.
+/// The card of the base, then one for every type and method that go together, in this order. Names are checked before
+/// anything is run.
 /// @throws as Reporter.
 std::vector<ReportCard> report_cards(const std::filesystem::path& base, std::span<const std::string> types,
                                      std::span<const std::string> methods, ReportOptions options);
