@@ -1,6 +1,5 @@
 // Puts the products with quantized weights into a tier's table. Included inside a tier's region, after the kernels.
 
-
 template <class Format, int... I>
 static void add_quantized(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
   ((kernels.direct[I] = direct_quantized<Format, I + 1>), ...);

@@ -98,9 +98,15 @@ Json pass_json(const PassReport& pass) {
 
 void print(const Explanation& e, Format format) {
   if (format == Format::json) {
-    const Json json = {{"model", printable(e.name)},     {"tier", e.tier},           {"threads", e.threads},
-                       {"kv", kv_name(e.kv)},            {"depth", e.depth},         {"sequences", e.sequences},
-                       {"prompt", e.prompt},             {"decode", pass_json(e.decode)}, {"prefill", pass_json(e.prefill)}};
+    const Json json = {{"model", printable(e.name)},
+                       {"tier", e.tier},
+                       {"threads", e.threads},
+                       {"kv", kv_name(e.kv)},
+                       {"depth", e.depth},
+                       {"sequences", e.sequences},
+                       {"prompt", e.prompt},
+                       {"decode", pass_json(e.decode)},
+                       {"prefill", pass_json(e.prefill)}};
     return fmt::print("{}\n", json.dump(1));
   }
   const auto show = [&](std::string_view title, const PassReport& pass) {
@@ -111,12 +117,15 @@ void print(const Explanation& e, Format format) {
   };
   if (format != Format::csv)
     fmt::print("{}: {} kernels, {} threads, KV {}\n\n", printable(e.name), e.tier, e.threads, kv_name(e.kv));
-  show(fmt::format("decoding one token{}{}: {:.4g} tokens/s", e.sequences > 1 ? fmt::format(" of {} sequences", e.sequences) : "",
-                   e.depth > 0 ? fmt::format(" behind {}", e.depth) : "", e.sequences / std::max(1e-12, e.decode.seconds)),
+  show(fmt::format("decoding one token{}{}: {:.4g} tokens/s",
+                   e.sequences > 1 ? fmt::format(" of {} sequences", e.sequences) : "",
+                   e.depth > 0 ? fmt::format(" behind {}", e.depth) : "",
+                   e.sequences / std::max(1e-12, e.decode.seconds)),
        e.decode);
-  show(fmt::format("reading {} tokens{}: {:.4g} tokens/s", e.prompt, e.depth > 0 ? fmt::format(" behind {}", e.depth) : "",
-                   e.prompt / std::max(1e-12, e.prefill.seconds)),
-       e.prefill);
+  show(
+      fmt::format("reading {} tokens{}: {:.4g} tokens/s", e.prompt,
+                  e.depth > 0 ? fmt::format(" behind {}", e.depth) : "", e.prompt / std::max(1e-12, e.prefill.seconds)),
+      e.prefill);
 }
 
 Model open(const ExplainCommand& command) {
@@ -132,10 +141,9 @@ void run(ExplainCommand command) {
   command.options.session.kv = kv_type(command.run.kv);
   command.options.progress = progress.callback();
   command.options.sampling.temperature = 0;
-  const Machine machine =
-      command.machine.empty()
-          ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-          : load_machine(command.machine);
+  const Machine machine = command.machine.empty()
+                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
+                              : load_machine(command.machine);
   print(explain(open(command), machine, command.options), command.format);
 }
 
@@ -144,7 +152,8 @@ void run(ExplainCommand command) {
 void add_explain(CLI::App& app) {
   auto command = std::make_shared<ExplainCommand>();
   CLI::App& sub = *app.add_subcommand("explain", "Where the time of a model goes, operation by operation, and why");
-  sub.add_option("MODEL", command->run.model, "A model file, or a preset or config.json with random weights")->required();
+  sub.add_option("MODEL", command->run.model, "A model file, or a preset or config.json with random weights")
+      ->required();
   sub.add_option("--type", command->type, "Weight type where there is no file (default Q4_0)");
   sub.add_option("--depth,--ctx", command->options.depth, "Tokens in the cache before what is traced")
       ->capture_default_str();

@@ -92,7 +92,8 @@ void measure_attention(int threads, Isa isa, std::vector<AttentionCost>& costs, 
         const auto scores = [](double end) { return kHeads * kPrompt * (end - (kPrompt - 1) / 2.0); };
         cost.rows = kPrompt;
         cost.score = layer.seconds(kPrompt, 3 * kPrompt) / scores(3 * kPrompt);
-        cost.start = std::max(0.0, (layer.seconds(kPrompt, kPrompt) - cost.score * scores(kPrompt)) / (kHeads * kPrompt));
+        cost.start =
+            std::max(0.0, (layer.seconds(kPrompt, kPrompt) - cost.score * scores(kPrompt)) / (kHeads * kPrompt));
         costs.push_back(cost);
         step(1.0 / static_cast<double>(3 * std::size(kHeadDims) * std::size(kGroups)), "attention");
       }

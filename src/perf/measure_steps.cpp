@@ -38,7 +38,8 @@ ModelConfig probe(int layers, int heads, int ffn) {
 struct Probe {
   explicit Probe(const ModelConfig& shape, DType type, int threads)
       : config(shape),
-        session(Model::random(shape, type), {.context = 2 * kRows[std::size(kRows) - 1], .threads = threads, .kv = DType::f16}) {
+        session(Model::random(shape, type),
+                {.context = 2 * kRows[std::size(kRows) - 1], .threads = threads, .kv = DType::f16}) {
     session.set_trace(&trace);
   }
 
@@ -55,8 +56,7 @@ struct Probe {
       for (int p = 0; p < passes; ++p) pass();
       auto& [total, by_op] = runs.emplace_back();
       total = trace.seconds() / passes;
-      for (const Op op : kAllOps)
-        by_op[static_cast<std::size_t>(op)] = trace.longest(static_cast<int>(op)) / passes;
+      for (const Op op : kAllOps) by_op[static_cast<std::size_t>(op)] = trace.longest(static_cast<int>(op)) / passes;
     }
     std::sort(runs.begin(), runs.end());
     seconds = runs[kRepeats / 2].first;
@@ -82,7 +82,8 @@ struct Probe {
   }
 };
 
-constexpr Op kSteps[] = {Op::embedding, Op::attn_norm, Op::rope, Op::ffn_norm, Op::activation, Op::quantize, Op::head_norm};
+constexpr Op kSteps[] = {Op::embedding,  Op::attn_norm, Op::rope,     Op::ffn_norm,
+                         Op::activation, Op::quantize,  Op::head_norm};
 
 }  // namespace
 

@@ -43,14 +43,14 @@ TEST(ExplainCommand, ShowsEveryOperationOfBothPasses) {
       share += op["share"].get<double>();
     }
     EXPECT_NEAR(share, 1, 1e-6);
-    for (const char* op : {"embedding", "attn_norm", "q", "k", "v", "rope", "attention", "attn_out", "gate", "up",
-                           "down", "head"})
+    for (const char* op :
+         {"embedding", "attn_norm", "q", "k", "v", "rope", "attention", "attn_out", "gate", "up", "down", "head"})
       EXPECT_TRUE(names.contains(op)) << op;
     EXPECT_EQ(names.contains("sampling"), std::string(pass) == "decode");
   }
   for (const char* format : {"text", "md", "csv"}) {
-    const auto table = run_plumb({"explain", "stories-260k", "--machine", machine, "--prompt", "8", "--tokens", "1", "-r",
-                                  "1", "--format", format});
+    const auto table = run_plumb({"explain", "stories-260k", "--machine", machine, "--prompt", "8", "--tokens", "1",
+                                  "-r", "1", "--format", format});
     EXPECT_EQ(table.exit_code, 0) << table.err;
     EXPECT_NE(table.out.find("attention"), std::string::npos);
   }

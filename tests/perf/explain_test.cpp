@@ -1,4 +1,5 @@
-// Explanations: their parts make up the whole, their work is the ledger's, and asking for nothing or too much is refused.
+// Explanations: their parts make up the whole, their work is the ledger's, and asking for nothing or too much is
+// refused.
 
 #include "plumb/perf/explain.hpp"
 
@@ -57,11 +58,12 @@ TEST(Explain, PartsMakeUpTheWholeAndTheWorkIsTheLedgers) {
         EXPECT_NEAR(sum / pass->seconds, 1, 1e-9);
         EXPECT_GT(pass->predicted.seconds(), 0);
       }
-      const Ledger decode = pass_work(
-          config, {.weights = DType::q4_0, .kv = DType::f16, .position = 23, .sequences = sequences});
+      const Ledger decode =
+          pass_work(config, {.weights = DType::q4_0, .kv = DType::f16, .position = 23, .sequences = sequences});
       EXPECT_EQ(e.decode.work.bytes(), decode.bytes());
       EXPECT_EQ(e.decode.work.operations(), decode.operations());
-      const Ledger prefill = pass_work(config, {.weights = DType::q4_0, .kv = DType::f16, .position = 20, .tokens = 40});
+      const Ledger prefill =
+          pass_work(config, {.weights = DType::q4_0, .kv = DType::f16, .position = 20, .tokens = 40});
       EXPECT_EQ(e.prefill.work.bytes(), prefill.bytes());
       EXPECT_EQ(e.decode.ops.back().op, Op::sampling);
     }

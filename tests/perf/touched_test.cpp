@@ -197,7 +197,8 @@ void store_value(const float* value, int dim, std::byte* out, int slot) {
 
 KernelTable counting_table() {
   KernelTable table = real;
-  wrap_types<DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q5_1, DType::q4_k, DType::q6_k>(table);
+  wrap_types<DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q5_1, DType::q4_k, DType::q6_k>(
+      table);
   table.vector.rms_norm = rms_norm;
   table.vector.rotate_halves = rotate_halves;
   table.vector.rotate_interleaved = rotate_interleaved;
@@ -299,7 +300,7 @@ void expect_equal(const ModelConfig& config, const Model& model, const WeightTyp
 }
 
 /// Decoding at the start and deep in the cache, a batch of sequences, prompts by direct and by tiled kernels.
-constexpr Pass kPasses[] = {{0, 1, 1, false}, {300, 1, 1, false}, {40, 1, 3, false}, {0, 5, 1, true},
+constexpr Pass kPasses[] = {{0, 1, 1, false},  {300, 1, 1, false}, {40, 1, 3, false}, {0, 5, 1, true},
                             {0, 77, 1, false}, {270, 33, 1, true}, {12, 20, 2, false}};
 
 void expect_all_passes(const ModelConfig& config, const WeightTypes& types) {
@@ -324,7 +325,8 @@ TEST(TouchedBytes, EqualTheLedgerForEveryWeightType) {
 }
 
 TEST(TouchedBytes, EqualTheLedgerForEveryKindOfAttention) {
-  for (const auto& [heads, kv_heads] : {std::pair{4, 4}, {8, 2}, {16, 1}}) expect_all_passes(shape(heads, kv_heads), DType::q4_0);
+  for (const auto& [heads, kv_heads] : {std::pair{4, 4}, {8, 2}, {16, 1}})
+    expect_all_passes(shape(heads, kv_heads), DType::q4_0);
 }
 
 TEST(TouchedBytes, EqualTheLedgerForTiedHeadsAndMixedTypes) {
