@@ -15,6 +15,7 @@ namespace {
 void warn_of_slow_paths(const Transformer& transformer, const std::function<void(std::string_view)>& warning) {
   std::map<DType, int> slow;
   const auto look = [&](const ops::WeightMatrix& w) {
+    if (!w.packed() && ops::mostly_padding(w)) return;  // too few rows to matter
     if (!w.packed() || !transformer.kernels->matmul_for(w.type).available()) ++slow[w.type];
   };
   for_each_matrix(transformer.weights, [&](const std::string&, const ops::WeightMatrix& w) {

@@ -64,10 +64,10 @@ class Preparation {
       : weights_(weights), file_(file), options_(options) {
     for_each_matrix(weights, [&](const std::string& name, ops::WeightMatrix& w) {
       const bool looked_up = &w == &weights.embedding;
-      (looked_up || !options.pack || mostly_padding(w) ? in_rows_ : in_panels_).push_back({name, &w});
+      (looked_up || !options.pack || ops::mostly_padding(w) ? in_rows_ : in_panels_).push_back({name, &w});
     });
     tied_ = weights.head.w.file.data() == weights.embedding.file.data();
-    if (tied_ && options.pack && !mostly_padding(weights.head.w)) in_panels_.push_back({"head", &weights.head.w});
+    if (tied_ && options.pack && !ops::mostly_padding(weights.head.w)) in_panels_.push_back({"head", &weights.head.w});
     std::erase_if(in_rows_, [](const NamedMatrix& m) { return m.w->file.dtype() == m.w->type; });
     for (const auto* list : {&in_rows_, &in_panels_})
       for (const NamedMatrix& m : *list) total_ += m.w->bytes();
@@ -84,10 +84,6 @@ class Preparation {
   }
 
  private:
-  static bool mostly_padding(const ops::WeightMatrix& w) {
-    return ops::packed_bytes(w.type, w.rows, w.cols) > 2 * w.bytes() + kAlignment;
-  }
-
   void remake_rows(const NamedMatrix& m) {
     AlignedBuffer made(m.w->bytes());
     const std::size_t stride = row_bytes(m.w->type, m.w->cols);

@@ -61,7 +61,19 @@ struct Counts {
 
 std::mutex mutex;
 Counts counts;
-const KernelTable& real = active_kernels();
+/// The best tier whose products with bfloat16 weights take f32 activations: one set of kernels then serves them all.
+const KernelTable& real = active_kernels().matmul_for(DType::bf16).activations == ActivationForm::bf16
+                              ? kernels_for(Isa::avx512_vnni)
+                              : active_kernels();
+
+/// Whether a product turns stored values of `type` into what the arithmetic takes.
+bool unpacks(std::size_t type) { return static_cast<DType>(type) != DType::f32; }
+
+void note_panels(std::size_t type, const PanelProduct& p) {
+  for (std::int64_t r = 0; r < p.n_rows; r += kPanelRows)
+    counts.weights.add(p.panels + static_cast<std::size_t>(r / kPanelRows) * p.panel_stride,
+                       panel_bytes(static_cast<DType>(type), p.k));
+}
 
 void note_product(DType type, const PanelProduct& p, int columns) {
   const double macs = static_cast<double>(p.n_rows * p.k) * columns;
@@ -74,9 +86,8 @@ void direct(const PanelProduct& p) {
   {
     const std::lock_guard lock(mutex);
     note_product(kType, p, static_cast<int>(Column) + 1);
-    for (std::int64_t r = 0; r < p.n_rows; r += kPanelRows)
-      counts.weights.add(p.panels + static_cast<std::size_t>(r / kPanelRows) * p.panel_stride, panel_bytes(kType, p.k));
-    if (kType != DType::f32) counts.unpacked += static_cast<double>(p.n_rows * p.k);
+    note_panels(Type, p);
+    if (unpacks(Type)) counts.unpacked += static_cast<double>(p.n_rows * p.k);
   }
   real.matmul[Type].direct[Column](p);
 }
@@ -86,6 +97,7 @@ void tile(const PanelProduct& p) {
   {
     const std::lock_guard lock(mutex);
     note_product(static_cast<DType>(Type), p, static_cast<int>(Column) + 1);
+    if (real.matmul[Type].unpack == nullptr) note_panels(Type, p);  // panels are multiplied where they lie
   }
   real.matmul[Type].tile[Column](p);
 }
@@ -97,7 +109,7 @@ void unpack(const std::byte* panel, std::int64_t first_k, std::int64_t k, std::b
     const std::lock_guard lock(mutex);
     // Blocks of consecutive k lie one after the other in a panel.
     counts.weights.add(panel + panel_bytes(kType, first_k), panel_bytes(kType, k));
-    if (kType != DType::f32) counts.unpacked += static_cast<double>(k * kPanelRows);
+    if (unpacks(Type)) counts.unpacked += static_cast<double>(k * kPanelRows);
   }
   real.matmul[Type].unpack(panel, first_k, k, out);
 }
@@ -115,7 +127,7 @@ void wrap_type(KernelTable& table) {
   if (!table.matmul[Type].available()) return;
   wrap_direct<Type>(table, std::make_index_sequence<kDirectCols>());
   wrap_columns<Type>(table, std::make_index_sequence<kTileCols>());
-  table.matmul[Type].unpack = unpack<Type>;
+  if (table.matmul[Type].unpack != nullptr) table.matmul[Type].unpack = unpack<Type>;
 }
 template <DType... Types>
 void wrap_types(KernelTable& table) {
@@ -199,6 +211,7 @@ KernelTable counting_table() {
   KernelTable table = real;
   wrap_types<DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q5_1, DType::q4_k, DType::q6_k>(
       table);
+  table.exact_bf16 = table.matmul_for(DType::bf16);
   table.vector.rms_norm = rms_norm;
   table.vector.rotate_halves = rotate_halves;
   table.vector.rotate_interleaved = rotate_interleaved;

@@ -211,16 +211,21 @@ class ForwardPass {
       for (const NamedTask& named : tasks) (*observer_)(*named.task.weights, x);
     for (const NamedTask& named : tasks) {
       worker.enter(named.op);
-      ops::matmul(worker, {model_.kernels, &scratch_.matmul, model_.exact}, {&named.task, 1}, x);
+      ops::matmul(worker, {model_.kernels, &scratch_.matmul, takes_f32(*named.task.weights)}, {&named.task, 1}, x);
     }
   }
   ops::Activations activations(const Rows& rows, std::int64_t cols, ops::ActivationBuffer& form) const {
     return {rows.row(0), n_, cols, rows.stride(), &form};
   }
+  /// Whether products with `w` take f32 activations. The head does where its weights are bfloat16: nothing after it
+  /// evens its rounding out, and it runs for the rows that ask only.
+  bool takes_f32(const ops::WeightMatrix& w) const {
+    return model_.exact || (&w == &model_.weights.head.w && w.type == DType::bf16);
+  }
   ops::ActivationForms forms(std::initializer_list<const Linear*> consumers) const {
     ops::ActivationForms forms;
     for (const Linear* linear : consumers)
-      forms |= ops::ActivationForms::of(*model_.kernels, {&linear->w}, model_.exact);
+      forms |= ops::ActivationForms::of(*model_.kernels, {&linear->w}, takes_f32(linear->w));
     return forms;
   }
   static ops::MatmulTask into(const Linear& linear, Rows& out) {

@@ -33,4 +33,9 @@ inline std::size_t packed_bytes(DType type, std::int64_t rows, std::int64_t cols
   return checked_mul(panel_bytes(type, cols), static_cast<std::size_t>(ceil_div(rows, kPanelRows)), "packed matrix");
 }
 
+/// Whether panels of this matrix would be more padding than weights: it has a few rows, and stays as it is.
+inline bool mostly_padding(const WeightMatrix& w) {
+  return packed_bytes(w.type, w.rows, w.cols) > 2 * w.bytes() + kAlignment;
+}
+
 }  // namespace plumb::ops

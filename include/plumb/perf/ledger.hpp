@@ -29,7 +29,7 @@ struct PassOptions {
   std::int64_t sequences = 1;  ///< sequences in the batch
   std::int64_t logits = -1;    ///< rows that ask for logits; -1: the last of each sequence
   bool exact = false;          ///< activations stay f32 in products with quantized weights
-  bool bf16_dot = false;       ///< bf16 weights meet bf16 activations rather than f32 ones, unless exact
+  bool bf16_dot = false;       ///< bf16 weights meet bf16 activations rather than f32 ones; not exact, nor in the head
 
   double rows() const { return static_cast<double>(tokens) * static_cast<double>(sequences); }
 };
@@ -165,7 +165,7 @@ inline void LedgerWriter::matmul(Op op, TensorRole role, double rows, double col
   OpWork& work = add(op);
   const DType type = type_of(role, rows, cols);
   const double macs = rows * cols * tokens * count;
-  const bool bf16_dot = type == DType::bf16 && pass_.bf16_dot && !pass_.exact;
+  const bool bf16_dot = type == DType::bf16 && pass_.bf16_dot && !pass_.exact && op != Op::head;
   work.matrix = {type, rows, cols, tokens, count};
   if (quantizes(type)) {
     work.operations.int8 = 2 * macs;
