@@ -205,7 +205,7 @@ void run(const BenchOptions& options) {
       const Model model = Model::load(path, load);
       ModelInfo info = describe(model);
       if (!type.empty()) info.description += " " + type;
-      run_model(model, std::move(info));
+      run_model(model, info);
     }
   for (const std::string& preset : options.presets)
     for (const std::string& type : types("q4_0")) {

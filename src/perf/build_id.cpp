@@ -45,8 +45,10 @@ int visit(dl_phdr_info* object, std::size_t, void* data) {
     const ElfW(Phdr)& part = object->dlpi_phdr[i];
     const ElfW(Addr) from = object->dlpi_addr + part.p_vaddr;
     if (part.p_type == PT_LOAD && search.code >= from && search.code < from + part.p_memsz) here = true;
-    if (part.p_type == PT_NOTE && id.empty())
-      id = note_text(reinterpret_cast<const char*>(from), reinterpret_cast<const char*>(from) + part.p_memsz);
+    if (part.p_type == PT_NOTE && id.empty()) {
+      const auto* const notes = reinterpret_cast<const char*>(from);  // NOLINT(performance-no-int-to-ptr): the loader's
+      id = note_text(notes, notes + part.p_memsz);
+    }
   }
   if (!here) return 0;
   search.id = id;

@@ -131,7 +131,7 @@ PassReport report(const Run& run, double runs, Ledger work, Prediction predicted
     own.seconds = (op == Op::sampling ? run.sampling : run.trace.longest(phase)) / runs;
     own.waiting = run.trace.waiting(phase) / runs;
     if (op != Op::sampling) report.meeting_seconds -= own.seconds;
-    if (own.seconds > 0 || own.work.bytes.total() > 0) report.ops.push_back(std::move(own));
+    if (own.seconds > 0 || own.work.bytes.total() > 0) report.ops.push_back(own);
   }
   report.work = std::move(work);
   report.predicted = std::move(predicted);

@@ -154,7 +154,7 @@ std::vector<FitChoice> fit_models(const FitOptions& options, const Machine& mach
 }
 
 Measurement verify_choice(const FitChoice& choice, const FitOptions& options,
-                          std::function<void(std::string_view what, double done)> progress) {
+                          const std::function<void(std::string_view what, double done)>& progress) {
   check_runnable(choice.config, choice.name);
   if (progress) progress("making random weights", 0);
   const Model model = Model::random(choice.config, weight_types_by_name(choice.type, choice.config));

@@ -126,7 +126,7 @@ double PassTiming::gigabytes_per_second() const {
   return (bytes.weights() + bytes.kv_read + bytes.kv_write) / median() * 1e-9;
 }
 
-Measuring::Measuring(Model model, const MeasureOptions& options)
+Measuring::Measuring(const Model& model, const MeasureOptions& options)
     : options_(fitted_options(options, model.config())),
       session_(model, options_.session),
       text_(some_tokens(session_.context(), model.config().vocab_size)) {

@@ -42,6 +42,7 @@ class Layer {
   /// Median seconds for `count` rows, the last of them at position `end` - 1.
   double seconds(int count, int end) {
     std::vector<ops::AttentionRow> rows;
+    rows.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) rows.push_back({end - count + i, 0});
     const std::int64_t width = std::int64_t{shape_.n_heads} * shape_.k_dim;
     const ops::KvLayer kv = cache_.layer(0);

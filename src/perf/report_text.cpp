@@ -24,7 +24,7 @@ std::string rate_text(const LawCoefficient& c, std::string_view unit) {
 
 std::string term_text(const Law& law, LawTerm which) {
   const LawCoefficient& c = law.term(which);
-  const std::string name(law_term_name(which));
+  std::string name(law_term_name(which));
   if (c.state == TermState::zero) return name + " 0";
   if (c.state == TermState::not_separable) return name + " not told apart";
   switch (which) {

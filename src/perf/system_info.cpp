@@ -45,9 +45,9 @@ int count_list(std::string_view list) {
     const std::string_view part = list.substr(0, comma);
     const std::size_t dash = part.find('-');
     const auto first = parse_long(part.substr(0, dash));
-    const auto last = dash == part.npos ? first : parse_long(part.substr(dash + 1));
+    const auto last = dash == std::string_view::npos ? first : parse_long(part.substr(dash + 1));
     if (first && last && *last >= *first && *last < 65536) count += static_cast<int>(*last - *first + 1);
-    list = comma == list.npos ? std::string_view() : list.substr(comma + 1);
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
   }
   return count;
 }
@@ -56,7 +56,9 @@ int count_list(std::string_view list) {
 double parse_size(const std::string& text) {
   const auto value = parse_long(text);
   if (!value || *value <= 0) return 0;
-  const double unit = text.find('K') != text.npos ? 1024.0 : text.find('M') != text.npos ? 1048576.0 : 1.0;
+  const double unit = text.find('K') != std::string_view::npos   ? 1024.0
+                      : text.find('M') != std::string_view::npos ? 1048576.0
+                                                                 : 1.0;
   return static_cast<double>(*value) * unit;
 }
 
@@ -66,9 +68,9 @@ std::string field(const std::string& text, std::string_view key) {
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with(key)) continue;
     const std::size_t colon = line.find(':');
-    if (colon == line.npos) continue;
+    if (colon == std::string_view::npos) continue;
     const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
-    return begin == line.npos ? std::string() : line.substr(begin);
+    return begin == std::string_view::npos ? std::string() : line.substr(begin);
   }
   return {};
 }
@@ -76,7 +78,9 @@ std::string field(const std::string& text, std::string_view key) {
 /// The choice in brackets: "always [madvise] never" -> "madvise".
 std::string chosen(const std::string& text) {
   const std::size_t open = text.find('['), close = text.find(']');
-  return open == text.npos || close == text.npos || close < open ? text : text.substr(open + 1, close - open - 1);
+  return open == std::string_view::npos || close == std::string_view::npos || close < open
+             ? text
+             : text.substr(open + 1, close - open - 1);
 }
 
 std::vector<CacheInfo> read_caches(const fs::path& cpu0) {

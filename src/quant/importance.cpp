@@ -60,7 +60,8 @@ void ImportanceMatrix::add(std::string_view name, std::span<const float> rows, s
       const auto x = static_cast<double>(rows[first + k]);
       squares[k] += x * x;
     }
-  add_sums(name, squares, static_cast<double>(rows.size() / squares.size()), matrix, matrices);
+  const std::size_t tokens = rows.size() / squares.size();
+  add_sums(name, squares, static_cast<double>(tokens), matrix, matrices);
 }
 
 void ImportanceMatrix::add_sums(std::string_view name, std::span<const double> squares, double count,

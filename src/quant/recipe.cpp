@@ -107,7 +107,7 @@ bool is_quantizable(std::string_view tensor, const Shape& shape) {
       "time_mix_first",   "time_mix_w",    "time_mix_v",    "time_mix_a",  "time_mix_g",
       "time_mix_decay_w", "time_mix_lerp", ".rel_pos",      ".patch_embd", "indexer."};
   if (std::any_of(kNever.begin(), kNever.end(),
-                  [&](std::string_view part) { return tensor.find(part) != tensor.npos; }))
+                  [&](std::string_view part) { return tensor.find(part) != std::string_view::npos; }))
     return false;
   return shape.rows() > 1 && shape.cols() > 1;
 }

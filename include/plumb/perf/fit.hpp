@@ -60,6 +60,6 @@ ModelConfig free_shape(int width, std::int64_t context);
 /// Measures a choice with random weights at the end of its context. @throws as Model::random and measure, and
 /// Error{unsupported_architecture} when it has no forward pass here.
 Measurement verify_choice(const FitChoice& choice, const FitOptions& options,
-                          std::function<void(std::string_view what, double done)> progress = {});
+                          const std::function<void(std::string_view what, double done)>& progress = {});
 
 }  // namespace plumb

@@ -102,7 +102,7 @@ class Measuring {
  public:
   /// Makes the session, fills the cache to the depth and runs one token, which touches all weights.
   /// @throws as fitted_options and Session.
-  Measuring(Model model, const MeasureOptions& options);
+  Measuring(const Model& model, const MeasureOptions& options);
 
   /// Times one prefill and one run of decoding. `done` says for the progress callback how far the whole is, 0 to 1, and
   /// `next` where it will be.
