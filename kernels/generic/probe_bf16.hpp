@@ -1,7 +1,7 @@
 // The probe of the bf16 dot, for tiers that have one. Included inside a tier's region, after probe.hpp.
 
-// Four dot2 in each of `Chains` independent chains, with weights that change from step to step as in probe_int8. All
-// values are tiny multiples of 2^-60, so that sums stay finite and products flush to zero only in value, not in time.
+// Four dot2 in each of `Chains` independent chains, with weights that change from step to step as in probe_int8.
+// Weights lie between 1 and 2 and activations are at most 2^-20, so that sums stay finite and no product is denormal.
 template <int Chains>
 static float probe_bf16(std::int64_t iterations) {
   std::uint16_t weights[16 * 32];
