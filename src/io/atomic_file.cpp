@@ -16,6 +16,8 @@ namespace plumb {
 namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
+/// Bytes after which the disk is set to work: few enough to leave little for commit(), enough for large requests.
+constexpr std::uint64_t kWritebackBytes = std::uint64_t{8} << 20;
 constexpr int kNameAttempts = 100;
 
 std::string proc_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
@@ -109,7 +111,13 @@ void AtomicFile::flush() {
     if (wrote < 0) fail("write", errno);
     done += static_cast<std::size_t>(wrote);
   }
+  flushed_ += buffer_.size();
   buffer_.clear();
+  if (flushed_ - on_its_way_ < kWritebackBytes) return;
+  // Left to itself the system keeps all of it in memory until commit() syncs. Only a hint: failures come up there.
+  ::sync_file_range(fd_, static_cast<off_t>(on_its_way_), static_cast<off_t>(flushed_ - on_its_way_),
+                    SYNC_FILE_RANGE_WRITE);
+  on_its_way_ = flushed_;
 }
 
 void AtomicFile::link_anonymous() {

@@ -1,10 +1,8 @@
 #include "plumb/quant/quantize_model.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cmath>
-#include <exception>
 #include <limits>
 #include <memory>
 #include <span>
@@ -16,6 +14,7 @@
 #include "plumb/io/open_model.hpp"
 #include "plumb/quant/dequantize.hpp"
 #include "plumb/quant/importance.hpp"
+#include "src/quant/in_order.hpp"
 #include "src/quant/search_tier.hpp"
 
 namespace plumb {
@@ -107,35 +106,15 @@ class TensorJob {
   template <class Append, class Finished>
   void run(int threads, const Append& append, const Finished& finished) {
     const std::int64_t pieces = pieces_per_matrix_ * (rows_ / rows_per_matrix_);
-    std::exception_ptr failure;
-#pragma omp parallel num_threads(threads)
-    {
-      Scratch scratch;
-#pragma omp for ordered schedule(static, 1)
-      for (std::int64_t piece = 0; piece < pieces; ++piece) {
-        std::exception_ptr local;
-        try {
-          if (!failed_.load(std::memory_order_relaxed)) convert(piece, scratch);
-        } catch (...) {
-          local = std::current_exception();
-        }
-#pragma omp ordered
-        {
-          if (local && !failure) failure = local;
-          if (!failure) {
-            try {
-              append(std::span<const std::byte>(scratch.blocks));
-              total_ += scratch.sums;
-              finished(scratch.input_bytes);
-            } catch (...) {
-              failure = std::current_exception();
-            }
-          }
-          if (failure) failed_.store(true, std::memory_order_relaxed);  // the other threads stop converting
-        }
-      }
-    }
-    if (failure) std::rethrow_exception(failure);
+    std::vector<Scratch> scratch(static_cast<std::size_t>(threads));
+    detail::make_in_order<Piece>(
+        pieces, threads,
+        [&](std::int64_t i, Piece& piece, int thread) { convert(i, piece, scratch[static_cast<std::size_t>(thread)]); },
+        [&](const Piece& piece) {
+          append(std::span<const std::byte>(piece.blocks));
+          total_ += piece.sums;
+          finished(piece.input_bytes);
+        });
     if (!options_.measure_error) return;
     target_.nmse = total_.power > 0 ? total_.error / total_.power : 0;
     target_.output_nmse = total_.output_power > 0 ? total_.output_error / total_.output_power : 0;
@@ -164,50 +143,52 @@ class TensorJob {
     if (!target_.used_importance && options_.log) options_.log("no importance for tensor " + quote(source_.name));
   }
 
-  /// What one thread works on.
-  struct Scratch {
-    std::vector<float> weights, decoded;
+  /// Some rows as they are written, and what was learnt on the way.
+  struct Piece {
     std::vector<std::byte> blocks;
     Sums sums;
     std::uint64_t input_bytes = 0;
   };
+  /// What one thread works on.
+  struct Scratch {
+    std::vector<float> weights, decoded;
+  };
 
-  /// Rows of one piece into `scratch.blocks`.
-  void convert(std::int64_t piece, Scratch& scratch) const {
-    const std::int64_t matrix = piece / pieces_per_matrix_;
-    const std::int64_t inside = piece % pieces_per_matrix_ * rows_per_piece_;
+  void convert(std::int64_t index, Piece& piece, Scratch& scratch) const {
+    const std::int64_t matrix = index / pieces_per_matrix_;
+    const std::int64_t inside = index % pieces_per_matrix_ * rows_per_piece_;
     const std::int64_t first = matrix * rows_per_matrix_ + inside;
     const std::int64_t count = std::min(rows_per_piece_, rows_per_matrix_ - inside);
-    scratch.sums = {};
-    scratch.input_bytes = static_cast<std::uint64_t>(count) * source_.view.row_bytes();
+    piece.sums = {};
+    piece.input_bytes = static_cast<std::uint64_t>(count) * source_.view.row_bytes();
     scratch.weights.resize(static_cast<std::size_t>(count * columns_));
-    scratch.blocks.resize(row_bytes(target_.to, columns_) * static_cast<std::size_t>(count));
+    piece.blocks.resize(row_bytes(target_.to, columns_) * static_cast<std::size_t>(count));
     for (std::int64_t r = 0; r < count; ++r)
       dequantize_row_fast(source_.view.dtype(), source_.view.row(first + r), scratch.weights.data() + r * columns_,
                           columns_);
-    check(scratch, first);
+    check(scratch.weights, first, piece.sums);
     const float* importance = nullptr;
     if (target_.used_importance && !importance_[static_cast<std::size_t>(matrix)].empty())
       importance = importance_[static_cast<std::size_t>(matrix)].data();
     if (compensation_.factor != nullptr)
-      gptq_rows(target_.to, scratch.weights.data(), scratch.blocks.data(), count, columns_, *compensation_.factor);
+      gptq_rows(target_.to, scratch.weights.data(), piece.blocks.data(), count, columns_, *compensation_.factor);
     else
-      quantize_rows(target_.to, scratch.weights.data(), scratch.blocks.data(), count, columns_, importance,
+      quantize_rows(target_.to, scratch.weights.data(), piece.blocks.data(), count, columns_, importance,
                     options_.method);
-    if (options_.measure_error) measure(scratch, count);
+    if (options_.measure_error) measure(piece, scratch, count);
   }
 
   /// Every weight finite and within the range of an f16 scale, or zeroed if the caller allows it.
-  void check(Scratch& scratch, std::int64_t first_row) const {
+  void check(std::vector<float>& weights, std::int64_t first_row, Sums& sums) const {
     const bool wide = target_.to == DType::f32 || target_.to == DType::bf16;
     const float limit = wide ? std::numeric_limits<float>::max() : 65504.0f;
-    if (largest_magnitude(scratch.weights) <= limit) return;
-    for (std::size_t i = 0; i < scratch.weights.size(); ++i) {
-      float& weight = scratch.weights[i];
+    if (largest_magnitude(weights) <= limit) return;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      float& weight = weights[i];
       if (std::fabs(weight) <= limit) continue;
       if (options_.allow_nonfinite && !std::isfinite(weight)) {
         weight = 0;
-        ++scratch.sums.nonfinite;
+        ++sums.nonfinite;
         continue;
       }
       const auto at = static_cast<std::int64_t>(i);
@@ -219,21 +200,21 @@ class TensorJob {
     }
   }
 
-  void measure(Scratch& scratch, std::int64_t count) const {
+  void measure(Piece& piece, Scratch& scratch, std::int64_t count) const {
     scratch.decoded.resize(scratch.weights.size());
     const std::size_t bytes = row_bytes(target_.to, columns_);
     for (std::int64_t r = 0; r < count; ++r)
-      dequantize_row_fast(target_.to, scratch.blocks.data() + static_cast<std::size_t>(r) * bytes,
+      dequantize_row_fast(target_.to, piece.blocks.data() + static_cast<std::size_t>(r) * bytes,
                           scratch.decoded.data() + r * columns_, columns_);
     for (std::size_t i = 0; i < scratch.weights.size(); ++i) {
       const double want = static_cast<double>(scratch.weights[i]), off = static_cast<double>(scratch.decoded[i]) - want;
-      scratch.sums.error += off * off;
-      scratch.sums.power += want * want;
+      piece.sums.error += off * off;
+      piece.sums.power += want * want;
     }
     if (compensation_.moment == nullptr) return;
-    scratch.sums.output_power = compensation_.moment->output_error(scratch.weights.data(), count);
+    piece.sums.output_power = compensation_.moment->output_error(scratch.weights.data(), count);
     for (std::size_t i = 0; i < scratch.weights.size(); ++i) scratch.decoded[i] -= scratch.weights[i];
-    scratch.sums.output_error = compensation_.moment->output_error(scratch.decoded.data(), count);
+    piece.sums.output_error = compensation_.moment->output_error(scratch.decoded.data(), count);
   }
 
   const ModelFile& file_;
@@ -244,7 +225,6 @@ class TensorJob {
   std::int64_t columns_, rows_ = 0, rows_per_matrix_ = 0, rows_per_piece_ = 0, pieces_per_matrix_ = 0;
   std::vector<std::vector<float>> importance_;  // one a matrix
   Sums total_;
-  std::atomic<bool> failed_ = false;
 };
 
 /// Copies a tensor that keeps its type. Floats are checked like those that are converted.

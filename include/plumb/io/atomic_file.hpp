@@ -59,6 +59,8 @@ class AtomicFile {
   std::string temporary_;  // path of the temporary file; empty while it has no name
   std::vector<std::byte> buffer_;
   std::uint64_t position_ = 0;
+  std::uint64_t flushed_ = 0;     // bytes handed to the system
+  std::uint64_t on_its_way_ = 0;  // of these, bytes that it was told to write to the disk
   int fd_ = -1;
   bool failed_ = false;
 };
