@@ -195,7 +195,6 @@ void run(const BenchOptions& options) {
   load.repack = !options.no_repack;
   load.tokenizer = false;
   load.warning = print_warning;
-  load.method = QuantMethod::nearest;  // a minute sooner than the search on 1.1B weights, and as fast afterwards
   const auto types = [&](const char* otherwise) {
     return options.types.empty() ? std::vector<std::string>{otherwise} : options.types;
   };

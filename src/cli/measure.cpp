@@ -82,7 +82,6 @@ void run(Arguments& arguments) {
     show("loading", 0);
     LoadOptions load = arguments.run.load();
     load.tokenizer = false;
-    load.method = QuantMethod::nearest;  // a minute sooner than the search on 1.1B weights, and as fast afterwards
     load.progress = [&](double done) { show("loading", done); };
     const Model model = make(load);
     arguments.measure.progress = show;

@@ -46,16 +46,18 @@ void nearest(DType type, const float* x, std::byte* out, std::int64_t blocks) {
   }
 }
 
-/// Rows of an in-memory type.
+/// Rows of an in-memory type. `importance` is [columns] or null.
 void integer_rows(DType type, const float* x, std::byte* out, std::int64_t rows, std::int64_t columns,
-                  std::span<const float> importance, QuantMethod method) {
-  const auto group = static_cast<std::size_t>(integer_type(type).group_of(columns));
-  const auto width = static_cast<std::size_t>(columns);
+                  const float* importance, QuantMethod method) {
+  const std::int64_t group = integer_type(type).group_of(columns), groups = rows * (columns / group);
+  if (method == QuantMethod::search) {
+    std::vector<float> scratch(static_cast<std::size_t>(2 * group * detail::kGroupsTogether));
+    return detail::best_search_tier().quantize_groups(integer_type(type), x, out, groups, static_cast<int>(group),
+                                                      importance, columns, scratch.data());
+  }
   visit_integer_type(type, [&]<int bits, bool zero_point>(IntegerGroup<bits, zero_point> storage) {
-    for (std::int64_t r = 0; r < rows; ++r, x += columns)
-      for (std::size_t k = 0; k < width; k += group, out += storage.bytes(static_cast<std::int64_t>(group)))
-        IntegerGrid<bits, zero_point>::quantize(
-            {x + k, group}, importance.empty() ? importance : importance.subspan(k, group), method, out);
+    for (std::int64_t g = 0; g < groups; ++g, x += group, out += storage.bytes(group))
+      IntegerGrid<bits, zero_point>::quantize({x, static_cast<std::size_t>(group)}, {}, method, out);
   });
 }
 
@@ -103,8 +105,9 @@ void quantize_rows(DType type, const float* x, std::byte* out, std::int64_t rows
   if (!search && !info.in_memory()) return nearest(type, x, out, blocks);
   const std::vector<float> usable =
       search && importance ? usable_importance(importance, columns) : std::vector<float>();
-  if (info.in_memory()) return integer_rows(type, x, out, rows, columns, usable, method);
-  tier.quantize(type, x, out, blocks, usable.empty() ? nullptr : usable.data(), columns);
+  const float* const costs = usable.empty() ? nullptr : usable.data();
+  if (info.in_memory()) return integer_rows(type, x, out, rows, columns, costs, method);
+  tier.quantize(type, x, out, blocks, costs, columns);
 }
 
 void dequantize_row_fast(DType type, const std::byte* row, float* out, std::int64_t n) {

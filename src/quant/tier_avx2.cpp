@@ -36,6 +36,8 @@ namespace plumb::detail::quant_avx2 {
 #include "src/quant/tier/compensate.hpp"
 
 #include "src/quant/tier/types.hpp"
+
+#include "src/quant/tier/groups.hpp"
 }  // namespace plumb::detail::quant_avx2
 
 #if defined(__clang__)
@@ -48,6 +50,7 @@ namespace plumb::detail {
 extern const SearchTier kSearch_avx2{"avx2",
                                      [] { return static_cast<bool>(__builtin_cpu_supports("avx2")); },
                                      quant_avx2::quantize,
+                                     quant_avx2::quantize_groups,
                                      quant_avx2::halves_to_floats,
                                      quant_avx2::largest_bits,
                                      quant_avx2::compensate};

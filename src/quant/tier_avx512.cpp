@@ -36,6 +36,8 @@ namespace plumb::detail::quant_avx512 {
 #include "src/quant/tier/compensate.hpp"
 
 #include "src/quant/tier/types.hpp"
+
+#include "src/quant/tier/groups.hpp"
 }  // namespace plumb::detail::quant_avx512
 
 #if defined(__clang__)
@@ -52,6 +54,7 @@ extern const SearchTier kSearch_avx512{
                                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"));
     },
     quant_avx512::quantize,
+    quant_avx512::quantize_groups,
     quant_avx512::halves_to_floats,
     quant_avx512::largest_bits,
     quant_avx512::compensate};

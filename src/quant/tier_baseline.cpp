@@ -31,12 +31,15 @@ namespace plumb::detail::quant_baseline {
 #include "src/quant/tier/compensate.hpp"
 
 #include "src/quant/tier/types.hpp"
+
+#include "src/quant/tier/groups.hpp"
 }  // namespace plumb::detail::quant_baseline
 
 namespace plumb::detail {
 extern const SearchTier kSearch_baseline{"baseline",
                                          [] { return static_cast<bool>(true); },
                                          quant_baseline::quantize,
+                                         quant_baseline::quantize_groups,
                                          quant_baseline::halves_to_floats,
                                          quant_baseline::largest_bits,
                                          quant_baseline::compensate};

@@ -2,7 +2,8 @@
 /// @file
 /// int8 and int4 with a scale for each group of weights: quantization in its plainest form, to learn from, to compare
 /// the file formats with, and to run (in-memory types such as DType::int4g64). Templates over the bits and the
-/// symmetry.
+/// symmetry. What runs a model makes the same codes and a better search of scales, many groups at a time
+/// (quantize_rows); the search here is the one that is easily understood, and what that one is measured against.
 ///
 ///   symmetric     w = scale * q             q in -127 ... 127 (8 bits), -8 ... 7 (4 bits)
 ///   zero point    w = scale * q + minimum   q in 0 ... 255 or 0 ... 15: the grid starts at the group's smallest weight
@@ -65,7 +66,12 @@ struct IntegerGrid {
 
   /// Sum of importance * (x - value(code(x)))^2.
   static float error(std::span<const float> x, std::span<const float> importance, GroupScale s) {
-    return importance.empty() ? error<false>(x, importance, s) : error<true>(x, importance, s);
+    float sum = 0;
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      const float off = x[k] - value(code(x[k], s), s);
+      sum += (importance.empty() ? 1.0f : importance[k]) * off * off;
+    }
+    return sum;
   }
 
   /// The group as it is stored: Storage::bytes(x.size()) bytes at `group`.
@@ -105,25 +111,6 @@ struct IntegerGrid {
     float top;
     detail::Span span;
   };
-
-  /// Sixteen sums side by side, which compilers turn into vectors of any width with the same result.
-  template <bool weighted>
-  static float error(std::span<const float> x, std::span<const float> importance, GroupScale s) {
-    constexpr std::size_t kLanes = 16;
-    const float scale = to_float(s.scale), minimum = to_float(s.minimum), inverse = detail::inverse_or_zero(scale);
-    const auto cost = [&](std::size_t k) {
-      const float q = detail::nearest_clamped((x[k] - minimum) * inverse, kLow, kHigh);
-      const float off = x[k] - (scale * q + minimum);
-      return weighted ? importance[k] * off * off : off * off;
-    };
-    float sums[kLanes] = {}, sum = 0;
-    std::size_t k = 0;
-    for (; k + kLanes <= x.size(); k += kLanes)
-      for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] += cost(k + lane);
-    for (; k < x.size(); ++k) sum += cost(k);
-    for (const float lane : sums) sum += lane;
-    return sum;
-  }
 };
 
 /// A matrix of `bits`-bit codes with one scale for each `group` weights of a row (the last group of a row may be

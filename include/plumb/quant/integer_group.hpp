@@ -86,10 +86,15 @@ struct IntegerGroup {
     }
   }
   static void set_step(std::byte* group, std::int64_t step, const int (&codes)[kStep]) {
+    std::uint8_t stored[kStep];
+    for (int j = 0; j < kStep; ++j) stored[j] = static_cast<std::uint8_t>(codes[j] + kOffset);
+    set_stored_step(group, step, stored);
+  }
+  /// The same for codes that have kOffset added.
+  static void set_stored_step(std::byte* group, std::int64_t step, const std::uint8_t (&codes)[kStep]) {
     std::byte* const stored = group + kScaleBytes + static_cast<std::size_t>(step) * kStepBytes;
     for (std::size_t j = 0; j < kStepBytes; ++j)
-      stored[j] = static_cast<std::byte>(bits == 8 ? codes[j] + kOffset
-                                                   : (codes[j] + kOffset) | (codes[j + 16] + kOffset) << 4);
+      stored[j] = static_cast<std::byte>(bits == 8 ? codes[j] : codes[j] | codes[j + 16] << 4);
   }
 
   static void dequantize(const std::byte* group, std::int64_t n, float* out) {

@@ -1,29 +1,35 @@
 #pragma once
 // What each type searches: its grid, its starts, and where the scales go.
 
-/// Weights of up to 16 (sub-)blocks side by side, one a lane. Lanes beyond `present` are zeros.
+/// Weights of up to 16 (sub-)blocks side by side, one a lane: x[k][lane], and w[k][lane] where weighted. Lanes beyond
+/// `present` are zeros. `first` counts blocks from the start of `from`; `importance` repeats every `columns` weights.
+template <bool weighted>
+static inline void gather_blocks(const float* from, std::int64_t first, int present, int count, const float* importance,
+                                 std::int64_t columns, float* x, float* w) {
+  for (int lane = 0; lane < kBatch; ++lane) {
+    if (lane >= present) {
+      for (int k = 0; k < count; ++k) x[k * kBatch + lane] = 0;
+      if constexpr (weighted)
+        for (int k = 0; k < count; ++k) w[k * kBatch + lane] = 1;
+      continue;
+    }
+    const float* block = from + (first + lane) * count;
+    for (int k = 0; k < count; ++k) x[k * kBatch + lane] = block[k];
+    if constexpr (weighted) {
+      const float* block_importance = importance + (first + lane) * count % columns;
+      for (int k = 0; k < count; ++k) w[k * kBatch + lane] = block_importance[k];
+    }
+  }
+}
+
 template <bool weighted, int count>
 struct Gathered {
   alignas(64) float x[count * kBatch];
   alignas(64) float w[weighted ? count * kBatch : 1];
 
-  /// `first` counts (sub-)blocks from the start of `from`; `importance` repeats every `columns` weights.
   Batch gather(const float* from, std::int64_t first, int present, const float* importance, std::int64_t columns) {
-    for (int lane = 0; lane < kBatch; ++lane) {
-      if (lane >= present) {
-        for (int k = 0; k < count; ++k) x[k * kBatch + lane] = 0;
-        if constexpr (weighted)
-          for (int k = 0; k < count; ++k) w[k * kBatch + lane] = 1;
-        continue;
-      }
-      const float* block = from + (first + lane) * count;
-      for (int k = 0; k < count; ++k) x[k * kBatch + lane] = block[k];
-      if constexpr (weighted) {
-        const float* block_importance = importance + (first + lane) * count % columns;
-        for (int k = 0; k < count; ++k) w[k * kBatch + lane] = block_importance[k];
-      }
-    }
-    return {x, weighted ? w : nullptr, count};
+    gather_blocks<weighted>(from, first, present, count, importance, columns, x, w);
+    return {x, w, count};
   }
 };
 
