@@ -26,6 +26,7 @@ enum class Mix {
   q6_k,
   iq4_nl,
   iq4_xs,
+  mxfp4,
   mxfp4_moe
 };
 
@@ -52,6 +53,7 @@ constexpr NamedRecipe kRecipes[] = {
     {"q4_0", Mix::q4_0, DType::q4_0, 2},
     {"iq4_nl", Mix::iq4_nl, DType::iq4_nl, 25},
     {"iq4_xs", Mix::iq4_xs, DType::iq4_xs, 30},
+    {"mxfp4", Mix::mxfp4, DType::mxfp4, 38},  // for models without experts; the format has no number of its own
     {"mxfp4_moe", Mix::mxfp4_moe, DType::mxfp4, 38},
     {"q3_k_l", Mix::q3_k_l, DType::q3_k, 13},
     {"q3_k_m", Mix::q3_k_m, DType::q3_k, 12},
