@@ -116,13 +116,12 @@ class ForwardPass {
     worker.enter(Op::head_norm);
     ops::Activations x = activations(scratch_.normed, config_.width, scratch_.input_form);
     x.rows = asked;
-    const Range mine = ops::activation_rows(worker, x);
+    const Range tiles = worker.share(x.tiles());
     std::int64_t index = 0;
-    for (std::int64_t n = 0; n < n_; ++n) {
+    for (std::int64_t n = 0; n < n_ && !tiles.empty(); ++n) {
       if (!rows_[static_cast<std::size_t>(n)].logits) continue;
-      if (index >= mine.begin && index < mine.end)
-        ops::rms_norm(*model_.kernels, scratch_.residual.row(n), model_.weights.output_norm.data(), config_.norm_eps,
-                      scratch_.normed.row(index), config_.width);
+      if (index >= x.tile(static_cast<int>(tiles.begin)).begin && index < x.tile(static_cast<int>(tiles.end - 1)).end)
+        normalise_row(model_.weights.output_norm, n, index);
       ++index;
     }
     worker.enter(Op::quantize);
@@ -131,16 +130,24 @@ class ForwardPass {
     product(worker, x, {{Op::head, into(model_.weights.head, scratch_.logits)}});
   }
 
-  /// normed = norm(residual), ready for products, each worker its share of the rows.
+  /// normed = norm(residual), ready for products, each worker its share of the tiles: a tile is prepared while it is
+  /// in the worker's own cache.
   void normalise(const Worker& worker, Op op, const Vector& weight, const ops::Activations& normed,
                  ops::ActivationForms forms) {
-    worker.enter(op);
-    const Range mine = ops::activation_rows(worker, normed);
-    for (std::int64_t n = mine.begin; n < mine.end; ++n)
-      ops::rms_norm(*model_.kernels, scratch_.residual.row(n), weight.data(), config_.norm_eps, scratch_.normed.row(n),
-                    config_.width);
-    worker.enter(Op::quantize);
-    ops::prepare_rows(worker, *model_.kernels, normed, forms);
+    const Range mine = worker.share(normed.tiles());
+    for (std::int64_t t = mine.begin; t < mine.end; ++t) {
+      worker.enter(op);
+      const Range rows = normed.tile(static_cast<int>(t));
+      for (std::int64_t n = rows.begin; n < rows.end; ++n) normalise_row(weight, n, n);
+      worker.enter(Op::quantize);
+      ops::prepare_tile(*model_.kernels, normed, forms, static_cast<int>(t), {0, normed.cols});
+    }
+  }
+
+  /// normed[to] = norm(residual[from]).
+  void normalise_row(const Vector& weight, std::int64_t from, std::int64_t to) {
+    ops::rms_norm(*model_.kernels, scratch_.residual.row(from), weight.data(), config_.norm_eps,
+                  scratch_.normed.row(to), config_.width);
   }
 
   /// Rotates q and k by the rows' positions and puts k and v into the cache. A task is a row.
@@ -186,13 +193,18 @@ class ForwardPass {
 
   /// ffn_gate = act(ffn_gate) * ffn_up, in the columns that this worker's product wrote, ready for the next product.
   void activate(const Worker& worker, const LayerWeights& w, const ops::Activations& inner) {
-    worker.enter(Op::activation);
     const Range mine = ops::matmul_rows(worker, w.up.w);
-    for (std::int64_t n = 0; n < n_; ++n)
-      ops::activate(*model_.kernels, config_.activation, scratch_.ffn_gate.row(n) + mine.begin,
-                    scratch_.ffn_up.row(n) + mine.begin, mine.size());
-    worker.enter(Op::quantize);
-    ops::prepare_columns(*model_.kernels, inner, forms({&w.down}), mine);
+    if (mine.empty()) return;
+    const ops::ActivationForms wanted = forms({&w.down});
+    for (int t = 0; t < inner.tiles(); ++t) {
+      worker.enter(Op::activation);
+      const Range rows = inner.tile(t);
+      for (std::int64_t n = rows.begin; n < rows.end; ++n)
+        ops::activate(*model_.kernels, config_.activation, scratch_.ffn_gate.row(n) + mine.begin,
+                      scratch_.ffn_up.row(n) + mine.begin, mine.size());
+      worker.enter(Op::quantize);
+      ops::prepare_tile(*model_.kernels, inner, wanted, t, mine);
+    }
   }
 
   /// A barrier before a product with `next`, whose first weights are on their way meanwhile.

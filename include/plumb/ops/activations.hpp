@@ -88,16 +88,8 @@ struct Activations {
   }
 };
 
-/// Rows that worker prepares in prepare_rows: whole tiles.
-inline Range activation_rows(const Worker& worker, const Activations& x) {
-  const Range tiles = worker.share(x.tiles());
-  if (tiles.empty()) return {};
-  return {x.tile(static_cast<int>(tiles.begin)).begin, x.tile(static_cast<int>(tiles.end - 1)).end};
-}
-
-namespace detail {
-
-/// Values [k.begin, k.end) of tile t in the wanted forms. k.begin is a multiple of 32; so is k.end, or it is the end.
+/// Values [k.begin, k.end) of tile t in the wanted forms. k.begin is a multiple of 32; so is k.end, or it is the end. A
+/// barrier must follow before the products.
 inline void prepare_tile(const KernelTable& kernels, const Activations& x, ActivationForms forms, int t, Range k) {
   const Range rows = x.tile(t);
   const float* const values = x.values + rows.begin * x.stride;
@@ -109,20 +101,12 @@ inline void prepare_tile(const KernelTable& kernels, const Activations& x, Activ
   if (forms.f32) into(ActivationForm::f32, kernels.tile_f32_activations);
 }
 
-}  // namespace detail
-
-/// Prepares this worker's activation_rows. All workers; a barrier must follow before the products.
+/// Prepares this worker's share of the tiles. All workers; a barrier must follow.
 inline void prepare_rows(const Worker& worker, const KernelTable& kernels, const Activations& x,
                          ActivationForms forms) {
   const Range tiles = worker.share(x.tiles());
   for (std::int64_t t = tiles.begin; t < tiles.end; ++t)
-    detail::prepare_tile(kernels, x, forms, static_cast<int>(t), {0, x.cols});
-}
-
-/// Prepares values [k.begin, k.end) of every row: for a worker that has just computed these. A barrier must follow.
-inline void prepare_columns(const KernelTable& kernels, const Activations& x, ActivationForms forms, Range k) {
-  if (k.empty()) return;
-  for (int t = 0; t < x.tiles(); ++t) detail::prepare_tile(kernels, x, forms, t, k);
+    prepare_tile(kernels, x, forms, static_cast<int>(t), {0, x.cols});
 }
 
 }  // namespace plumb::ops

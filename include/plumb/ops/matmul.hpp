@@ -173,7 +173,7 @@ inline void multiply_tiled(const MatmulContext& context, const MatmulTask& task,
 
 }  // namespace detail
 
-/// All workers: every task's product over prepared activations (prepare_rows or prepare_columns with the forms of these
+/// All workers: every task's product over prepared activations (prepare_rows or prepare_tile with the forms of these
 /// weights, and a barrier since). Worker w writes the columns `matmul_rows(w, *task.weights)` of each task's output; no
 /// barrier inside.
 inline void matmul(const Worker& worker, const MatmulContext& context, std::span<const MatmulTask> tasks,
