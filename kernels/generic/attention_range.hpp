@@ -23,3 +23,19 @@ static void attend(const AttentionRange& a) {
     attend_some<Kv>(a, row, n, std::make_integer_sequence<int, kAttentionRows>());
   }
 }
+
+// States of ranges that were computed apart; see AttentionKernels.
+static void merge_states(float* top, float* total, float* acc, const float* other_top, const float* other_total,
+                         const float* other_acc, int v_dim) {
+  const Raise raise = raise_top(splat_f32(*top), splat_f32(*other_top));
+  for (int d = 0; d < v_dim; d += 16)
+    store_f32(acc + d, fold(load_f32(acc + d), raise.shrink, load_f32(other_acc + d), raise.grow));
+  store_f32_first(total, fold(splat_f32(*total), raise.shrink, splat_f32(*other_total), raise.grow), 1);
+  store_f32_first(top, raise.top, 1);
+}
+
+static void finish_state(const float* acc, float total, float* out, int v_dim) {
+  const bool seen = total != 0;
+  for (int d = 0; d < v_dim; d += 16)
+    store_row(out, d, v_dim, seen ? div(load_f32(acc + d), splat_f32(total)) : zero_f32());
+}

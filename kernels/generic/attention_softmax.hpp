@@ -64,18 +64,3 @@ PLUMB_INLINE void softmax_rows(const AttentionRange& a, int row, float* shrink, 
   store_f32(shrink, raise.shrink);
   store_f32(grow, raise.grow);
 }
-
-static void merge_states(float* top, float* total, float* acc, const float* other_top, const float* other_total,
-                         const float* other_acc, int v_dim) {
-  const Raise raise = raise_top(splat_f32(*top), splat_f32(*other_top));
-  for (int d = 0; d < v_dim; d += 16)
-    store_f32(acc + d, fold(load_f32(acc + d), raise.shrink, load_f32(other_acc + d), raise.grow));
-  store_f32_first(total, fold(splat_f32(*total), raise.shrink, splat_f32(*other_total), raise.grow), 1);
-  store_f32_first(top, raise.top, 1);
-}
-
-static void finish_state(const float* acc, float total, float* out, int v_dim) {
-  const bool seen = total != 0;
-  for (int d = 0; d < v_dim; d += 16)
-    store_row(out, d, v_dim, seen ? div(load_f32(acc + d), splat_f32(total)) : zero_f32());
-}

@@ -61,7 +61,10 @@ inline void add_type(CLI::App& command, RunOptions& options) {
 /// --threads, --kv, --exact, --no-repack.
 inline void add_run_options(CLI::App& command, RunOptions& options) {
   add_threads(command, options.session.threads);
-  command.add_option("--kv", options.kv, "Type of keys and values in the cache")
+  command
+      .add_option("--kv", options.kv,
+                  "Type of keys and values in the cache; with f16 and int8, quantized and BF16 models round "
+                  "attention's operands to bf16 where the processor multiplies these (f32 does not)")
       ->check(CLI::IsMember(kKvNames, CLI::ignore_case))
       ->capture_default_str();
   command.add_flag("--exact", options.exact, "Keep activations in f32 in every product (slow; for comparisons)");

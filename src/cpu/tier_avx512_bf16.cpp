@@ -9,6 +9,7 @@ const KernelTable& avx512_bf16_table() {
     t.isa = Isa::avx512_bf16;
     t.name = "avx512_bf16";
     avx512_bf16::add_bf16_dots(t);
+    avx512_bf16::add_bf16_attention(t);
     return t;
   }();
   return table;

@@ -51,7 +51,9 @@ class Layer {
     run_parallel(threads_, [&](const Worker& worker) {
       const auto attend = [&](int n) {
         for (int i = 0; i < n; ++i) {
-          ops::attention(worker, {&kernels_, &shape_, &kv, rows, values_.data(), width, out_.data(), width}, scratch_);
+          // `rounded`, as for quantized weights; an f32 cache keeps f32 all the same.
+          ops::attention(worker, {&kernels_, &shape_, &kv, rows, values_.data(), width, out_.data(), width, true},
+                         scratch_);
           if (n > 1) worker.barrier();
         }
       };

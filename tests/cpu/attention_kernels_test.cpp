@@ -115,9 +115,14 @@ struct Queries {
   Guarded<float> top, total, acc, scores;
 };
 
-/// Rows [from, from + n) of the queries against the range; `unpacked`: through the f32 form of its tiles.
+/// By f32 FMAs or by bf16 dots; straight from the tiles or through what `unpack` and `unpack_pairs` make of them.
+struct Way {
+  bool bf16 = false, unpacked = false;
+};
+
+/// Rows [from, from + n) of the queries against the range.
 void attend(const AttentionKernels& kernels, Range& range, Queries& queries, int from, int n, float softcap = 0,
-            bool unpacked = false) {
+            Way way = {}) {
   const int groups = ceil_div(n, kQueryTile);
   Guarded<float> packed(static_cast<std::size_t>(groups * kQueryTile * range.k_dim));
   for (int m = 0; m < n; ++m)
@@ -148,21 +153,31 @@ void attend(const AttentionKernels& kernels, Range& range, Queries& queries, int
   a.total = queries.total.data() + from;
   a.acc = queries.acc.data() + from * range.padded;
   a.scores = queries.scores.data();
-  Guarded<float> keys(static_cast<std::size_t>(range.tiles * kKeyTile * range.k_dim)),
-      values(static_cast<std::size_t>(range.tiles * kKeyTile * range.padded));
-  if (unpacked) {
+  const int type = kv_index(range.type), element_bytes = way.bf16 ? 2 : 4;
+  const int key_bytes = kKeyTile * range.k_dim * element_bytes, value_bytes = kKeyTile * range.padded * element_bytes;
+  Guarded<std::byte> keys(static_cast<std::size_t>(range.tiles * key_bytes)),
+      values(static_cast<std::size_t>(range.tiles * value_bytes));
+  if (way.unpacked) {
     for (int t = 0; t < range.tiles; ++t) {
-      kernels.unpack[kv_index(range.type)](a.k + t * a.k_tile_bytes, kKeyTile * range.k_dim,
-                                           keys.data() + t * kKeyTile * range.k_dim);
-      kernels.unpack[kv_index(range.type)](a.v + t * a.v_tile_bytes, kKeyTile * range.padded,
-                                           values.data() + t * kKeyTile * range.padded);
+      const std::byte *const k = a.k + t * a.k_tile_bytes, *const v = a.v + t * a.v_tile_bytes;
+      std::byte *const to_k = keys.data() + t * key_bytes, *const to_v = values.data() + t * value_bytes;
+      if (way.bf16) {
+        kernels.unpack_pairs[type](k, range.k_dim, kKeyTile, to_k);
+        kernels.unpack_pairs[type](v, std::min(kKeyTile, a.end_key - t * kKeyTile), range.padded, to_v);
+      } else {
+        kernels.unpack[type](k, kKeyTile * range.k_dim, reinterpret_cast<float*>(to_k));
+        kernels.unpack[type](v, kKeyTile * range.padded, reinterpret_cast<float*>(to_v));
+      }
     }
-    a.k = reinterpret_cast<const std::byte*>(keys.data());
-    a.v = reinterpret_cast<const std::byte*>(values.data());
-    a.k_tile_bytes = kv_tile_bytes(DType::f32, range.k_dim);
-    a.v_tile_bytes = kv_tile_bytes(DType::f32, range.padded);
+    a.k = keys.data();
+    a.v = values.data();
+    a.k_tile_bytes = key_bytes;
+    a.v_tile_bytes = value_bytes;
   }
-  kernels.attend[unpacked ? 0 : kv_index(range.type)](a);
+  if (way.bf16)
+    (way.unpacked ? kernels.attend_pairs : kernels.attend_bf16[type])(a);
+  else
+    kernels.attend[way.unpacked ? kv_index(DType::f32) : type](a);
 }
 
 std::vector<float> state_of(const Queries& queries) {
@@ -172,11 +187,11 @@ std::vector<float> state_of(const Queries& queries) {
   return state;
 }
 
-/// The attention of one row in double, and how far f32 may be from it.
+/// The attention of one row in double, and how far f32 (or bf16 operands) may be from it.
 struct Exact {
   std::vector<double> out, bound;
 };
-Exact exact(Range& range, const Queries& queries, int m, double softcap) {
+Exact exact(Range& range, const Queries& queries, int m, double softcap, bool bf16) {
   const int first = queries.first[Queries::index(m)], end = queries.end[Queries::index(m)];
   std::vector<double> exponent;
   double top = -INFINITY, total = 0, slack = 0;
@@ -189,6 +204,7 @@ Exact exact(Range& range, const Queries& queries, int m, double softcap) {
     }
     // A chain of k_dim FMAs, the scale of int8 keys; the cap multiplies by at most softcap and adds tanh's 3 ULP.
     double error = (range.k_dim + 2) * 0x1p-24 * size;
+    if (bf16) error += (2 * 0x1p-9 + 0x1p-18) * size;  // both factors are rounded
     if (softcap > 0) error = softcap * (error + 4 * 0x1p-23);
     exponent.push_back(softcap > 0 ? softcap * std::tanh(dot) : dot);
     slack = std::max(slack, error + 0x1p-23 * std::fabs(exponent.back()));
@@ -204,7 +220,9 @@ Exact exact(Range& range, const Queries& queries, int m, double softcap) {
     }
     result.out.push_back(sum / total);
     // Weights err by ln(2) slack each way, above and below the line; sums of 256 by at most 256 roundings each.
-    result.bound.push_back(size / total * (2 * 0.7 * 2 * slack + (2 * kKeyRange + 16) * 0x1p-24));
+    // Weights and values in bf16 err by 2^-9 each.
+    const double rounding = (2 * kKeyRange + 16) * 0x1p-24 + (bf16 ? 2 * 0x1p-9 + 0x1p-18 : 0.0);
+    result.bound.push_back(size / total * (2 * 0.7 * 2 * slack + rounding));
   }
   return result;
 }
@@ -214,26 +232,35 @@ class AttentionKernelsOf : public testing::TestWithParam<Isa> {
   const AttentionKernels& kernels = kernels_for(GetParam()).attention;
 
   void check(DType type, int k_dim, int v_dim, int keys, int rows, float softcap, std::mt19937& random) {
-    SCOPED_TRACE(testing::Message() << dtype_name(type) << " dims " << k_dim << "/" << v_dim << " keys " << keys
-                                    << " rows " << rows << " softcap " << softcap);
     Range range(kernels, type, k_dim, v_dim, keys, random);
     Queries queries(rows, range, random);
-    attend(kernels, range, queries, 0, rows, softcap);
+    check(range, queries, softcap, false);
+    if (kernels.attend_bf16[kv_index(type)] && k_dim % 2 == 0) check(range, queries, softcap, true);
+  }
+
+ private:
+  void check(Range& range, Queries& queries, float softcap, bool bf16) {
+    const int rows = queries.rows;
+    SCOPED_TRACE(testing::Message() << dtype_name(range.type) << (bf16 ? " bf16 dots" : "") << " dims " << range.k_dim
+                                    << "/" << range.v_dim << " keys " << range.keys << " rows " << rows << " softcap "
+                                    << softcap);
+    queries.clear();
+    attend(kernels, range, queries, 0, rows, softcap, {.bf16 = bf16});
     for (int m = 0; m < rows; ++m) {
-      Guarded<float> out(static_cast<std::size_t>(v_dim));
-      kernels.finish(queries.acc.data() + m * range.padded, queries.total[Queries::index(m)], out.data(), v_dim);
-      const Exact want = exact(range, queries, m, static_cast<double>(softcap));
-      for (int d = 0; d < v_dim; ++d)
+      Guarded<float> out(static_cast<std::size_t>(range.v_dim));
+      kernels.finish(queries.acc.data() + m * range.padded, queries.total[Queries::index(m)], out.data(), range.v_dim);
+      const Exact want = exact(range, queries, m, static_cast<double>(softcap), bf16);
+      for (int d = 0; d < range.v_dim; ++d)
         ASSERT_NEAR(static_cast<double>(out[Queries::index(d)]), want.out[Queries::index(d)],
                     want.bound[Queries::index(d)])
             << "row " << m << " dimension " << d;
     }
     const std::vector<float> together = state_of(queries);
     queries.clear();
-    for (int m = 0; m < rows; ++m) attend(kernels, range, queries, m, 1, softcap);
+    for (int m = 0; m < rows; ++m) attend(kernels, range, queries, m, 1, softcap, {.bf16 = bf16});
     EXPECT_EQ(state_of(queries), together) << "a row's bits depend on its neighbours";
     queries.clear();
-    attend(kernels, range, queries, 0, rows, softcap, true);
+    attend(kernels, range, queries, 0, rows, softcap, {.bf16 = bf16, .unpacked = true});
     EXPECT_EQ(state_of(queries), together) << "converted first or on the way";
   }
 };

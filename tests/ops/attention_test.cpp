@@ -23,6 +23,7 @@ struct Heads {
   DType kv = DType::f32;
   int window = 0;
   float softcap = 0;
+  bool rounded = false;  ///< bf16 dots, where a tier has them
   int sequences = 2, context = 700;
 
   int group() const { return n_heads / n_kv_heads; }
@@ -118,7 +119,7 @@ std::vector<float> computed(const KernelTable& kernels, const Heads& setup, cons
   std::vector<float> out(rows.size() * setup.width(), -1.0f);
   ops::AttentionScratch scratch(shape, threads, setup.context);
   run_parallel(threads, [&](const Worker& worker) {
-    ops::attention(worker, {&kernels, &shape, &layer, rows, q, width, out.data(), width}, scratch);
+    ops::attention(worker, {&kernels, &shape, &layer, rows, q, width, out.data(), width, setup.rounded}, scratch);
   });
   return out;
 }
@@ -135,7 +136,11 @@ std::vector<float> queries(const Heads& setup, std::size_t rows) {
 void check(const Heads& setup, const std::vector<ops::AttentionRow>& rows, bool every_row_exactly = true) {
   SCOPED_TRACE(testing::Message() << setup.n_heads << "/" << setup.n_kv_heads << " heads of " << setup.head_dim
                                   << " window " << setup.window << " cap " << setup.softcap << " "
-                                  << dtype_name(setup.kv) << ", " << rows.size() << " rows");
+                                  << dtype_name(setup.kv) << (setup.rounded ? " rounded" : "") << ", " << rows.size()
+                                  << " rows");
+  // Queries, keys, weights and values err by at most 2^-9 each, independently: 4 (2^-9)^2 of the power, and twice that
+  // for a row of few numbers.
+  const double bound = setup.rounded ? 8 * 0x1p-18 : 1e-11;
   const std::vector<float> q = queries(setup, rows.size());
   for (const Isa isa : test::tiers_here()) {
     SCOPED_TRACE(isa_name(isa));
@@ -145,7 +150,7 @@ void check(const Heads& setup, const std::vector<ops::AttentionRow>& rows, bool 
     const std::size_t width = setup.width();
     for (std::size_t n = 0; n < rows.size(); n += every_row_exactly ? 1 : 37) {
       const std::vector<double> want = plain(setup, filled, rows[n], q.data() + n * width);
-      EXPECT_LT(test::nmse(std::span<const float>(out.data() + n * width, width), std::span<const double>(want)), 1e-11)
+      EXPECT_LT(test::nmse(std::span<const float>(out.data() + n * width, width), std::span<const double>(want)), bound)
           << "position " << rows[n].position << " sequence " << rows[n].sequence;
       const std::vector<float> alone = computed(kernels, setup, filled, {&rows[n], 1}, q.data() + n * width, 3);
       EXPECT_EQ(alone, std::vector<float>(out.begin() + static_cast<std::ptrdiff_t>(n * width),
@@ -208,6 +213,16 @@ TEST(Attention, WindowsAndCaps) {
 TEST(Attention, NarrowCaches) {
   for (const DType type : {DType::f16, DType::i8})
     for (const int dim : {5, 48, 128}) check({4, 2, dim, type}, kRows);
+}
+
+TEST(Attention, Bf16Dots) {
+  for (const DType type : {DType::f32, DType::f16, DType::i8}) {
+    check({8, 2, 64, type, 0, 0, true}, kRows);
+    check({8, 2, 48, type, 300, 0, true}, prompt(231, 260), false);
+    check({3, 3, 7, type, 0, 0, true}, kRows);  // an odd size keeps f32
+    check({4, 2, 16, type, 30, 20.0f, true}, kRows);
+    check({16, 1, 32, type, 0, 0, true}, prompt(17, 301), false);
+  }
 }
 
 /// Int8 keys and values cost accuracy; this much, for normally distributed ones.

@@ -69,14 +69,34 @@ TEST(Ledger, ProductsDoTwoOperationsPerActiveParameter) {
   const Ledger ledger = pass_work(config, {.weights = DType::q4_0});
   EXPECT_EQ(ledger.operations().int8, 2.0 * static_cast<double>(count.attention + count.ffn + count.head));
   EXPECT_EQ(ledger.operations().bf16, 0);
-  const Ledger floats = pass_work(config, {.weights = DType::bf16, .bf16_dot = true});
+  const Ledger floats = pass_work(config, {.weights = DType::bf16, .kv = DType::f32, .bf16_dot = true});
   EXPECT_EQ(floats.operations().bf16, 2.0 * static_cast<double>(count.attention + count.ffn));  // the head takes f32
-  const Ledger unpacked = pass_work(config, {.weights = DType::bf16});  // a dot eats the panels as they are
+  const Ledger unpacked =
+      pass_work(config, {.weights = DType::bf16, .kv = DType::f32});  // a dot eats the panels as they are
   EXPECT_EQ(2 * (unpacked.operations().unpack - floats.operations().unpack), floats.operations().bf16);
   EXPECT_EQ(pass_work(config, {.weights = DType::bf16, .exact = true, .bf16_dot = true}).operations().bf16, 0);
   const Ledger exact = pass_work(config, {.weights = DType::q4_0, .exact = true});
   EXPECT_EQ(exact.operations().int8, 0);
   EXPECT_EQ(exact.operations().unpack, ledger.operations().unpack);
+}
+
+TEST(Ledger, AttentionUsesBf16DotsWhereItsProjectionsRoundAnyway) {
+  const ModelConfig config = presets::llama_2_7b();
+  const auto attention = [&](DType weights, DType kv, bool dots, bool exact = false) {
+    const Ledger ledger =
+        pass_work(config, {.weights = weights, .kv = kv, .position = 99, .exact = exact, .bf16_dot = dots});
+    return ledger.sum_of(Op::attention).operations;
+  };
+  // 100 positions, 32 layers of 32 heads, two dots of 128 dimensions each.
+  const double dots = 100.0 * 32 * 32 * 2 * 2 * 128;
+  EXPECT_EQ(attention(DType::q4_0, DType::f16, true).bf16, dots);
+  EXPECT_EQ(attention(DType::bf16, DType::i8, true).bf16, dots);
+  for (const Operations& plain :
+       {attention(DType::q4_0, DType::f16, false), attention(DType::q4_0, DType::f32, true),
+        attention(DType::f16, DType::f16, true), attention(DType::q4_0, DType::f16, true, true)}) {
+    EXPECT_EQ(plain.bf16, 0);
+    EXPECT_EQ(plain.f32, dots + attention(DType::q4_0, DType::f16, true).f32);
+  }
 }
 
 TEST(Ledger, ScoredAndReadPositionsEqualABruteForceCount) {

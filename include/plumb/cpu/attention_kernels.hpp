@@ -33,6 +33,8 @@ inline constexpr int kKvTypes = 3;
 constexpr int kv_index(DType type) { return type == DType::f32 ? 0 : type == DType::f16 ? 1 : 2; }
 constexpr bool is_kv_type(DType type) { return type == DType::f32 || type == DType::f16 || type == DType::i8; }
 
+/// Keys of at most so many dimensions, an even number, have kernels with bf16 dots.
+inline constexpr int kMaxBf16KeyDim = 512;
 /// Floats (or codes) of one value row in a tile.
 constexpr int padded_value_dim(int v_dim) { return round_up(v_dim, 16); }
 /// Bytes of a tile of 16 positions of `dim` elements.
@@ -79,6 +81,14 @@ struct AttentionKernels {
   void (*finish)(const float* acc, float total, float* out, int v_dim) = nullptr;
   /// Converts n elements of a tile to f32, int8 codes without their scales. n is a multiple of 16.
   void (*unpack[kKvTypes])(const std::byte* from, std::int64_t n, float* to) = {};
+  /// `attend` by bf16 dots: queries, keys, weights and values are rounded to bf16 (relative error at most 2^-9), sums
+  /// stay f32. Null where the tier has no such dot, and for f32 caches, which keep f32 arithmetic.
+  void (*attend_bf16[kKvTypes])(const AttentionRange&) = {};
+  /// The same on tiles that unpack_pairs made, bit for bit.
+  void (*attend_pairs)(const AttentionRange&) = nullptr;
+  /// rows x length elements of a tile -> [ceil(rows / 2)][length] pairs of bf16, int8 codes without their scales. A
+  /// tile of keys is k_dim x 16, one of values 16 x v_dim, of which the rows that hold something are given.
+  void (*unpack_pairs[kKvTypes])(const std::byte* from, int rows, int length, std::byte* to) = {};
   /// Puts one key [dim] into column `slot` of a key tile. Numbers beyond the range of f16 become its largest.
   void (*store_key[kKvTypes])(const float* key, int dim, std::byte* tile, int slot) = {};
   /// Puts one value [dim] into row `slot` of a value tile; the padding becomes 0.

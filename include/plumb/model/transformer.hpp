@@ -88,7 +88,7 @@ class ForwardPass {
     worker.barrier();
     rotate_and_store(worker, w, l);
     worker.barrier();
-    attend(worker, l);
+    attend(worker, w, l);
     worker.barrier();
     const ops::Activations heads = activations(s.attn_out, config_.q_dim(), s.inner_form);
     worker.enter(Op::quantize);
@@ -180,15 +180,15 @@ class ForwardPass {
   }
 
   /// attn_out = softmax(q K) V of every head.
-  void attend(const Worker& worker, int l) {
+  void attend(const Worker& worker, const LayerWeights& w, int l) {
     worker.enter(Op::attention);
     Scratch& s = scratch_;
     const ops::AttentionShape shape = attention_shape(config_, l);
     const ops::KvLayer kv = cache_.layer(l);
-    ops::attention(
-        worker,
-        {model_.kernels, &shape, &kv, asking(), s.q.data(), s.q.stride(), s.attn_out.data(), s.attn_out.stride()},
-        s.attention);
+    ops::attention(worker,
+                   {model_.kernels, &shape, &kv, asking(), s.q.data(), s.q.stride(), s.attn_out.data(),
+                    s.attn_out.stride(), !forms({&w.wq}).f32},
+                   s.attention);
   }
 
   /// ffn_gate = act(ffn_gate) * ffn_up, in the columns that this worker's product wrote, ready for the next product.

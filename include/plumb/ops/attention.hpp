@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <span>
 
+#include "plumb/core/half.hpp"
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/cpu/kernel_table.hpp"
@@ -109,6 +110,15 @@ struct AttentionCall {
   std::int64_t q_stride = 0;
   float* out = nullptr;  // [rows, out_stride], n_heads * v_dim used
   std::int64_t out_stride = 0;
+  /// Dots of bf16 where the tier has them and the cache is not f32: for models whose products round their activations
+  /// at least as coarsely.
+  bool rounded = false;
+
+  /// Whether this call multiplies by bf16 dots.
+  bool by_bf16() const {
+    return rounded && kernels->attention.attend_bf16[kv_index(kv->type)] != nullptr && shape->k_dim % 2 == 0 &&
+           shape->k_dim <= kMaxBf16KeyDim;
+  }
 };
 
 namespace detail {
@@ -198,29 +208,44 @@ class AttentionWorker {
       range.k_scale_stride = range.k_tile_bytes;
       range.v_scale_stride = range.v_tile_bytes;
     }
-    DType type = kv_.type;
-    if (type != DType::f32 && range.rows > 2 * kQueryTile) {
-      unpack(range);
-      type = DType::f32;
-    }
-    call_.kernels->attention.attend[kv_index(type)](range);
+    attend_of(range)(range);
   }
 
-  /// Turns the tiles of a range into f32, once for all query rows. Scales stay where they are.
+  /// The kernel for a range; many query rows share one conversion of its keys and values.
+  auto attend_of(AttentionRange& range) -> void (*)(const AttentionRange&) {
+    const AttentionKernels& kernels = call_.kernels->attention;
+    const int type = kv_index(kv_.type);
+    const bool many = kv_.type != DType::f32 && range.rows > 2 * kQueryTile;
+    if (many) unpack(range);
+    if (call_.by_bf16()) return many ? kernels.attend_pairs : kernels.attend_bf16[type];
+    return kernels.attend[many ? kv_index(DType::f32) : type];
+  }
+
+  /// Turns the tiles of a range into what products read, f32 or pairs of bf16, once for all query rows. Scales stay
+  /// where they are.
   void unpack(AttentionRange& range) {
-    const auto convert = call_.kernels->attention.unpack[kv_index(kv_.type)];
-    float* const keys = scratch_.keys(worker_);
-    float* const values = scratch_.values(worker_);
-    const std::int64_t key_floats = std::int64_t{kKeyTile} * range.k_dim;
-    const std::int64_t value_floats = std::int64_t{kKeyTile} * range.v_dim;
+    const AttentionKernels& kernels = call_.kernels->attention;
+    const int type = kv_index(kv_.type);
+    const std::int64_t bytes = call_.by_bf16() ? sizeof(BFloat16) : sizeof(float);
+    const std::int64_t key_bytes = bytes * kKeyTile * range.k_dim, value_bytes = bytes * kKeyTile * range.v_dim;
+    auto* const keys = reinterpret_cast<std::byte*>(scratch_.keys(worker_));
+    auto* const values = reinterpret_cast<std::byte*>(scratch_.values(worker_));
     for (int t = range.first_tile(); t < range.end_tile(); ++t) {
-      convert(range.k + t * range.k_tile_bytes, key_floats, keys + t * key_floats);
-      convert(range.v + t * range.v_tile_bytes, value_floats, values + t * value_floats);
+      const std::byte* const k = range.k + t * range.k_tile_bytes;
+      const std::byte* const v = range.v + t * range.v_tile_bytes;
+      if (call_.by_bf16()) {
+        kernels.unpack_pairs[type](k, range.k_dim, kKeyTile, keys + t * key_bytes);
+        kernels.unpack_pairs[type](v, std::min(kKeyTile, range.end_key - t * kKeyTile), range.v_dim,
+                                   values + t * value_bytes);
+      } else {
+        kernels.unpack[type](k, kKeyTile * range.k_dim, reinterpret_cast<float*>(keys + t * key_bytes));
+        kernels.unpack[type](v, kKeyTile * range.v_dim, reinterpret_cast<float*>(values + t * value_bytes));
+      }
     }
-    range.k = reinterpret_cast<const std::byte*>(keys);
-    range.v = reinterpret_cast<const std::byte*>(values);
-    range.k_tile_bytes = 4 * key_floats;
-    range.v_tile_bytes = 4 * value_floats;
+    range.k = keys;
+    range.v = values;
+    range.k_tile_bytes = key_bytes;
+    range.v_tile_bytes = value_bytes;
   }
 
   /// Queries of a tile side by side, 8 at a time, with the scale and log2(e) multiplied in; and what each of them sees.

@@ -29,7 +29,9 @@ struct PassOptions {
   std::int64_t sequences = 1;  ///< sequences in the batch
   std::int64_t logits = -1;    ///< rows that ask for logits; -1: the last of each sequence
   bool exact = false;          ///< activations stay f32 in products with quantized weights
-  bool bf16_dot = false;       ///< bf16 weights meet bf16 activations rather than f32 ones; not exact, nor in the head
+  /// The tier has bf16 dots: bf16 weights meet bf16 activations (not in the head), and attention over a cache that is
+  /// not f32 uses them where its projections round their activations anyway. Not when exact.
+  bool bf16_dot = false;
 
   double rows() const { return static_cast<double>(tokens) * static_cast<double>(sequences); }
 };
@@ -148,6 +150,7 @@ class LedgerWriter {
   void mla_projections();
   void rope(double heads_rotated, double dims, double normed_elements);
   void attention();
+  bool bf16_attention() const;
   void ffn_block();
   void dense_ffn(TensorRole gate, TensorRole up, TensorRole down, double inner, double tokens, double count);
   void head();
@@ -250,6 +253,12 @@ inline void LedgerWriter::rope(double heads_rotated, double dims, double normed_
   work.bytes.activation_write = q_values * kFloat;
 }
 
+inline bool LedgerWriter::bf16_attention() const {
+  if (!pass_.bf16_dot || pass_.exact || pass_.kv == DType::f32 || c_.is_mla() || c_.head_dim % 2 != 0) return false;
+  const DType type = type_of(TensorRole::attn_q, static_cast<double>(c_.q_dim()), c_.width);
+  return quantizes(type) || type == DType::bf16;
+}
+
 inline void LedgerWriter::attention() {
   OpWork& work = add(Op::attention);
   const double scored = positions_scored(c_, layer_, pass_) * static_cast<double>(pass_.sequences) * c_.n_heads;
@@ -262,7 +271,8 @@ inline void LedgerWriter::attention() {
                       static_cast<double>(c_.n_heads) / c_.n_kv_heads,
                       static_cast<double>(pass_.tokens),
                       scored / c_.n_heads};
-  work.operations.f32 = scored * (2 * score_dims + 2 * value_dims + ElementCost::kSoftmax);
+  (bf16_attention() ? work.operations.bf16 : work.operations.f32) = scored * (2 * score_dims + 2 * value_dims);
+  work.operations.f32 += scored * ElementCost::kSoftmax;
   if (c_.attn_softcap > 0) work.operations.f32 += scored * ElementCost::kSoftcap;
   const double read = positions_read(c_, layer_, pass_) * static_cast<double>(pass_.sequences);
   work.bytes.kv_read = read * kv_bytes_per_position(c_, pass_.kv);
