@@ -15,11 +15,11 @@
 // when many rows share them: `unpack_pairs` does the same rounding.
 //
 // The plain loop they must equal: that of attention_scores.hpp and attention_values.hpp with every operand rounded to
-// bf16 (relative error at most 2^-9; an int8 code is exact) and two terms added at a time. One chain per output in rising
-// order: bits do not depend on which rows are computed together.
+// bf16 (relative error at most 2^-9; an int8 code is exact) and two terms added at a time. One chain per output in
+// rising order: bits do not depend on which rows are computed together.
 //
-// Budget: M x N chains of accumulators, N operands, 1 broadcast, as in f32; a dot does the work of two FMAs. Rounding on
-// the way costs 2 conversions, 1 rounding of two and 1 permutation for each M dots.
+// Budget: M x N chains of accumulators, N operands, 1 broadcast, as in f32; a dot does the work of two FMAs. Rounding
+// on the way costs 2 conversions, 1 rounding of two and 1 permutation for each M dots.
 
 // Largest k_dim that the pairs of 8 queries have room for.
 constexpr int kMaxPairedDim = 512;
@@ -152,20 +152,36 @@ PLUMB_INLINE void value_pairs(const AttentionRange& a, const float* shrink, cons
   }
 }
 
+// How many of `left` vectors to take: as many as there are registers for, but two and two rather than three and one,
+// whose few chains would wait for each other.
+template <int Wide>
+constexpr int vectors_at_once(int left) {
+  return left >= Wide && left != Wide + 1 ? Wide : left >= 2 ? 2 : 1;
+}
+
 template <class Kv, int M>
 static void attend_rows_bf16(const AttentionRange& a, const float* q, int row) {
   constexpr int kWide = attention_vectors(M);
+  static_assert(kWide > 2);
   alignas(64) float shrink[16], grow[16];
   const int end = a.end_tile();
-  int tile = a.first_tile();
-  for (; end - tile >= kWide; tile += kWide) score_pairs<Kv, M, kWide>(a, q, tile);
-  for (; tile < end; ++tile) score_pairs<Kv, M, 1>(a, q, tile);
+  for (int tile = a.first_tile(); tile < end;) {
+    const int n = vectors_at_once<kWide>(end - tile);
+    n == kWide ? score_pairs<Kv, M, kWide>(a, q, tile)
+    : n == 2   ? score_pairs<Kv, M, 2>(a, q, tile)
+               : score_pairs<Kv, M, 1>(a, q, tile);
+    tile += n;
+  }
   softmax_rows<M>(a, row, shrink, grow);
   pair_weights<M>(a);
   float* const acc = a.acc + static_cast<std::int64_t>(row) * a.v_dim;
-  int d = 0;
-  for (; a.v_dim - d >= 16 * kWide; d += 16 * kWide) value_pairs<Kv, M, kWide>(a, shrink, grow, acc, d);
-  for (; d < a.v_dim; d += 16) value_pairs<Kv, M, 1>(a, shrink, grow, acc, d);
+  for (int d = 0; d < a.v_dim;) {
+    const int n = vectors_at_once<kWide>((a.v_dim - d) / 16);
+    n == kWide ? value_pairs<Kv, M, kWide>(a, shrink, grow, acc, d)
+    : n == 2   ? value_pairs<Kv, M, 2>(a, shrink, grow, acc, d)
+               : value_pairs<Kv, M, 1>(a, shrink, grow, acc, d);
+    d += 16 * n;
+  }
 }
 
 template <class Kv, int... I>
