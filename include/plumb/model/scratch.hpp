@@ -36,6 +36,19 @@ class Rows {
   AlignedBuffer memory_;
 };
 
+/// Batches of up to so many rows are normalised and prepared for products by every worker for itself: their one tile
+/// would be the work of a single worker anyway, and so nobody waits for it.
+inline constexpr int kOwnRows = 4;
+
+/// What one worker prepares for itself.
+struct OwnInputs {
+  explicit OwnInputs(const ModelConfig& config)
+      : normed(kOwnRows, config.width), form(kOwnRows, std::max(config.width, config.q_dim())) {}
+
+  Rows normed;                 // [kOwnRows, D]
+  ops::ActivationBuffer form;  // normed or attn_out, prepared for products
+};
+
 /// Scratch of one session, for batches of up to `max_rows` rows and sequences of up to `context` positions.
 struct Scratch {
   Scratch() = default;
@@ -53,6 +66,7 @@ struct Scratch {
   std::vector<ops::AttentionRow> asking;  // [max_rows], position and sequence of each row
   ops::ActivationBuffer input_form;       // normed, prepared for products
   ops::ActivationBuffer inner_form;       // attn_out, then act(gate) * up, prepared for products
+  std::vector<OwnInputs> own;             // [threads], the same for batches of a few rows
   ops::MatmulScratch matmul;
   ops::AttentionScratch attention;
 
@@ -90,12 +104,16 @@ inline Scratch::Scratch(const ModelConfig& config, int max_rows, int context, in
       input_form(max_rows, config.width),
       inner_form(max_rows, std::max(config.q_dim(), config.ffn_dim)),
       matmul(std::max({config.width, config.q_dim(), config.ffn_dim}), threads),
-      attention(attention_shape(config, 0), threads, context) {}
+      attention(attention_shape(config, 0), threads, context) {
+  own.reserve(static_cast<std::size_t>(threads));
+  for (int i = 0; i < threads; ++i) own.emplace_back(config);
+}
 
 inline std::size_t Scratch::bytes() const {
   std::size_t total = 0;
   for (const Rows* rows : {&residual, &normed, &q, &k, &v, &attn_out, &ffn_gate, &ffn_up, &angles, &logits})
     total += rows->bytes();
+  for (const OwnInputs& inputs : own) total += inputs.normed.bytes() + inputs.form.bytes();
   return total + input_form.bytes() + inner_form.bytes() + attention.bytes();
 }
 

@@ -81,24 +81,21 @@ class ForwardPass {
     const LayerWeights& w = model_.weights.layers[static_cast<std::size_t>(l)];
     Scratch& s = scratch_;
 
-    const ops::Activations input = activations(s.normed, config_.width, s.input_form);
-    normalise(worker, Op::attn_norm, w.attn_norm, input, forms({&w.wq, &w.wk, &w.wv}));
-    meet(worker, w.wq);
+    const ops::Activations input = normed(worker, n_);
+    normalise(worker, Op::attn_norm, w.attn_norm, input, w.wq, forms({&w.wq, &w.wk, &w.wv}));
     product(worker, input, {{Op::q, into(w.wq, s.q)}, {Op::k, into(w.wk, s.k)}, {Op::v, into(w.wv, s.v)}});
     worker.barrier();
     rotate_and_store(worker, w, l);
     worker.barrier();
     attend(worker, w, l);
     worker.barrier();
-    const ops::Activations heads = activations(s.attn_out, config_.q_dim(), s.inner_form);
-    worker.enter(Op::quantize);
-    ops::prepare_rows(worker, *model_.kernels, heads, forms({&w.wo}));
-    meet(worker, w.wo);
+    const ops::Activations heads =
+        activations(s.attn_out, config_.q_dim(), own(n_) ? s.own[index(worker)].form : s.inner_form);
+    prepare(worker, heads, w.wo, forms({&w.wo}), [](Range) {});
     product(worker, heads, {{Op::attn_out, onto(w.wo, s.residual)}});
     worker.barrier();
 
-    normalise(worker, Op::ffn_norm, w.ffn_norm, input, forms({&w.gate, &w.up}));
-    meet(worker, w.gate);
+    normalise(worker, Op::ffn_norm, w.ffn_norm, input, w.gate, forms({&w.gate, &w.up}));
     product(worker, input, {{Op::gate, into(w.gate, s.ffn_gate)}, {Op::up, into(w.up, s.ffn_up)}});
     const ops::Activations inner = activations(s.ffn_gate, config_.ffn_dim, s.inner_form);
     activate(worker, w, inner);  // the columns that this worker has just computed
@@ -109,45 +106,68 @@ class ForwardPass {
 
   /// logits = head(norm(x)) for the rows that asked, in their order.
   void head(const Worker& worker) {
-    // Every worker walks the rows and takes its share of those that asked.
     std::int64_t asked = 0;
     for (const BatchRow& row : rows_) asked += row.logits ? 1 : 0;
     if (asked == 0) return;
-    worker.enter(Op::head_norm);
-    ops::Activations x = activations(scratch_.normed, config_.width, scratch_.input_form);
-    x.rows = asked;
-    const Range tiles = worker.share(x.tiles());
-    std::int64_t index = 0;
-    for (std::int64_t n = 0; n < n_ && !tiles.empty(); ++n) {
-      if (!rows_[static_cast<std::size_t>(n)].logits) continue;
-      if (index >= x.tile(static_cast<int>(tiles.begin)).begin && index < x.tile(static_cast<int>(tiles.end - 1)).end)
-        normalise_row(model_.weights.output_norm, n, index);
-      ++index;
-    }
-    worker.enter(Op::quantize);
-    ops::prepare_rows(worker, *model_.kernels, x, forms({&model_.weights.head}));
-    meet(worker, model_.weights.head);
+    const ops::Activations x = normed(worker, asked);
+    prepare(worker, x, model_.weights.head, forms({&model_.weights.head}), [&](Range rows) {
+      worker.enter(Op::head_norm);
+      std::int64_t index = 0;  // of a row among those that asked
+      for (std::int64_t n = 0; n < n_; ++n) {
+        if (!rows_[static_cast<std::size_t>(n)].logits) continue;
+        if (index >= rows.begin && index < rows.end)
+          normalise_row(model_.weights.output_norm, n, normed_rows(worker, asked), index);
+        ++index;
+      }
+    });
     product(worker, x, {{Op::head, into(model_.weights.head, scratch_.logits)}});
   }
 
-  /// normed = norm(residual), ready for products, each worker its share of the tiles: a tile is prepared while it is
-  /// in the worker's own cache.
-  void normalise(const Worker& worker, Op op, const Vector& weight, const ops::Activations& normed,
-                 ops::ActivationForms forms) {
-    const Range mine = worker.share(normed.tiles());
-    for (std::int64_t t = mine.begin; t < mine.end; ++t) {
-      worker.enter(op);
-      const Range rows = normed.tile(static_cast<int>(t));
-      for (std::int64_t n = rows.begin; n < rows.end; ++n) normalise_row(weight, n, n);
-      worker.enter(Op::quantize);
-      ops::prepare_tile(*model_.kernels, normed, forms, static_cast<int>(t), {0, normed.cols});
-    }
+  /// Whether each worker prepares so many rows for itself.
+  static bool own(std::int64_t rows) { return rows <= kOwnRows; }
+  static std::size_t index(const Worker& worker) { return static_cast<std::size_t>(worker.index); }
+
+  /// Where so many normalised rows go: the worker's own place, if they are few, or everybody's.
+  Rows& normed_rows(const Worker& worker, std::int64_t rows) {
+    return own(rows) ? scratch_.own[index(worker)].normed : scratch_.normed;
+  }
+  /// The same with their prepared forms.
+  ops::Activations normed(const Worker& worker, std::int64_t rows) {
+    ops::ActivationBuffer& form = own(rows) ? scratch_.own[index(worker)].form : scratch_.input_form;
+    ops::Activations x = activations(normed_rows(worker, rows), config_.width, form);
+    x.rows = rows;
+    return x;
   }
 
-  /// normed[to] = norm(residual[from]).
-  void normalise_row(const Vector& weight, std::int64_t from, std::int64_t to) {
-    ops::rms_norm(*model_.kernels, scratch_.residual.row(from), weight.data(), config_.norm_eps,
-                  scratch_.normed.row(to), config_.width);
+  /// Makes x ready for products, the first of them with `next`: make(rows) computes the rows of a tile, which are
+  /// prepared while they are in the worker's own cache. Afterwards every worker may multiply.
+  template <class Make>
+  void prepare(const Worker& worker, const ops::Activations& x, const Linear& next, ops::ActivationForms forms,
+               const Make& make) {
+    ops::prefetch_product(worker, next.w);
+    const Range mine = own(x.rows) ? Range{0, x.tiles()} : worker.share(x.tiles());
+    for (std::int64_t t = mine.begin; t < mine.end; ++t) {
+      make(x.tile(static_cast<int>(t)));
+      worker.enter(Op::quantize);
+      ops::prepare_tile(*model_.kernels, x, forms, static_cast<int>(t), {0, x.cols});
+    }
+    if (!own(x.rows)) worker.barrier();
+  }
+
+  /// normed = norm(residual), ready for products.
+  void normalise(const Worker& worker, Op op, const Vector& weight, const ops::Activations& normed, const Linear& next,
+                 ops::ActivationForms forms) {
+    prepare(worker, normed, next, forms, [&](Range rows) {
+      worker.enter(op);
+      for (std::int64_t n = rows.begin; n < rows.end; ++n)
+        normalise_row(weight, n, normed_rows(worker, normed.rows), n);
+    });
+  }
+
+  /// Row `to` of normed = norm(residual[from]).
+  void normalise_row(const Vector& weight, std::int64_t from, Rows& normed, std::int64_t to) {
+    ops::rms_norm(*model_.kernels, scratch_.residual.row(from), weight.data(), config_.norm_eps, normed.row(to),
+                  config_.width);
   }
 
   /// Rotates q and k by the rows' positions and puts k and v into the cache. A task is a row.
