@@ -77,7 +77,8 @@ int main(int argc, char** argv) try {
   options.windows = {.context = 256, .stride = 256};
   options.speed = {.prompt = 1, .tokens = 1, .repetitions = 1};
 
-  const std::filesystem::path file = std::filesystem::temp_directory_path() / "is_it_luck.gguf";
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / ("luck-" + std::to_string(std::random_device()()) + ".gguf");
   std::vector<std::size_t> order(static_cast<std::size_t>(plumb::Model::load(argv[1]).config().width));
   std::iota(order.begin(), order.end(), 0u);
   std::mt19937 random(1);
