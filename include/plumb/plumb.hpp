@@ -50,6 +50,7 @@
 #include "plumb/ops/weight_matrix.hpp"
 #include "plumb/ops/activations.hpp"
 #include "plumb/ops/matmul.hpp"
+#include "plumb/ops/routing.hpp"  // which experts a row visits
 #include "plumb/ops/attention.hpp"
 
 // Text.
@@ -71,6 +72,8 @@
 #include "plumb/model/batch.hpp"
 #include "plumb/model/kv_cache.hpp"
 #include "plumb/model/scratch.hpp"
+#include "plumb/model/products.hpp"
+#include "plumb/model/moe.hpp"
 #include "plumb/model/transformer.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"

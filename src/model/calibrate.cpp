@@ -37,8 +37,11 @@ std::vector<ProductInput> product_inputs(const Weights& weights) {
     const std::string blk = "blk." + std::to_string(l) + ".";
     add(blk, {{"attn_q", &w.wq}, {"attn_k", &w.wk}, {"attn_v", &w.wv}});
     add(blk, {{"attn_output", &w.wo}});
-    add(blk, {{"ffn_gate", &w.gate}, {"ffn_up", &w.up}});
-    add(blk, {{"ffn_down", &w.down}});
+    add(blk, {{"ffn_gate_exps", &w.experts.gate}, {"ffn_up_exps", &w.experts.up}});
+    add(blk, {{"ffn_down_exps", &w.experts.down}});
+    const bool dense = w.experts.empty();
+    add(blk, {{dense ? "ffn_gate" : "ffn_gate_shexp", &w.gate}, {dense ? "ffn_up" : "ffn_up_shexp", &w.up}});
+    add(blk, {{dense ? "ffn_down" : "ffn_down_shexp", &w.down}});
   }
   const bool tied = weights.head.w.file.data() == weights.embedding.file.data();
   add("", {{tied ? "token_embd" : "output", &weights.head}});
@@ -53,10 +56,10 @@ void observe_inputs(const Model& model, std::span<const ProductInput> inputs, st
   session_options.context = window_context(window_options, model.config());
   session_options.sequences = 1;
   session_options.batch = std::min(session_options.context, kRowsAtOnce);
-  session_options.observer = [&](const ops::WeightMatrix& weights, const ops::Activations& rows) {
+  session_options.observer = [&](const ops::WeightMatrix& weights, std::int64_t matrix, const ops::Activations& rows) {
     // One of the matrices stands for all that share the rows.
     for (std::size_t i = 0; i < inputs.size(); ++i)
-      if (inputs[i].consumers.front() == &weights) return visit(i, rows);
+      if (inputs[i].consumers.front() == &weights) return visit(i, matrix, rows);
   };
   Session session(model, session_options);
   const std::vector<TextWindow> windows = all_windows(text.size(), session_options.context);
@@ -77,11 +80,18 @@ void observe_inputs(const Model& model, std::span<const ProductInput> inputs, st
 
 ImportanceMatrix calibrate(const Model& model, std::span<const Token> text, const CalibrationOptions& options) {
   const std::vector<ProductInput> inputs = product_inputs(model.weights());
-  std::vector<std::vector<double>> sums;
+  struct Sum {
+    std::vector<double> squares;  // [columns]
+    double rows = 0;
+  };
+  std::vector<std::vector<Sum>> sums;  // [input][matrix]
   sums.reserve(inputs.size());
-  for (const ProductInput& input : inputs) sums.emplace_back(static_cast<std::size_t>(input.columns));
-  observe_inputs(model, inputs, text, options, [&](std::size_t index, const ops::Activations& x) {
-    std::vector<double>& sum = sums[index];
+  for (const ProductInput& input : inputs)
+    sums.emplace_back(static_cast<std::size_t>(input.consumers.front()->count),
+                      Sum{std::vector<double>(static_cast<std::size_t>(input.columns)), 0});
+  observe_inputs(model, inputs, text, options, [&](std::size_t index, std::int64_t m, const ops::Activations& x) {
+    auto& [sum, rows] = sums[index][static_cast<std::size_t>(m)];
+    rows += static_cast<double>(x.rows);
     for (std::int64_t n = 0; n < x.rows; ++n)
       for (std::int64_t k = 0; k < x.cols; ++k) {
         const double value = static_cast<double>(x.values[n * x.stride + k]);
@@ -91,7 +101,10 @@ ImportanceMatrix calibrate(const Model& model, std::span<const Token> text, cons
 
   ImportanceMatrix matrix;
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    for (const std::string& name : inputs[i].names) matrix.add_sums(name, sums[i], static_cast<double>(text.size()));
+    for (std::size_t m = 0; m < sums[i].size(); ++m)
+      for (const std::string& name : inputs[i].names)
+        matrix.add_sums(name, sums[i][m].squares, sums[i][m].rows, static_cast<std::int64_t>(m),
+                        static_cast<std::int64_t>(sums[i].size()));
   const int context = window_context({.context = options.context}, model.config());
   matrix.chunk_size = static_cast<std::uint32_t>(context);
   matrix.chunk_count = static_cast<std::uint32_t>(all_windows(text.size(), context).size());
@@ -110,12 +123,13 @@ std::vector<InputRows> sample_inputs(const Model& model, std::span<const Token> 
     samples.push_back({input.names, input.columns, {}});
     samples.back().values.reserve(static_cast<std::size_t>(checked_mul(kept, input.columns, "sampled inputs")));
   }
-  observe_inputs(model, inputs, text, options, [&](std::size_t index, const ops::Activations& x) {
+  observe_inputs(model, inputs, text, options, [&](std::size_t index, std::int64_t, const ops::Activations& x) {
     std::vector<float>& values = samples[index].values;
+    const std::int64_t visits = tokens * (inputs[index].consumers.front()->count > 1 ? model.config().moe.used : 1);
     for (std::int64_t n = 0; n < x.rows; ++n) {
       const std::int64_t i = seen[index]++;
-      // Token i is the first of one of `kept` equal parts of the text.
-      if (i * kept / tokens != (i - 1) * kept / tokens || i == 0)
+      // Token (or visit) i is the first of one of `kept` equal parts of the text.
+      if (i * kept / visits != (i - 1) * kept / visits || i == 0)
         values.insert(values.end(), x.values + n * x.stride, x.values + n * x.stride + x.cols);
     }
   });

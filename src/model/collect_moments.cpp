@@ -50,12 +50,15 @@ void add_all(const std::vector<Sum>& sums, int threads) {
 SecondMoments collect_second_moments(const Model& model, std::span<const Token> text,
                                      const CalibrationOptions& options) {
   std::vector<ProductInput> inputs = product_inputs(model.weights());
-  std::erase_if(inputs, [](const ProductInput& input) { return input.names.front() == "token_embd.weight"; });
+  std::erase_if(inputs, [](const ProductInput& input) {
+    return input.names.front() == "token_embd.weight" || input.consumers.front()->count > 1;
+  });
   std::vector<Sum> sums;
   for (const ProductInput& input : inputs) sums.push_back({input, std::make_shared<SecondMoment>(input.columns), {}});
   const int threads = options.session.threads > 0 ? options.session.threads : default_threads();
   observe_inputs(
-      model, inputs, text, options, [&](std::size_t index, const ops::Activations& x) { sums[index].keep(x); },
+      model, inputs, text, options,
+      [&](std::size_t index, std::int64_t, const ops::Activations& x) { sums[index].keep(x); },
       [&] { add_all(sums, threads); });
   SecondMoments moments;
   for (const Sum& sum : sums)

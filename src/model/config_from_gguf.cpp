@@ -98,14 +98,43 @@ void read_rope(const Keys& keys, ModelConfig& config) {
   rope.yarn_beta_slow = keys.real_or("rope.scaling.yarn_beta_slow", 1.0f);
 }
 
+/// Experts of every layer. Without a key for it their inner width is that of the model: `each` its own, or all that a
+/// token visits together.
+void read_experts(const Keys& keys, ModelConfig& config, bool each) {
+  config.moe.count = keys.positive("expert_count");
+  config.moe.used = keys.positive("expert_used_count");
+  if (config.moe.used > config.moe.count)
+    keys.fail(
+        ErrorCode::bad_value, "expert_used_count",
+        std::to_string(config.moe.used) + ", expected at most the expert_count, " + std::to_string(config.moe.count));
+  config.moe.ffn_dim =
+      keys.positive_or("expert_feed_forward_length", each ? config.ffn_dim : config.ffn_dim / config.moe.used);
+}
+
 /// llama: RMS norms, gated SiLU, rotation of interleaved pairs. Biases are present where their tensors are.
 void read_llama(const Keys& keys, ModelConfig& config) {
   config.rope.pairs = RopePairs::interleaved;
   config.qkv_bias = keys.file().find_tensor("blk.0.attn_q.bias") != nullptr;
   config.attn_out_bias = keys.file().find_tensor("blk.0.attn_output.bias") != nullptr;
   config.ffn_bias = keys.file().find_tensor("blk.0.ffn_down.bias") != nullptr;
-  if (keys.count_or("expert_count", 0) != 0)
-    keys.fail(ErrorCode::unsupported_architecture, "expert_count", "mixtures of experts have no forward pass here");
+  if (keys.count_or("expert_count", 0) > 0) read_experts(keys, config, true);
+}
+
+/// qwen2moe: the rotation pairs the halves of a head, q, k and v have biases, and all tokens share one more expert.
+void read_qwen2_moe(const Keys& keys, ModelConfig& config) {
+  config.rope.pairs = RopePairs::halves;
+  config.qkv_bias = keys.file().find_tensor("blk.0.attn_q.bias") != nullptr;
+  read_experts(keys, config, false);
+  config.moe.shared_ffn_dim = keys.positive_or("expert_shared_feed_forward_length", config.ffn_dim);
+  config.moe.shared_gate = true;
+  config.moe.renormalise = false;
+}
+
+/// qwen3moe: the rotation pairs the halves of a head, heads of q and k are normed first.
+void read_qwen3_moe(const Keys& keys, ModelConfig& config) {
+  config.rope.pairs = RopePairs::halves;
+  config.qk_norm = true;
+  read_experts(keys, config, false);
 }
 
 /// The architectures with a forward pass, and what each reads beyond the common keys.
@@ -113,12 +142,25 @@ struct Architecture {
   std::string_view name;
   void (*read)(const Keys&, ModelConfig&);
 };
-constexpr std::array kArchitectures = {Architecture{"llama", read_llama}};
+constexpr std::array kArchitectures = {Architecture{"llama", read_llama}, Architecture{"qwen2moe", read_qwen2_moe},
+                                       Architecture{"qwen3moe", read_qwen3_moe}};
 
 const Architecture* find_architecture(std::string_view name) {
   for (const Architecture& known : kArchitectures)
     if (known.name == name) return &known;
   return nullptr;
+}
+
+/// The choice of experts that the forward pass knows: of all, by a softmax.
+void check_experts_runnable(const MoeConfig& moe, const detail::ConfigChecker& check) {
+  const auto refuse = [&](bool present, const char* what) {
+    if (present) check.fail(ErrorCode::unsupported_architecture, std::string(what) + " has no forward pass here");
+  };
+  refuse(moe.sigmoid_scores, "a choice of experts by sigmoids");
+  refuse(moe.router_bias, "a choice of experts with a bias");
+  refuse(moe.groups > 0, "a choice of experts within groups");
+  refuse(moe.leading_dense_layers > 0, "a mixture of experts with dense layers");
+  refuse(moe.weight_scale != 1.0f, "a scale of the experts' weights");
 }
 
 }  // namespace
@@ -165,6 +207,7 @@ void check_runnable(const ModelConfig& config, const std::string& source) {
     check.fail(ErrorCode::unsupported_architecture,
                "architecture '" + printable(config.architecture) + "' has no forward pass here");
   check.in_range("ffn_dim", config.ffn_dim, 1, ConfigLimits::kFfn);
+  if (config.is_moe()) check_experts_runnable(config.moe, check);
   check.finite("norm_eps", config.norm_eps, true);
   check.finite("rope.attn_factor", config.rope.attn_factor, true);
   if (config.rope.scaling == RopeScaling::yarn) {

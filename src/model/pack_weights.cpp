@@ -87,46 +87,44 @@ class Preparation {
   void remake_rows(const NamedMatrix& m) {
     AlignedBuffer made(m.w->bytes());
     const std::size_t stride = row_bytes(m.w->type, m.w->cols);
-    for_sixteen_rows(m, [&](Rows& rows, std::int64_t first, std::int64_t n) {
-      rows.write(first, n, made.data() + static_cast<std::size_t>(first) * stride);
+    for_each_panel(m, [&](Rows& rows, std::int64_t, Range at) {
+      rows.write(at.begin, at.size(), made.data() + static_cast<std::size_t>(at.begin) * stride);
     });
-    m.w->file = ConstTensorView(made.data(), m.w->type, Shape{m.w->rows, m.w->cols});
+    m.w->file = ConstTensorView(made.data(), m.w->type, Shape{m.w->count * m.w->rows, m.w->cols});
     weights_.remade.push_back(std::move(made));
   }
 
   void make_panels(const NamedMatrix& m, std::byte* panels) {
     const std::size_t stride = panel_bytes(m.w->type, m.w->cols);
-    for_sixteen_rows(m, [&](Rows& rows, std::int64_t first, std::int64_t n) {
-      const std::byte* const from = rows.read(first, n);
-      pack_panel(m.w->type, from, rows.stride(), n, m.w->cols,
-                 panels + static_cast<std::size_t>(first / kPanelRows) * stride);
+    for_each_panel(m, [&](Rows& rows, std::int64_t p, Range at) {
+      const std::byte* const from = rows.read(at.begin, at.size());
+      pack_panel(m.w->type, from, rows.stride(), at.size(), m.w->cols, panels + static_cast<std::size_t>(p) * stride);
     });
     if (m.w->file.dtype() != m.w->type) m.w->file = {};  // the rows of the file are other weights now
   }
 
-  /// work(rows, first, n) for the rows of each panel, on all threads, each with its own Rows. The file's pages are
-  /// given back once read. @throws what `work` throws, naming the matrix.
+  /// work(rows, p, rows of p) for each panel p, on all threads, each with its own Rows. The file's pages are given back
+  /// once read. @throws what `work` throws, naming the matrix.
   template <class Work>
-  void for_sixteen_rows(const NamedMatrix& m, const Work& work) {
+  void for_each_panel(const NamedMatrix& m, const Work& work) {
     const ops::WeightMatrix& w = *m.w;
     const int threads = w.bytes() < kWorthATeam ? 1 : default_threads();
     std::vector<std::optional<Error>> errors(static_cast<std::size_t>(threads));
     run_parallel(threads, [&](const Worker& worker) {
       // The share that products will stream: pages are touched first by their reader.
-      const Range mine = worker.share(ceil_div(w.rows, kPanelRows));
+      const Range mine = worker.share(w.n_panels());
       Rows rows(w, options_.method);
-      std::int64_t row = 0;
+      Range at;
       try {
-        for (std::int64_t p = mine.begin; p < mine.end; p += kPanelsAtOnce) {
-          const std::int64_t first = p * kPanelRows;
-          const std::int64_t last = std::min(std::min(p + kPanelsAtOnce, mine.end) * kPanelRows, w.rows);
-          for (row = first; row < last; row += kPanelRows) work(rows, row, std::min(kPanelRows, last - row));
-          give_back(w, first, last);
+        for (std::int64_t first = mine.begin; first < mine.end; first += kPanelsAtOnce) {
+          const std::int64_t end = std::min(first + kPanelsAtOnce, mine.end);
+          for (std::int64_t p = first; p < end; ++p) work(rows, p, at = w.panel_rows(p));
+          give_back(w, w.panel_rows(first).begin, at.end);
         }
       } catch (const Error& e) {
         errors[static_cast<std::size_t>(worker.index)] =
-            Error(e.code(),
-                  file_.path() + ": tensor " + quote(m.name) + ", from row " + std::to_string(row) + ": " + e.what());
+            Error(e.code(), file_.path() + ": tensor " + quote(m.name) + ", from row " + std::to_string(at.begin) +
+                                ": " + e.what());
       } catch (const std::bad_alloc&) {
         errors[static_cast<std::size_t>(worker.index)] =
             Error(ErrorCode::out_of_memory, "no memory to prepare tensor " + quote(m.name));
@@ -170,7 +168,7 @@ std::vector<std::byte*> place_panels(Weights& weights, std::span<ops::WeightMatr
   std::size_t total = 0;
   for (const ops::WeightMatrix* w : matrices) {
     offsets.push_back(total);
-    const std::size_t bytes = round_up(ops::packed_bytes(w->type, w->rows, w->cols), kAlignment);
+    const std::size_t bytes = round_up(ops::packed_bytes(*w), kAlignment);
     total = checked_add(total, bytes, "packed weights");
   }
   weights.packed = AlignedBuffer(total);

@@ -35,21 +35,20 @@ AlignedBuffer make_rows(const RandomTensor& tensor) {
   return rows;
 }
 
-/// The same rows in panels. Only 16 rows a thread ever exist in file layout.
-void make_panels(const RandomTensor& tensor, std::byte* panels) {
-  const std::int64_t rows = tensor.shape().rows(), cols = tensor.shape().cols();
-  const std::size_t row_bytes = tensor.row_bytes(), stride = panel_bytes(tensor.type(), cols);
+/// The same rows in panels of `w`. Only 16 rows a thread ever exist in file layout.
+void make_panels(const RandomTensor& tensor, const ops::WeightMatrix& w, std::byte* panels) {
+  const std::size_t row_bytes = tensor.row_bytes(), stride = panel_bytes(w.type, w.cols);
   const int threads = threads_for(tensor);
   const std::size_t sixteen = round_up(static_cast<std::size_t>(kPanelRows) * row_bytes, kAlignment);
   AlignedBuffer scratch(sixteen * static_cast<std::size_t>(threads));
   run_parallel(threads, [&](const Worker& worker) {
     std::byte* const file_rows = scratch.data() + static_cast<std::size_t>(worker.index) * sixteen;
-    const Range mine = worker.share(ceil_div(rows, kPanelRows));  // the share that products will stream
+    const Range mine = worker.share(w.n_panels());  // the share that products will stream
     for (std::int64_t p = mine.begin; p < mine.end; ++p) {
-      const std::int64_t n = std::min(kPanelRows, rows - p * kPanelRows);
-      for (std::int64_t r = 0; r < n; ++r)
-        tensor.fill(p * kPanelRows + r, file_rows + static_cast<std::size_t>(r) * row_bytes);
-      pack_panel(tensor.type(), file_rows, row_bytes, n, cols, panels + static_cast<std::size_t>(p) * stride);
+      const Range rows = w.panel_rows(p);
+      for (std::int64_t r = 0; r < rows.size(); ++r)
+        tensor.fill(rows.begin + r, file_rows + static_cast<std::size_t>(r) * row_bytes);
+      pack_panel(w.type, file_rows, row_bytes, rows.size(), w.cols, panels + static_cast<std::size_t>(p) * stride);
     }
   });
 }
@@ -118,7 +117,7 @@ Weights make_weights(const ModelConfig& config, const WeightTypes& types, std::u
   if (config.tied_head) add(std::string(kEmbedding), weights.head.w);
   const std::vector<std::byte*> places = place_panels(weights, matrices);
   for (std::size_t i = 0; i < places.size(); ++i) {
-    make_panels(*sources[i], places[i]);
+    make_panels(*sources[i], *matrices[i], places[i]);
     made(*sources[i]);
   }
   return weights;

@@ -34,6 +34,13 @@ void write_rows(const RandomTensor& tensor, AlignedBuffer& chunk, const GgufAppe
 
 std::uint32_t u32(int value) { return static_cast<std::uint32_t>(value); }
 
+void set_experts(GgufWriter& writer, const std::string& prefix, const MoeConfig& moe) {
+  writer.set(prefix + "expert_count", u32(moe.count));
+  writer.set(prefix + "expert_used_count", u32(moe.used));
+  writer.set(prefix + "expert_feed_forward_length", u32(moe.ffn_dim));
+  if (moe.shared_ffn_dim > 0) writer.set(prefix + "expert_shared_feed_forward_length", u32(moe.shared_ffn_dim));
+}
+
 }  // namespace
 
 void set_config(GgufWriter& writer, const ModelConfig& config) {
@@ -44,12 +51,15 @@ void set_config(GgufWriter& writer, const ModelConfig& config) {
   writer.set(prefix + "context_length", u32(config.context));
   writer.set(prefix + "embedding_length", u32(config.width));
   writer.set(prefix + "block_count", u32(config.n_layers));
-  writer.set(prefix + "feed_forward_length", u32(config.ffn_dim));
+  // llama has one key for the width of blocks and of experts.
+  const bool of_experts = config.is_moe() && config.architecture == "llama";
+  writer.set(prefix + "feed_forward_length", u32(of_experts ? config.moe.ffn_dim : config.ffn_dim));
   writer.set(prefix + "attention.head_count", u32(config.n_heads));
   writer.set(prefix + "attention.head_count_kv", u32(config.n_kv_heads));
   writer.set(prefix + "attention.key_length", u32(config.head_dim));
   writer.set(prefix + "attention.value_length", u32(config.head_dim));
   writer.set(prefix + "attention.layer_norm_rms_epsilon", config.norm_eps);
+  if (config.is_moe()) set_experts(writer, prefix, config.moe);
   if (config.sliding_window > 0) writer.set(prefix + "attention.sliding_window", u32(config.sliding_window));
   const RopeConfig& rope = config.rope;
   writer.set(prefix + "rope.dimension_count", u32(rope.dims > 0 ? rope.dims : config.head_dim));

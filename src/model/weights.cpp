@@ -1,5 +1,6 @@
 #include "plumb/model/weights.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -22,6 +23,11 @@ class Binder {
   ops::WeightMatrix matrix(const std::string& name, std::int64_t rows, std::int64_t cols) const {
     const ConstTensorView view = require(name, Shape{rows, cols});
     return ops::make_weight_matrix(view);
+  }
+
+  /// `count` matrices [rows, cols].
+  Linear stack(const std::string& name, std::int64_t count, std::int64_t rows, std::int64_t cols) const {
+    return {ops::make_weight_stack(require(name + ".weight", Shape{count, rows, cols}), count), {}};
   }
 
   /// [size], any float type, as f32.
@@ -55,22 +61,47 @@ class Binder {
     return *view;
   }
 
-  /// Equal, leading dimensions of 1 not counted: files may store [1, n] for a vector.
+  /// Equal, leading dimensions of 1 not counted: files may store [1, n] for a vector, or the reverse.
   static bool same_shape(const Shape& found, const Shape& expected) {
-    const int extra = found.rank() - expected.rank();
-    for (int i = 0; i < found.rank(); ++i) {
-      const std::int64_t want = i < extra ? 1 : expected[i - extra];
-      if (found[i] != want) return false;
-    }
-    return extra >= 0;
+    const int rank = std::max(found.rank(), expected.rank());
+    const auto dim = [rank](const Shape& shape, int i) {
+      const int missing = rank - shape.rank();
+      return i < missing ? 1 : shape[i - missing];
+    };
+    for (int i = 0; i < rank; ++i)
+      if (dim(found, i) != dim(expected, i)) return false;
+    return true;
   }
 
   const TensorSource& source_;
 };
 
+/// The feed-forward block that every token visits.
+void bind_dense_ffn(const ModelConfig& config, const Binder& binder, const std::string& blk, LayerWeights& layer) {
+  const std::int64_t width = config.width, ffn = config.ffn_dim;
+  if (config.gated_ffn) layer.gate = binder.linear(blk + "ffn_gate", ffn, width, config.ffn_bias);
+  layer.up = binder.linear(blk + "ffn_up", ffn, width, config.ffn_bias);
+  layer.down = binder.linear(blk + "ffn_down", width, ffn, config.ffn_bias);
+}
+
+void bind_experts(const ModelConfig& config, const Binder& binder, const std::string& blk, LayerWeights& layer) {
+  const std::int64_t width = config.width, count = config.moe.count, ffn = config.moe.ffn_dim;
+  ExpertWeights& experts = layer.experts;
+  experts.router = binder.linear(blk + "ffn_gate_inp", count, width, false);
+  experts.gate = binder.stack(blk + "ffn_gate_exps", count, ffn, width);
+  experts.up = binder.stack(blk + "ffn_up_exps", count, ffn, width);
+  experts.down = binder.stack(blk + "ffn_down_exps", count, width, ffn);
+  const std::int64_t shared = config.moe.shared_ffn_dim;
+  if (shared == 0) return;
+  if (config.moe.shared_gate) experts.shared_router = binder.linear(blk + "ffn_gate_inp_shexp", 1, width, false);
+  layer.gate = binder.linear(blk + "ffn_gate_shexp", shared, width, false);
+  layer.up = binder.linear(blk + "ffn_up_shexp", shared, width, false);
+  layer.down = binder.linear(blk + "ffn_down_shexp", width, shared, false);
+}
+
 LayerWeights bind_layer(const ModelConfig& config, const Binder& binder, int l) {
   const std::string blk = "blk." + std::to_string(l) + ".";
-  const std::int64_t width = config.width, q = config.q_dim(), kv = config.kv_dim(), ffn = config.ffn_dim;
+  const std::int64_t width = config.width, q = config.q_dim(), kv = config.kv_dim();
   LayerWeights layer;
   layer.attn_norm = binder.vector(blk + "attn_norm.weight", width);
   layer.wq = binder.linear(blk + "attn_q", q, width, config.qkv_bias);
@@ -82,9 +113,7 @@ LayerWeights bind_layer(const ModelConfig& config, const Binder& binder, int l) 
     layer.k_norm = binder.vector(blk + "attn_k_norm.weight", config.head_dim);
   }
   layer.ffn_norm = binder.vector(blk + "ffn_norm.weight", width);
-  if (config.gated_ffn) layer.gate = binder.linear(blk + "ffn_gate", ffn, width, config.ffn_bias);
-  layer.up = binder.linear(blk + "ffn_up", ffn, width, config.ffn_bias);
-  layer.down = binder.linear(blk + "ffn_down", width, ffn, config.ffn_bias);
+  (config.is_moe_layer(l) ? bind_experts : bind_dense_ffn)(config, binder, blk, layer);
   return layer;
 }
 
@@ -94,9 +123,20 @@ void visit_matrices(AllWeights& weights, const Visit& visit) {
   visit("token_embd.weight", weights.embedding);
   for (std::size_t l = 0; l < weights.layers.size(); ++l) {
     auto& layer = weights.layers[l];
-    const std::pair<const char*, decltype(&layer.wq)> parts[] = {
-        {"attn_q", &layer.wq},     {"attn_k", &layer.wk}, {"attn_v", &layer.wv},    {"attn_output", &layer.wo},
-        {"ffn_gate", &layer.gate}, {"ffn_up", &layer.up}, {"ffn_down", &layer.down}};
+    auto& experts = layer.experts;
+    const bool dense = experts.empty();
+    const std::pair<const char*, decltype(&layer.wq)> parts[] = {{"attn_q", &layer.wq},
+                                                                 {"attn_k", &layer.wk},
+                                                                 {"attn_v", &layer.wv},
+                                                                 {"attn_output", &layer.wo},
+                                                                 {"ffn_gate_inp", &experts.router},
+                                                                 {"ffn_gate_exps", &experts.gate},
+                                                                 {"ffn_up_exps", &experts.up},
+                                                                 {"ffn_down_exps", &experts.down},
+                                                                 {"ffn_gate_inp_shexp", &experts.shared_router},
+                                                                 {dense ? "ffn_gate" : "ffn_gate_shexp", &layer.gate},
+                                                                 {dense ? "ffn_up" : "ffn_up_shexp", &layer.up},
+                                                                 {dense ? "ffn_down" : "ffn_down_shexp", &layer.down}};
     for (const auto& [name, linear] : parts)
       if (!linear->empty()) visit("blk." + std::to_string(l) + "." + name + ".weight", linear->w);
   }

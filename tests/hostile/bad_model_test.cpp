@@ -119,7 +119,7 @@ void dimension_cases() {
   number("more_kv_heads_than_heads", ErrorCode::bad_value, "llama.attention.head_count_kv", 4, "head_count_kv");
   number("rope_dims_odd", ErrorCode::bad_value, "llama.rope.dimension_count", 3, "rope.dims");
   number("rope_dims_beyond_the_head", ErrorCode::bad_value, "llama.rope.dimension_count", 6, "rope.dims");
-  number("experts", ErrorCode::unsupported_architecture, "llama.expert_count", 8);
+  number("experts_but_none_used", ErrorCode::missing_key, "llama.expert_count", 8, "expert_used_count");
   number("value_length_differs", ErrorCode::unsupported_type, "llama.attention.value_length", 6);
   number("block_count_beyond_the_tensors", ErrorCode::missing_key, "llama.block_count", 3, "blk.2.");
   number("block_count_beyond_all_limits", ErrorCode::bad_value, "llama.block_count", 1u << 30, "n_layers");

@@ -195,7 +195,7 @@ TEST(ConfigFromFile, RefusesContradictions) {
        [](GgufBuilder& f) { f.set_u32("llama.block_count", 1u << 14); }},
       {"absurd context", ErrorCode::bad_value, "context",
        [](GgufBuilder& f) { f.set_u32("llama.context_length", (1u << 30) + 1); }},
-      {"experts", ErrorCode::unsupported_architecture, "expert_count",
+      {"experts of which none is used", ErrorCode::missing_key, "expert_used_count",
        [](GgufBuilder& f) { f.set_u32("llama.expert_count", 8); }},
       {"vocabulary key larger than the embedding", ErrorCode::bad_shape, "token_embd.weight",
        [](GgufBuilder& f) { f.set_u32("llama.vocab_size", 273); }},

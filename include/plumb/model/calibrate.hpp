@@ -14,7 +14,8 @@
 
 namespace plumb {
 
-/// Matrices that multiply the same input rows: q, k and v of a layer, gate and up, or one alone.
+/// Matrices that multiply the same input rows: q, k and v of a layer, gate and up, or one alone. The experts of a layer
+/// are stacks whose matrices meet different rows.
 struct ProductInput {
   std::vector<std::string> names;                   ///< GGUF names of the matrices
   std::vector<const ops::WeightMatrix*> consumers;  ///< the matrices, in the same order
@@ -32,8 +33,9 @@ struct CalibrationOptions {
   WindowProgress progress = {};  ///< 0 to 1
 };
 
-/// Called with the input rows of product `index` of product_inputs(), once a pass. Must not throw or keep the rows.
-using InputVisitor = std::function<void(std::size_t index, const ops::Activations& rows)>;
+/// Called with the input rows of product `index` of product_inputs(), once a pass; for experts with those of matrix
+/// `matrix` of the stack, in parts. Must not throw or keep the rows.
+using InputVisitor = std::function<void(std::size_t index, std::int64_t matrix, const ops::Activations& rows)>;
 
 /// Runs the text through the model in windows side by side, the rest of the text as a shorter window; every row runs
 /// the head. `inputs` are product_inputs(model.weights()), or some of them. `passed`, if given, is called after every
@@ -44,8 +46,9 @@ void observe_inputs(const Model& model, std::span<const ProductInput> inputs, st
                     const CalibrationOptions& options, const InputVisitor& visit,
                     const std::function<void()>& passed = {});
 
-/// The importance of every matrix that products multiply with: sums of squared inputs over all tokens of the text,
-/// chunks being windows. Sums are double until they are stored. @throws Error as observe_inputs().
+/// The importance of every matrix that products multiply with: sums of squared inputs over all tokens of the text (for
+/// an expert over those that visit it), chunks being windows. Sums are double until they are stored. @throws Error as
+/// observe_inputs().
 ImportanceMatrix calibrate(const Model& model, std::span<const Token> text, const CalibrationOptions& options = {});
 
 /// Some rows that matrices met.
@@ -57,8 +60,9 @@ struct InputRows {
   std::int64_t rows() const { return static_cast<std::int64_t>(values.size()) / columns; }
 };
 
-/// The inputs of every product at `most` tokens spread evenly over the text (all tokens of a shorter one): four bytes
-/// for each of `most` * columns a product. @throws Error{invalid_argument} for most < 1, and as observe_inputs().
+/// The inputs of every product at `most` tokens spread evenly over the text (all tokens of a shorter one; for experts,
+/// visits of tokens to any of them): four bytes for each of `most` * columns a product. @throws Error{invalid_argument}
+/// for most < 1, and as observe_inputs().
 std::vector<InputRows> sample_inputs(const Model& model, std::span<const Token> text,
                                      const CalibrationOptions& options = {}, std::int64_t most = 128);
 

@@ -10,7 +10,8 @@
 namespace plumb {
 
 /// The second moments of the input of every product, by the names of its matrices. q, k and v share theirs, and so do
-/// gate and up. A tied head has none: its matrix is an embedding too, and a look-up wants the nearest rounding.
+/// gate and up. A tied head has none: its matrix is an embedding too, and a look-up wants the nearest rounding; neither
+/// have the experts of a layer, which share too few tokens.
 ///
 /// Load the model with LoadOptions::exact, or the activations carry the error of int8. Memory: 4 bytes for the square
 /// of every input's columns (4 GB for the 22 layers of a 1.1B llama) and the activations of one pass.

@@ -11,6 +11,7 @@
 #include "plumb/model/weights.hpp"
 #include "plumb/ops/attention.hpp"
 #include "plumb/ops/matmul.hpp"
+#include "plumb/ops/routing.hpp"
 
 namespace plumb {
 
@@ -49,6 +50,23 @@ struct OwnInputs {
   ops::ActivationBuffer form;  // normed or attn_out, prepared for products
 };
 
+/// What the experts of a layer need: a slot is a row of the batch at one of the `used` experts that it visits.
+struct MoeScratch {
+  MoeScratch() = default;
+  MoeScratch(const ModelConfig& config, std::int64_t max_rows, int threads);
+
+  Rows scores;                        // [max_rows, E + 1], of the experts and of the shared one
+  Rows gate;                          // [slots, F'], becomes act(gate) * up, input of down
+  Rows up;                            // [slots, F']
+  Rows out;                           // [slots, D], outputs of the experts
+  Rows shared_out;                    // [max_rows, D], output of the shared expert
+  ops::ActivationBuffer input_form;   // [slots, D], normed rows by expert, prepared for products
+  ops::ActivationBuffer inner_form;   // [slots, F'], act(gate) * up, prepared for products
+  std::vector<ops::Routing> routing;  // one a worker
+
+  std::size_t bytes() const;
+};
+
 /// Scratch of one session, for batches of up to `max_rows` rows and sequences of up to `context` positions.
 struct Scratch {
   Scratch() = default;
@@ -59,14 +77,15 @@ struct Scratch {
   Rows q;                                 // [max_rows, H * head_dim]
   Rows k, v;                              // [max_rows, G * head_dim]
   Rows attn_out;                          // [max_rows, H * head_dim], all heads' weighted values, input of wo
-  Rows ffn_gate;                          // [max_rows, F], becomes act(gate) * up, input of down
-  Rows ffn_up;                            // [max_rows, F]
+  Rows ffn_gate;                          // [max_rows, F or S], becomes act(gate) * up, input of down
+  Rows ffn_up;                            // [max_rows, F or S]
   Rows angles;                            // [max_rows, rotated dims], cos and sin of each row's position
   Rows logits;                            // [rows that asked, V]
   std::vector<ops::AttentionRow> asking;  // [max_rows], position and sequence of each row
   ops::ActivationBuffer input_form;       // normed, prepared for products
   ops::ActivationBuffer inner_form;       // attn_out, then act(gate) * up, prepared for products
   std::vector<OwnInputs> own;             // [threads], the same for batches of a few rows
+  MoeScratch moe;                         // of models with experts
   ops::MatmulScratch matmul;
   ops::AttentionScratch attention;
 
@@ -90,6 +109,30 @@ inline ops::AttentionShape attention_shape(const ModelConfig& config, int layer)
   return shape;
 }
 
+/// Inner width of the feed-forward block that every row visits: F, S beside experts, or 0.
+inline int dense_ffn_dim(const ModelConfig& config) {
+  return config.is_moe() ? config.moe.shared_ffn_dim : config.ffn_dim;
+}
+
+inline MoeScratch::MoeScratch(const ModelConfig& config, std::int64_t max_rows, int threads) {
+  const MoeConfig& moe = config.moe;
+  const std::int64_t slots = checked_mul<std::int64_t>(max_rows, moe.used, "scratch");
+  scores = Rows(max_rows, moe.count + 1);
+  gate = Rows(slots, moe.ffn_dim);
+  up = Rows(slots, moe.ffn_dim);
+  out = Rows(slots, config.width);
+  if (moe.shared_ffn_dim > 0) shared_out = Rows(max_rows, config.width);
+  input_form = ops::ActivationBuffer(slots, config.width);
+  inner_form = ops::ActivationBuffer(slots, moe.ffn_dim);
+  routing.assign(static_cast<std::size_t>(threads), ops::Routing(max_rows, moe.count, moe.used));
+}
+
+inline std::size_t MoeScratch::bytes() const {
+  std::size_t total = 0;
+  for (const Rows* rows : {&scores, &gate, &up, &out, &shared_out}) total += rows->bytes();
+  return total + input_form.bytes() + inner_form.bytes();
+}
+
 inline Scratch::Scratch(const ModelConfig& config, int max_rows, int context, int threads)
     : residual(max_rows, config.width),
       normed(max_rows, config.width),
@@ -97,16 +140,17 @@ inline Scratch::Scratch(const ModelConfig& config, int max_rows, int context, in
       k(max_rows, config.kv_dim()),
       v(max_rows, config.kv_dim()),
       attn_out(max_rows, config.q_dim()),
-      ffn_gate(max_rows, config.ffn_dim),
-      ffn_up(max_rows, config.ffn_dim),
+      ffn_gate(max_rows, dense_ffn_dim(config)),
+      ffn_up(max_rows, dense_ffn_dim(config)),
       angles(max_rows, config.head_dim),
       asking(static_cast<std::size_t>(max_rows)),
       input_form(max_rows, config.width),
-      inner_form(max_rows, std::max(config.q_dim(), config.ffn_dim)),
-      matmul(std::max({config.width, config.q_dim(), config.ffn_dim}), threads),
+      inner_form(max_rows, std::max(config.q_dim(), dense_ffn_dim(config))),
+      matmul(std::max({config.width, config.q_dim(), dense_ffn_dim(config), config.moe.ffn_dim}), threads),
       attention(attention_shape(config, 0), threads, context) {
   own.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) own.emplace_back(config);
+  if (config.is_moe()) moe = MoeScratch(config, max_rows, threads);
 }
 
 inline std::size_t Scratch::bytes() const {
@@ -114,7 +158,7 @@ inline std::size_t Scratch::bytes() const {
   for (const Rows* rows : {&residual, &normed, &q, &k, &v, &attn_out, &ffn_gate, &ffn_up, &angles, &logits})
     total += rows->bytes();
   for (const OwnInputs& inputs : own) total += inputs.normed.bytes() + inputs.form.bytes();
-  return total + input_form.bytes() + inner_form.bytes() + attention.bytes();
+  return total + input_form.bytes() + inner_form.bytes() + moe.bytes() + attention.bytes();
 }
 
 }  // namespace plumb

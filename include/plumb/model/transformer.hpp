@@ -4,18 +4,17 @@
 /// stands between a phase and the next one that reads what other workers wrote.
 
 #include <cstdint>
-#include <functional>
-#include <initializer_list>
 #include <span>
 
 #include "plumb/core/parallel.hpp"
 #include "plumb/model/batch.hpp"
 #include "plumb/model/config.hpp"
 #include "plumb/model/kv_cache.hpp"
+#include "plumb/model/moe.hpp"
 #include "plumb/model/op.hpp"
+#include "plumb/model/products.hpp"
 #include "plumb/model/scratch.hpp"
 #include "plumb/model/weights.hpp"
-#include "plumb/ops/activation.hpp"
 #include "plumb/ops/attention.hpp"
 #include "plumb/ops/matmul.hpp"
 #include "plumb/ops/norm.hpp"
@@ -33,10 +32,6 @@ struct Transformer {
   bool exact = false;  ///< never quantize activations
 };
 
-/// Sees the input rows of every matrix product of a pass: what calibration collects. Called by one worker, in the order
-/// of the products, while the others multiply; must not throw and must not keep the rows.
-using ActivationObserver = std::function<void(const ops::WeightMatrix& weights, const ops::Activations& inputs)>;
-
 /// One forward pass over checked rows: tokens in the vocabulary, positions in the cache and contiguous with what it
 /// holds, at most scratch.max_rows() rows, room for the logits asked for.
 class ForwardPass {
@@ -48,7 +43,7 @@ class ForwardPass {
         cache_(cache),
         scratch_(scratch),
         rows_(rows),
-        observer_(observer),
+        products_(model.weights, *model.kernels, model.exact, scratch.matmul, observer),
         n_(static_cast<std::int64_t>(rows.size())) {}
 
   /// The whole pass, by every worker of a region.
@@ -76,14 +71,23 @@ class ForwardPass {
     }
   }
 
-  /// x += wo attention(norm(x)); x += down(act(gate(norm(x))) * up(norm(x))).
   void layer(const Worker& worker, int l) {
     const LayerWeights& w = model_.weights.layers[static_cast<std::size_t>(l)];
-    Scratch& s = scratch_;
+    attention_block(worker, w, l);
+    worker.barrier();
+    if (w.experts.empty())
+      feed_forward(worker, w);
+    else
+      experts(worker, w);
+    worker.barrier();
+  }
 
+  /// x += wo attention(norm(x)).
+  void attention_block(const Worker& worker, const LayerWeights& w, int l) {
+    Scratch& s = scratch_;
     const ops::Activations input = normed(worker, n_);
-    normalise(worker, Op::attn_norm, w.attn_norm, input, w.wq, forms({&w.wq, &w.wk, &w.wv}));
-    product(worker, input, {{Op::q, into(w.wq, s.q)}, {Op::k, into(w.wk, s.k)}, {Op::v, into(w.wv, s.v)}});
+    normalise(worker, Op::attn_norm, w.attn_norm, input, w.wq, products_.forms({&w.wq, &w.wk, &w.wv}));
+    products_.run(worker, input, {{Op::q, into(w.wq, s.q)}, {Op::k, into(w.wk, s.k)}, {Op::v, into(w.wv, s.v)}});
     worker.barrier();
     rotate_and_store(worker, w, l);
     worker.barrier();
@@ -91,17 +95,27 @@ class ForwardPass {
     worker.barrier();
     const ops::Activations heads =
         activations(s.attn_out, config_.q_dim(), own(n_) ? s.own[index(worker)].form : s.inner_form);
-    prepare(worker, heads, w.wo, forms({&w.wo}), [](Range) {});
-    product(worker, heads, {{Op::attn_out, onto(w.wo, s.residual)}});
-    worker.barrier();
+    prepare(worker, heads, w.wo, products_.forms({&w.wo}), [](Range) {});
+    products_.run(worker, heads, {{Op::attn_out, onto(w.wo, s.residual)}});
+  }
 
-    normalise(worker, Op::ffn_norm, w.ffn_norm, input, w.gate, forms({&w.gate, &w.up}));
-    product(worker, input, {{Op::gate, into(w.gate, s.ffn_gate)}, {Op::up, into(w.up, s.ffn_up)}});
+  /// x += down(act(gate(norm(x))) * up(norm(x))).
+  void feed_forward(const Worker& worker, const LayerWeights& w) {
+    Scratch& s = scratch_;
+    const ops::Activations input = normed(worker, n_);
+    normalise(worker, Op::ffn_norm, w.ffn_norm, input, w.gate, products_.forms({&w.gate, &w.up}));
+    products_.run(worker, input, {{Op::gate, into(w.gate, s.ffn_gate)}, {Op::up, into(w.up, s.ffn_up)}});
     const ops::Activations inner = activations(s.ffn_gate, config_.ffn_dim, s.inner_form);
-    activate(worker, w, inner);  // the columns that this worker has just computed
-    meet(worker, w.down);
-    product(worker, inner, {{Op::down, onto(w.down, s.residual)}});
-    worker.barrier();
+    products_.activate(worker, config_.activation, s.ffn_gate, s.ffn_up, w.up.w, inner, products_.forms({&w.down}));
+    Products::meet(worker, w.down.w);
+    products_.run(worker, inner, {{Op::down, onto(w.down, s.residual)}});
+  }
+
+  /// x += what the experts of each row make of norm(x).
+  void experts(const Worker& worker, const LayerWeights& w) {
+    const ops::Activations input = normed(worker, n_);
+    normalise(worker, Op::ffn_norm, w.ffn_norm, input, w.experts.router, MoeBlock::forms(products_, w));
+    MoeBlock(config_, w, products_, scratch_, input).run(worker);
   }
 
   /// logits = head(norm(x)) for the rows that asked, in their order.
@@ -110,7 +124,7 @@ class ForwardPass {
     for (const BatchRow& row : rows_) asked += row.logits ? 1 : 0;
     if (asked == 0) return;
     const ops::Activations x = normed(worker, asked);
-    prepare(worker, x, model_.weights.head, forms({&model_.weights.head}), [&](Range rows) {
+    prepare(worker, x, model_.weights.head, products_.forms({&model_.weights.head}), [&](Range rows) {
       worker.enter(Op::head_norm);
       std::int64_t index = 0;  // of a row among those that asked
       for (std::int64_t n = 0; n < n_; ++n) {
@@ -120,7 +134,7 @@ class ForwardPass {
         ++index;
       }
     });
-    product(worker, x, {{Op::head, into(model_.weights.head, scratch_.logits)}});
+    products_.run(worker, x, {{Op::head, into(model_.weights.head, scratch_.logits)}});
   }
 
   /// Whether each worker prepares so many rows for itself.
@@ -207,65 +221,15 @@ class ForwardPass {
     const ops::KvLayer kv = cache_.layer(l);
     ops::attention(worker,
                    {model_.kernels, &shape, &kv, asking(), s.q.data(), s.q.stride(), s.attn_out.data(),
-                    s.attn_out.stride(), !forms({&w.wq}).f32},
+                    s.attn_out.stride(), !products_.forms({&w.wq}).f32},
                    s.attention);
   }
 
-  /// ffn_gate = act(ffn_gate) * ffn_up, in the columns that this worker's product wrote, ready for the next product.
-  void activate(const Worker& worker, const LayerWeights& w, const ops::Activations& inner) {
-    const Range mine = ops::matmul_rows(worker, w.up.w);
-    if (mine.empty()) return;
-    const ops::ActivationForms wanted = forms({&w.down});
-    for (int t = 0; t < inner.tiles(); ++t) {
-      worker.enter(Op::activation);
-      const Range rows = inner.tile(t);
-      for (std::int64_t n = rows.begin; n < rows.end; ++n)
-        ops::activate(*model_.kernels, config_.activation, scratch_.ffn_gate.row(n) + mine.begin,
-                      scratch_.ffn_up.row(n) + mine.begin, mine.size());
-      worker.enter(Op::quantize);
-      ops::prepare_tile(*model_.kernels, inner, wanted, t, mine);
-    }
-  }
-
-  /// A barrier before a product with `next`, whose first weights are on their way meanwhile.
-  static void meet(const Worker& worker, const Linear& next) {
-    ops::prefetch_product(worker, next.w);
-    worker.barrier();
-  }
-
-  /// A product and its name in traces.
-  struct NamedTask {
-    Op op;
-    ops::MatmulTask task;
-  };
-  void product(const Worker& worker, const ops::Activations& x, std::initializer_list<NamedTask> tasks) {
-    if (observer_ != nullptr && worker.first())
-      for (const NamedTask& named : tasks) (*observer_)(*named.task.weights, x);
-    for (const NamedTask& named : tasks) {
-      worker.enter(named.op);
-      ops::matmul(worker, {model_.kernels, &scratch_.matmul, takes_f32(*named.task.weights)}, {&named.task, 1}, x);
-    }
-  }
   ops::Activations activations(const Rows& rows, std::int64_t cols, ops::ActivationBuffer& form) const {
     return {rows.row(0), n_, cols, rows.stride(), &form};
   }
-  /// Whether products with `w` take f32 activations. The head does where its weights are bfloat16: nothing after it
-  /// evens its rounding out, and it runs for the rows that ask only.
-  bool takes_f32(const ops::WeightMatrix& w) const {
-    return model_.exact || (&w == &model_.weights.head.w && w.type == DType::bf16);
-  }
-  ops::ActivationForms forms(std::initializer_list<const Linear*> consumers) const {
-    ops::ActivationForms forms;
-    for (const Linear* linear : consumers)
-      forms |= ops::ActivationForms::of(*model_.kernels, {&linear->w}, takes_f32(linear->w));
-    return forms;
-  }
-  static ops::MatmulTask into(const Linear& linear, Rows& out) {
-    return {&linear.w, out.data(), out.stride(), linear.bias_data(), false};
-  }
-  static ops::MatmulTask onto(const Linear& linear, Rows& out) {
-    return {&linear.w, out.data(), out.stride(), linear.bias_data(), true};
-  }
+  static ops::MatmulTask into(const Linear& linear, Rows& out) { return Products::into(linear, out); }
+  static ops::MatmulTask onto(const Linear& linear, Rows& out) { return Products::onto(linear, out); }
   std::span<const ops::AttentionRow> asking() const { return {scratch_.asking.data(), rows_.size()}; }
 
   const Transformer& model_;
@@ -273,7 +237,7 @@ class ForwardPass {
   KvCache& cache_;
   Scratch& scratch_;
   std::span<const BatchRow> rows_;
-  const ActivationObserver* observer_;
+  Products products_;
   std::int64_t n_;  // rows of this batch
 };
 

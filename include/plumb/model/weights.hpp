@@ -29,6 +29,17 @@ struct Linear {
   const float* bias_data() const { return bias.empty() ? nullptr : bias.data(); }
 };
 
+/// The experts of a layer, each stack one matrix an expert. The router and the scale of the shared expert are always
+/// multiplied in f32.
+struct ExpertWeights {
+  Linear router;         // [E, D]
+  Linear gate, up;       // E matrices [F', D]
+  Linear down;           // E matrices [D, F']
+  Linear shared_router;  // [1, D], or empty: how much of the shared expert a token gets
+
+  bool empty() const { return router.empty(); }
+};
+
 /// What one layer owns. Absent parts are empty.
 struct LayerWeights {
   Vector attn_norm;       // [D]
@@ -37,8 +48,9 @@ struct LayerWeights {
   Linear wo;              // [D, H * head_dim]
   Vector q_norm, k_norm;  // [head_dim]; models with qk_norm
   Vector ffn_norm;        // [D]
-  Linear gate, up;        // [F, D]; gate only if gated_ffn
+  Linear gate, up;        // [F, D]; gate only if gated_ffn. Beside experts: those of the shared expert, F = S
   Linear down;            // [D, F]
+  ExpertWeights experts;  // models with experts
 };
 
 /// All weights of a model. Matrices point into memory that `owner` keeps alive.
@@ -56,7 +68,8 @@ struct Weights {
   std::size_t bytes() const;
 };
 
-/// Calls visit(name, matrix) for every matrix, with its GGUF name; a tied head is visited once, as the embedding.
+/// Calls visit(name, matrix) for every matrix, with its GGUF name; a tied head is visited once, as the embedding, and
+/// the experts of a layer together, as a stack.
 void for_each_matrix(const Weights& weights,
                      const std::function<void(const std::string& name, const ops::WeightMatrix&)>& visit);
 void for_each_matrix(Weights& weights, const std::function<void(const std::string& name, ops::WeightMatrix&)>& visit);

@@ -67,6 +67,7 @@ struct Activations {
   const float* values = nullptr;  // [rows, stride]
   std::int64_t rows = 0, cols = 0, stride = 0;
   ActivationBuffer* prepared = nullptr;
+  std::int64_t first = 0;  ///< row of the buffer where these begin: several sets may share one
 
   /// Column tiles: as few as 16 columns each allow, of nearly equal width, so that no tail is much slower than the
   /// rest.
@@ -77,28 +78,33 @@ struct Activations {
   std::byte* prepared_tile(ActivationForm form, int t, std::int64_t k) const {
     constexpr std::int64_t kWord = sizeof(float);
     const Range r = tile(t);
+    const std::int64_t at = first + r.begin;
     switch (form) {
       case ActivationForm::int8:
-        return prepared->int8() + ActivationStep::bytes(1) * (cols / kStepK * r.begin + k / kStepK * r.size());
+        return prepared->int8() + ActivationStep::bytes(1) * (cols / kStepK * at + k / kStepK * r.size());
       case ActivationForm::bf16:
-        return prepared->bf16() + kWord * (ceil_div<std::int64_t>(cols, 2) * r.begin + k / 2 * r.size());
+        return prepared->bf16() + kWord * (ceil_div<std::int64_t>(cols, 2) * at + k / 2 * r.size());
       case ActivationForm::f32: break;
     }
-    return prepared->f32() + kWord * (cols * r.begin + k * r.size());
+    return prepared->f32() + kWord * (cols * at + k * r.size());
   }
 };
 
-/// Values [k.begin, k.end) of tile t in the wanted forms. k.begin is a multiple of 32; so is k.end, or it is the end. A
-/// barrier must follow before the products.
-inline void prepare_tile(const KernelTable& kernels, const Activations& x, ActivationForms forms, int t, Range k) {
-  const Range rows = x.tile(t);
-  const float* const values = x.values + rows.begin * x.stride;
+/// Values [k.begin, k.end) of tile t, whose rows are at `values`, in the wanted forms. k.begin is a multiple of 32; so
+/// is k.end, or it is the end. A barrier must follow before the products.
+inline void prepare_tile(const KernelTable& kernels, const Activations& x, ActivationForms forms, int t, Range k,
+                         const float* values) {
   const auto into = [&](ActivationForm form, auto* prepare) {
-    prepare(values + k.begin, x.stride, rows.size(), k.size(), x.prepared_tile(form, t, k.begin));
+    prepare(values + k.begin, x.stride, x.tile(t).size(), k.size(), x.prepared_tile(form, t, k.begin));
   };
   if (forms.int8) into(ActivationForm::int8, kernels.quantize_activations);
   if (forms.bf16) into(ActivationForm::bf16, kernels.tile_bf16_activations);
   if (forms.f32) into(ActivationForm::f32, kernels.tile_f32_activations);
+}
+
+/// The same for rows where x has them.
+inline void prepare_tile(const KernelTable& kernels, const Activations& x, ActivationForms forms, int t, Range k) {
+  prepare_tile(kernels, x, forms, t, k, x.values + x.tile(t).begin * x.stride);
 }
 
 /// Prepares this worker's share of the tiles. All workers; a barrier must follow.

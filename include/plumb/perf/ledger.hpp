@@ -152,6 +152,7 @@ class LedgerWriter {
   void attention();
   bool bf16_attention() const;
   void ffn_block();
+  void expert_ffn();
   void dense_ffn(TensorRole gate, TensorRole up, TensorRole down, double inner, double tokens, double count);
   void head();
 
@@ -319,32 +320,37 @@ inline void LedgerWriter::dense_ffn(TensorRole gate, TensorRole up, TensorRole d
   matmul(Op::down, down, c_.width, inner, tokens, count, bias);
 }
 
+/// Scores, the choice, the visited experts with their rows gathered, the shared expert, and the weighted sum of all.
+inline void LedgerWriter::expert_ffn() {
+  const MoeConfig& moe = c_.moe;
+  const bool shared = moe.shared_ffn_dim > 0;
+  const double visits = rows_ * moe.used, touched = experts_touched(moe, rows_);
+  quantize(DType::f32, rows_, c_.width);
+  matmul(Op::router, TensorRole::router, moe.count, c_.width, rows_);
+  if (moe.shared_gate) matmul(Op::router, TensorRole::shared_router, 1, c_.width, rows_);
+  quantize_for(TensorRole::expert_up, moe.ffn_dim, c_.width, visits);
+  dense_ffn(TensorRole::expert_gate, TensorRole::expert_up, TensorRole::expert_down, moe.ffn_dim, visits / touched,
+            touched);
+  if (shared) {
+    quantize_for(TensorRole::shared_up, moe.shared_ffn_dim, c_.width, rows_);
+    dense_ffn(TensorRole::shared_gate, TensorRole::shared_up, TensorRole::shared_down, moe.shared_ffn_dim, rows_, 1);
+  }
+  const double summed = (visits + (shared ? rows_ : 0)) * c_.width;
+  OpWork& choice = add(Op::router);
+  choice.operations.f32 = rows_ * moe.count * ElementCost::kSoftmax + 2 * summed;
+  if (moe.shared_gate) choice.operations.f32 += rows_ * ElementCost::kPlain;
+  if (moe.router_bias) choice.bytes.weight_payload = moe.count * kFloat;
+  choice.bytes.activation_read = (rows_ * moe.count + summed) * kFloat;
+  choice.bytes.activation_write = rows_ * c_.width * kFloat;
+}
+
 inline void LedgerWriter::ffn_block() {
   if (!c_.parallel_residual || c_.norm_weight) norm(Op::ffn_norm, rows_, c_.width);
   if (!c_.is_moe_layer(layer_)) {
     quantize_for(TensorRole::ffn_up, c_.ffn_dim, c_.width, rows_);
     dense_ffn(TensorRole::ffn_gate, TensorRole::ffn_up, TensorRole::ffn_down, c_.ffn_dim, rows_, 1);
   } else {
-    OpWork& router = add(Op::router);
-    router.operations.f32 = rows_ * c_.moe.count * (2.0 * c_.width + ElementCost::kSoftmax);
-    router.bytes.weight_payload =
-        (static_cast<double>(c_.width) + (c_.moe.router_bias ? 1 : 0)) * c_.moe.count * kFloat;
-    router.bytes.activation_read = rows_ * c_.width * kFloat;
-    router.bytes.activation_write = rows_ * c_.moe.count * kFloat;
-    quantize_for(TensorRole::expert_up, c_.moe.ffn_dim, c_.width, rows_);
-    const double touched = experts_touched(c_.moe, rows_);
-    dense_ffn(TensorRole::expert_gate, TensorRole::expert_up, TensorRole::expert_down, c_.moe.ffn_dim,
-              rows_ * c_.moe.used / touched, touched);
-    if (c_.moe.shared_ffn_dim > 0)
-      dense_ffn(TensorRole::shared_gate, TensorRole::shared_up, TensorRole::shared_down, c_.moe.shared_ffn_dim, rows_,
-                1);
-    if (c_.moe.shared_gate) {
-      OpWork& gate = add(Op::router);
-      gate.operations.f32 = rows_ * (2.0 * c_.width + ElementCost::kPlain);
-      gate.bytes.weight_payload = c_.width * kFloat;
-      gate.bytes.activation_read = rows_ * c_.width * kFloat;
-      gate.bytes.activation_write = rows_ * kFloat;
-    }
+    expert_ffn();
   }
   if (c_.post_norms) norm(Op::ffn_norm, rows_, c_.width);
 }
@@ -403,8 +409,11 @@ inline MemoryUse memory_use(const ModelConfig& config, const WeightTypes& weight
   });
   memory.kv = kv_bytes_per_position(config, kv) * static_cast<double>(context) * static_cast<double>(sequences) *
               config.n_layers;
-  const double inner = std::max({config.ffn_dim, config.moe.used * config.moe.ffn_dim, config.moe.shared_ffn_dim});
-  const double per_row = 3.0 * config.width + 2.0 * config.q_dim() + 2.0 * config.kv_dim() + 2.0 * inner;
+  const MoeConfig& moe = config.moe;
+  const double inner =
+      config.is_moe() ? static_cast<double>(moe.used) * moe.ffn_dim + moe.shared_ffn_dim : config.ffn_dim;
+  const double outer = 3.0 + 2.0 * moe.used;  // gathered inputs and outputs of the experts
+  const double per_row = outer * config.width + 2.0 * config.q_dim() + 2.0 * config.kv_dim() + 2.0 * inner;
   memory.activations = 4 * (per_row * static_cast<double>(batch) +
                             static_cast<double>(config.vocab_size) * static_cast<double>(sequences));
   return memory;
