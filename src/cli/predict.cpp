@@ -28,7 +28,7 @@ struct PredictCommand {
   ForecastOptions options;
   Format format = Format::text;
   bool list = false, per_op = false, verify = false;
-  std::string only;  // of the cases of --verify
+  std::vector<std::string> only;  // of the cases of --verify
   int repetitions = 5;
 };
 
@@ -173,24 +173,28 @@ void run_verify(const PredictCommand& command) {
   const std::vector<VerifyResult> results = verify(held_out_cases(), machine,
                                                    {.threads = command.options.threads,
                                                     .repetitions = command.repetitions,
-                                                    .filter = command.only,
+                                                    .filters = command.only,
                                                     .progress = progress.callback()});
   Table table({{"case", Align::left},
                {"predicted ms", Align::right},
                {"measured ms", Align::right},
                {"error", Align::right},
-               {"spread", Align::right}});
+               {"spread", Align::right},
+               {"memory", Align::right},
+               {"profile alone", Align::right}});
   for (const VerifyResult& r : results)
     table.add({r.what.name(), fmt::format("{:.4g}", 1e3 * r.predicted), fmt::format("{:.4g}", 1e3 * r.measured),
-               fmt::format("{:+.1f}%", 100 * r.error()), fmt::format("{:.1f}%", 100 * r.spread)});
+               fmt::format("{:+.1f}%", 100 * r.error()), fmt::format("{:.1f}%", 100 * r.spread),
+               fmt::format("{:.2f}", r.memory), fmt::format("{:+.1f}%", 100 * r.error_alone())});
   fmt::print("{}", command.format == Format::csv  ? table.csv()
                    : command.format == Format::md ? table.markdown()
                                                   : table.text());
   if (command.format == Format::csv) return;
   for (const bool decode : {true, false}) {
-    const ErrorSummary s = summarize(results, decode);
-    fmt::print("\n{}: {} cases, median |error| {:.1f}%, 90th percentile {:.1f}%\n", decode ? "decode" : "prefill",
+    const ErrorSummary s = summarize(results, decode), alone = summarize(results, decode, true);
+    fmt::print("\n{}: {} cases, median |error| {:.1f}%, 90th percentile {:.1f}%", decode ? "decode" : "prefill",
                s.cases, 100 * s.median, 100 * s.p90);
+    fmt::print(" (with the profile alone: {:.1f}%, {:.1f}%)\n", 100 * alone.median, 100 * alone.p90);
   }
 }
 
@@ -246,8 +250,9 @@ void add_predict(CLI::App& app) {
   sub.add_option("--machine", command->machine,
                  "Profile of another machine, as `plumb machine --format json` prints it");
   sub.add_flag("--verify", command->verify, "Predict and run models that played no part in measuring the machine");
-  sub.add_option("--only", command->only, "With --verify: only cases whose name contains this");
-  sub.add_option("-r,--repetitions", command->repetitions, "With --verify: timed runs; the median counts");
+  sub.add_option("--only", command->only, "With --verify: only cases whose name contains one of these")->delimiter(',');
+  sub.add_option("-r,--repetitions", command->repetitions,
+                 "With --verify: timed runs, at least; the lower quartile counts");
   sub.add_flag("--ops", command->per_op, "Show every operation");
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });

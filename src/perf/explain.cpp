@@ -155,7 +155,10 @@ Explanation explain(const Model& model, const Machine& machine, const ExplainOpt
   result.prompt = options.prompt;
   const auto [prefill, decode] = tracer.run();
 
-  PassOptions pass{.weights = result.weights, .kv = result.kv, .exact = model.transformer().exact};
+  PassOptions pass{.weights = result.weights,
+                   .kv = result.kv,
+                   .exact = model.transformer().exact,
+                   .bf16_dot = machine.peak(Arithmetic::bf16, 1) > 0};
   if (options.prompt > 0) {
     PassForecast prompt = forecast_prompt(result.config, pass, options.depth, options.prompt, tracer.session().batch(),
                                           machine, result.threads);

@@ -120,6 +120,8 @@ std::string Machine::to_json() const {
                                {"threads", kernel.threads},
                                {"columns", kernel.columns},
                                {"working_set", kernel.working_set},
+                               {"inputs", kernel.inputs},
+                               {"bandwidth", kernel.bandwidth},
                                {"macs_per_second", kernel.macs_per_second}});
   for (const AttentionCost& cost : attention)
     json["attention"].push_back({{"isa", cost.isa},
@@ -128,6 +130,9 @@ std::string Machine::to_json() const {
                                  {"head_dim", cost.head_dim},
                                  {"group", cost.group},
                                  {"rows", cost.rows},
+                                 {"working_set", cost.working_set},
+                                 {"bandwidth", cost.bandwidth},
+                                 {"rounded", cost.rounded},
                                  {"start", cost.start},
                                  {"score", cost.score}});
   for (const StepCost& step : steps)
@@ -142,7 +147,8 @@ std::string Machine::to_json() const {
                              {"barrier", sync.barrier},
                              {"region", sync.region},
                              {"layer", sync.layer},
-                             {"pass", sync.pass}});
+                             {"pass", sync.pass},
+                             {"skew", sync.skew}});
   return json.dump(1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -168,18 +174,21 @@ Machine Machine::from_json(std::string_view text, std::string_view where) {
   for (const JsonFields& kernel : json.objects_or_empty("kernels"))
     machine.kernels.push_back({printable(kernel.get_string("isa")), read_type(kernel, "type"),
                                kernel.get_int("threads", 1, kMaxThreads), kernel.get_int("columns", 1, 1 << 20),
-                               rate(kernel, "macs_per_second"), amount(kernel, "working_set", kMaxRate)});
+                               rate(kernel, "macs_per_second"), amount(kernel, "working_set", kMaxRate),
+                               amount(kernel, "inputs", kMaxRate), amount(kernel, "bandwidth", kMaxRate)});
   for (const JsonFields& cost : json.objects_or_empty("attention"))
-    machine.attention.push_back({printable(cost.get_string("isa")), read_type(cost, "kv"),
-                                 cost.get_int("threads", 1, kMaxThreads), cost.get_int("head_dim", 1, 1 << 20),
-                                 cost.get_int("group", 1, 1 << 20), cost.get_int("rows", 1, 1 << 20),
-                                 amount(cost, "start", 1e3), amount(cost, "score", 1e3)});
+    machine.attention.push_back(
+        {printable(cost.get_string("isa")), read_type(cost, "kv"), cost.get_int("threads", 1, kMaxThreads),
+         cost.get_int("head_dim", 1, 1 << 20), cost.get_int("group", 1, 1 << 20), cost.get_int("rows", 1, 1 << 20),
+         amount(cost, "start", 1e3), amount(cost, "score", 1e3), amount(cost, "working_set", kMaxRate),
+         amount(cost, "bandwidth", kMaxRate), cost.bool_or("rounded", false)});
   for (const JsonFields& step : json.objects_or_empty("steps"))
     machine.steps.push_back({read_op(step), step.bool_or("int8", true), step.get_int("threads", 1, kMaxThreads),
                              step.get_int("rows", 1, 1 << 20), rate(step, "elements"), amount(step, "seconds", 1e3)});
   for (const JsonFields& sync : json.objects_or_empty("syncs"))
     machine.syncs.push_back({sync.get_int("threads", 1, kMaxThreads), amount(sync, "barrier", 1e3),
-                             amount(sync, "region", 1e3), amount(sync, "layer", 1e3), amount(sync, "pass", 1e3)});
+                             amount(sync, "region", 1e3), amount(sync, "layer", 1e3), amount(sync, "pass", 1e3),
+                             amount(sync, "skew", 1)});
   if (machine.bandwidths.empty())
     throw Error(ErrorCode::missing_key, std::string(where) + ": field 'bandwidths' is missing or empty");
   if (machine.peak(Arithmetic::f32, 1) <= 0)

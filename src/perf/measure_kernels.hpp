@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plumb/core/memory.hpp"
 #include "plumb/cpu/isa.hpp"
 #include "plumb/perf/machine.hpp"
 
@@ -14,14 +15,17 @@ namespace plumb {
 /// Called with the part of the whole that has been done since the last call, and what it was.
 using Step = std::function<void(double part, std::string_view what)>;
 
-/// Products: appends the rates of every computed weight type, with matrices of `working_sets` bytes together (rising).
-void measure_kernels(int threads, Isa isa, const std::vector<double>& working_sets, std::vector<KernelRate>& rates,
-                     const Step& step);
+/// Products: appends the rates of every computed weight type, with matrices of `working_sets` bytes together (rising),
+/// which are made in `memory`.
+void measure_kernels(int threads, Isa isa, const std::vector<double>& working_sets, AlignedBuffer& memory,
+                     std::vector<KernelRate>& rates, const Step& step);
 
-/// Attention over keys and values of every type.
-void measure_attention(int threads, Isa isa, std::vector<AttentionCost>& costs, const Step& step);
+/// Attention over keys and values of every type, in caches of `working_sets` bytes (rising).
+void measure_attention(int threads, Isa isa, const std::vector<double>& working_sets, std::vector<AttentionCost>& costs,
+                       const Step& step);
 
-/// Everything else: forward passes of small random models, traced. Sets the meetings of `sync`, too.
-void measure_steps(int threads, std::vector<StepCost>& costs, SyncCost& sync, const Step& step);
+/// Everything else: forward passes of small random models, traced. Adds steps to a machine that has bandwidths, kernels
+/// and attention, and sets the meetings of `sync`.
+void measure_steps(int threads, Machine& machine, SyncCost& sync, const Step& step);
 
 }  // namespace plumb

@@ -20,9 +20,10 @@ namespace plumb {
 namespace {
 
 constexpr double kSmallestSet = 32 << 10;  // bytes; below it loops are too short to time
-constexpr int kRepeats = 5;                // odd: the median is one of them
-constexpr double kSlice = 3e-3;            // seconds of one repetition
-constexpr double kKernelSteps = 20;        // how long the kernels take, in steps of the progress
+constexpr int kRepeats = 5;
+constexpr double kSlice = 3e-3;      // seconds of one repetition
+constexpr double kMoved = 0.8;       // change of the logarithm of a barrier's time: the processors are others now
+constexpr double kKernelSteps = 20;  // how long the kernels take, in steps of the progress
 
 /// Thread counts to measure: what the caller wants, else powers of two up to all usable processors.
 std::vector<int> thread_counts(const MachineOptions& options, const SystemInfo& system) {
@@ -47,16 +48,24 @@ std::vector<double> working_sets(const MachineOptions& options, const SystemInfo
   double largest = std::min({wanted, allowed, 2048 * kMiB});
   if (options.max_working_set > 0) largest = std::max(kSmallestSet, std::min(largest, options.max_working_set));
   std::vector<double> sets;
-  for (double bytes = kSmallestSet; bytes <= largest; bytes *= 2) sets.push_back(bytes);
+  // Closer to each other where the last cache ends: there the slope is steep.
+  const double last = system.last_cache_bytes();
+  for (double bytes = kSmallestSet; bytes <= largest; bytes *= bytes < last / 2 || bytes >= 2 * last ? 2 : std::sqrt(2))
+    sets.push_back(std::round(bytes / 4096) * 4096);
   return sets;
+}
+
+/// Bytes of the second-level caches of `threads` cores; a guess where the system tells nothing.
+double own_caches(const SystemInfo& system, int threads) {
+  for (const CacheInfo& cache : system.caches)
+    if (cache.level == 2) return cache.bytes / std::max(1, cache.shared_by) * threads;
+  return 1 << 20;
 }
 
 /// Weights to multiply with: what half fills the cores' own caches, what lives in the last cache, and memory.
 std::vector<double> kernel_sets(const SystemInfo& system, int threads, double largest) {
-  double own = 1 << 20, last = 16 << 20;  // bytes; where the system tells nothing
-  for (const CacheInfo& cache : system.caches)
-    if (cache.level == 2) own = cache.bytes / std::max(1, cache.shared_by) * threads;
-  if (system.caches.size() > 2) last = system.last_cache_bytes();
+  const double own = own_caches(system, threads);
+  const double last = system.caches.size() > 2 ? system.last_cache_bytes() : 16 << 20;
   // Twice the last cache is nowhere near filled by what stays of it from one round to the next.
   std::vector<double> sets{own / 2, std::sqrt(own * last), 4 * last};
   for (double& set : sets) set = std::min(set, largest);
@@ -65,8 +74,8 @@ std::vector<double> kernel_sets(const SystemInfo& system, int threads, double la
 }
 
 /// Bandwidths of one team. Every worker reads its own part of the working set as often as a slice of time allows.
-void measure_bandwidth(int threads, const std::vector<double>& sets, const ProbeTable& probes, Machine& machine,
-                       const std::function<void()>& step) {
+std::vector<BandwidthPoint> measure_bandwidth(int threads, const std::vector<double>& sets, const ProbeTable& probes,
+                                              const std::function<void()>& step) {
   const auto largest = static_cast<std::size_t>(sets.back());
   const std::size_t region = round_up<std::size_t>(largest / static_cast<std::size_t>(threads), kHugePage);
   AlignedBuffer buffer(region * static_cast<std::size_t>(threads));
@@ -89,8 +98,9 @@ void measure_bandwidth(int threads, const std::vector<double>& sets, const Probe
       if (worker.first()) step();
     }
   });
-  for (std::size_t s = 0; s < sets.size(); ++s)
-    machine.bandwidths.push_back({threads, sets[s], 1 / median(seconds[s])});
+  std::vector<BandwidthPoint> points;
+  for (std::size_t s = 0; s < sets.size(); ++s) points.push_back({threads, sets[s], 1 / lower_quartile(seconds[s])});
+  return points;
 }
 
 /// Operations per second of `loop(iterations)`, each doing `operations`.
@@ -102,14 +112,16 @@ double peak_rate(int threads, double operations, const Loop& loop) {
     keep(loop(iterations));
     elapsed = now_seconds() - start;
   }
-  std::vector<double> rates;
+  std::vector<double> seconds;
+  int workers = threads;
   run_parallel(threads, [&](const Worker& worker) {
     for (int r = 0; r < kRepeats; ++r) {
       const double elapsed = team_seconds(worker, [&] { keep(loop(iterations)); });
-      if (worker.first()) rates.push_back(operations * static_cast<double>(iterations) * worker.count / elapsed);
+      if (worker.first()) seconds.push_back(elapsed);
     }
+    if (worker.first()) workers = worker.count;
   });
-  return median(rates);
+  return operations * static_cast<double>(iterations) * workers / lower_quartile(seconds);
 }
 
 void measure_peaks(int threads, Machine& machine) {
@@ -139,7 +151,7 @@ SyncCost measure_sync(int threads) {
     for (int i = 0; i < kRegions; ++i) run_parallel(threads, [](const Worker& worker) { keep(worker.index); });
     regions.push_back((now_seconds() - start) / kRegions);
   }
-  return {threads, median(barriers), median(regions)};
+  return {threads, lower_quartile(barriers), lower_quartile(regions)};
 }
 
 }  // namespace
@@ -160,10 +172,12 @@ Machine measure_machine(const MachineOptions& options) {
     done += by;
     if (options.progress) options.progress(std::min(1.0, done / steps), what);
   };
+  AlignedBuffer memory(options.kernels ? static_cast<std::size_t>(sets.back()) : 0);  // of calibration matrices
   for (const int threads : counts) {
     SyncCost sync = measure_sync(threads);
-    measure_bandwidth(threads, sets, probes_for(isa), machine,
-                      [&] { advance(1, fmt::format("memory, {} threads", threads)); });
+    for (const BandwidthPoint& point : measure_bandwidth(
+             threads, sets, probes_for(isa), [&] { advance(1, fmt::format("memory, {} threads", threads)); }))
+      machine.bandwidths.push_back(point);
     measure_peaks(threads, machine);
     advance(2, fmt::format("arithmetic, {} threads", threads));
     const auto kernels = [&](double weight) {
@@ -172,9 +186,10 @@ Machine measure_machine(const MachineOptions& options) {
       };
     };
     if (options.kernels) {
-      measure_kernels(threads, isa, kernel_sets(machine.system, threads, sets.back()), machine.kernels, kernels(0.8));
-      measure_attention(threads, isa, machine.attention, kernels(0.1));
-      measure_steps(threads, machine.steps, sync, kernels(0.1));
+      const std::vector<double> own = kernel_sets(machine.system, threads, sets.back());
+      measure_kernels(threads, isa, own, memory, machine.kernels, kernels(0.7));
+      measure_attention(threads, isa, own, machine.attention, kernels(0.15));
+      measure_steps(threads, machine, sync, kernels(0.15));
     } else {
       advance(kKernelSteps, "");
     }
@@ -182,6 +197,27 @@ Machine measure_machine(const MachineOptions& options) {
   }
   machine.measured_at = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   machine.measuring_seconds = now_seconds() - start;
+  return machine;
+}
+
+Machine refreshed(Machine machine, int threads) {
+  std::vector<double> sets;
+  for (const BandwidthPoint& point : machine.bandwidths)
+    if (point.threads == threads && point.working_set >= own_caches(machine.system, threads))
+      sets.push_back(point.working_set);
+  std::sort(sets.begin(), sets.end());
+  if (!sets.empty())
+    for (const BandwidthPoint& now : measure_bandwidth(threads, sets, probes_for(choose_isa()), [] {}))
+      for (BandwidthPoint& point : machine.bandwidths)
+        if (point.threads == threads && point.working_set == now.working_set) point = now;
+  SyncCost now = measure_sync(threads);
+  for (SyncCost& then : machine.syncs) {
+    const double moved = std::abs(std::log(std::max(now.barrier, 1e-10) / std::max(then.barrier, 1e-10)));
+    if (then.threads != threads || then.layer == 0 || moved < kMoved) continue;
+    std::erase_if(machine.steps, [&](const StepCost& step) { return step.threads == threads; });
+    measure_steps(threads, machine, now, [](double, std::string_view) {});
+    then = now;
+  }
   return machine;
 }
 

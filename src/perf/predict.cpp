@@ -28,6 +28,10 @@ class Pricing {
     bandwidth_ = machine.bandwidth(set_, threads);
     // The slope tells memory from cache: a set counts as cached while it is read clearly faster than memory.
     cached_ = bandwidth_ > 1.15 * machine.memory_bandwidth(threads);
+    // Most products decide which activations a pass prepares.
+    double int8 = 0, other = 0;
+    for (const OpWork& work : ledger.ops) (dtype_info(work.matrix.type).quantized() ? int8 : other) += work.matrix.rows;
+    int8_ = int8 >= other;
   }
 
   double working_set() const { return set_; }
@@ -57,14 +61,21 @@ class Pricing {
 
   /// From what was measured of kernels and probe models; 0 where nothing was.
   double expected(const OpWork& work) const {
-    if (work.matrix.rows > 0) return product_seconds(work.matrix);
-    if (work.op == Op::attention) return attention_seconds(work);
     const double rows = work.op == Op::head_norm ? 1 : rows_;
-    return machine_.step_seconds(work.op, dtype_info(work.matrix.type).quantized() || work.op != Op::quantize, rows,
-                                 work.values() / rows, threads_);
+    if (work.op == Op::attention && work.matrix.rows == 0) {
+      const double kernels = attention_seconds(work);
+      return kernels > 0 ? kernels + step_seconds(work, rows, work.values() / rows) : 0;
+    }
+    if (work.matrix.rows == 0) return step_seconds(work, rows, work.values() / rows);
+    const double kernels = product_seconds(work.matrix);
+    return kernels > 0 ? kernels + work.matrix.count * step_seconds(work, work.matrix.tokens, work.matrix.cols) : 0;
+  }
+  /// A step, or what a product or attention takes beyond its kernels.
+  double step_seconds(const OpWork& work, double rows, double elements) const {
+    return machine_.step_seconds(work.op, int8_, rows, elements, threads_);
   }
   double product_seconds(const MatrixWork& matrix) const {
-    const double rate = machine_.kernel_rate(matrix.type, matrix.tokens, threads_, set_);
+    const double rate = machine_.kernel_rate(matrix.type, matrix.tokens, threads_, set_, matrix.cols);
     const double macs = matrix.rows * matrix.cols * matrix.tokens * matrix.count;
     return over(macs, rate) * imbalance(matrix.rows / kRowsPerShare, threads_);
   }
@@ -75,11 +86,9 @@ class Pricing {
     const double starts = rows_ * a.kv_heads, scores = a.scores * a.kv_heads;
     // One row is cut at ranges of keys; many make tiles enough for everybody.
     const double units = many ? 0 : starts * std::ceil(a.scores / rows_ / kKeyRange);
-    const double compute =
-        machine_.attention_seconds(a.kv, static_cast<int>(a.head_dim), a.group, many, starts, scores, threads_) *
-        imbalance(units, threads_);
-    if (compute <= 0) return 0;
-    return std::max(compute, over(work.bytes.kv_read, bandwidth_) * imbalance(units, threads_));
+    return machine_.attention_seconds(a.kv, static_cast<int>(a.head_dim), a.group, many, work.operations.bf16 > 0,
+                                      starts, scores, set_, threads_) *
+           imbalance(units, threads_);
   }
   static double over(double amount, double rate) { return rate > 0 ? amount / rate : 0; }
 
@@ -88,6 +97,7 @@ class Pricing {
   int threads_;
   double set_ = 0, bandwidth_ = 0;
   bool cached_ = false;
+  bool int8_ = true;
 };
 
 }  // namespace
@@ -144,7 +154,7 @@ Prediction predict(const Ledger& ledger, const Machine& machine, int threads) {
     layers = std::max(layers, work.layer + 1);
     prediction.ops.push_back(pricing.price(work));
   }
-  prediction.meeting_seconds = machine.meeting_seconds(layers, threads);
+  prediction.meeting_seconds = machine.meeting_seconds(layers, prediction.seconds(), threads);
   if (prediction.meeting_seconds == 0 && threads > 1)
     prediction.meeting_seconds = (kBarriersPerLayer * layers + kBarriersPerPass) * machine.barrier_seconds(threads) +
                                  machine.region_seconds(threads);

@@ -1,5 +1,6 @@
 #include "plumb/perf/system_info.hpp"
 
+#include <omp.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -125,7 +126,8 @@ double read_quota(const fs::path& root) {
 int usable_processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 0;
+  const int allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 0;
+  return std::max(allowed, omp_get_num_procs());  // OMP_PROC_BIND has bound this thread to one of them
 }
 
 }  // namespace

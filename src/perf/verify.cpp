@@ -12,7 +12,10 @@
 namespace plumb {
 namespace {
 
-constexpr int kTokens = 8;  // decoded in one repetition, at least
+constexpr int kTokens = 4;           // decoded in one repetition, at least
+constexpr double kDecoding = 0.01;   // seconds of a repetition of decoding, by the prediction
+constexpr double kRepeating = 0.15;  // seconds of all repetitions, unless that are fewer than asked for
+constexpr int kRepetitions = 25;     // at most, likewise
 
 /// A made-up Llama shape.
 ModelConfig shape(const char* name, int vocab, int width, int layers, int heads, int kv_heads, int ffn) {
@@ -46,27 +49,36 @@ void add(std::vector<VerifyCase>& cases, const ModelConfig& config, DType type, 
   for (const int prompt : prompts) cases.push_back({config, type, prompt, 0, 1});
 }
 
-double predicted_seconds(const VerifyCase& what, const Machine& machine, int threads, int tokens) {
-  PassOptions pass{.weights = what.type, .kv = DType::f16};
+/// Of one pass; decoding: at the middle of `tokens`.
+Prediction prediction_of(const VerifyCase& what, const Machine& machine, int threads, int tokens) {
+  PassOptions pass{.weights = what.type, .kv = DType::f16, .bf16_dot = machine.peak(Arithmetic::bf16, 1) > 0};
   if (!what.decodes())
-    return forecast_prompt(what.config, pass, what.depth, what.prompt, 512, machine, threads).prediction.seconds();
+    return forecast_prompt(what.config, pass, what.depth, what.prompt, 512, machine, threads).prediction;
   pass.position = what.depth + tokens / 2;
   pass.sequences = what.sequences;
-  return predict(pass_work(what.config, pass), machine, threads).seconds();
+  return predict(pass_work(what.config, pass), machine, threads);
 }
 
-VerifyResult run(const VerifyCase& what, const Model& model, const Machine& machine, const VerifyOptions& options) {
-  VerifyResult result{what, 0, 0, 0};
-  // Decoding runs for a tenth of a second a repetition, by the prediction, or for a few tokens.
-  const double guess = predicted_seconds(what, machine, options.threads, 0);
-  const int tokens = what.decodes() ? std::clamp(static_cast<int>(0.1 / guess), kTokens, 256) : 0;
-  result.predicted = predicted_seconds(what, machine, options.threads, tokens);
-  BenchTest test{.prompt = what.prompt, .generate = tokens, .depth = what.depth, .sequences = what.sequences};
+/// Runs a case; `now` is the machine before it, and the one after it afterwards.
+VerifyResult run(const VerifyCase& what, const Model& model, const Machine& profile, Machine& now,
+                 const VerifyOptions& options) {
+  VerifyResult result{what};
+  const double guess = prediction_of(what, now, options.threads, 0).seconds();
+  const int tokens = what.decodes() ? std::clamp(static_cast<int>(kDecoding / guess), kTokens, 256) : 0;
+  const int fitting = static_cast<int>(std::min<double>(kRepeating / (guess * std::max(1, tokens)), kRepetitions));
+  const int repetitions = std::max(fitting, options.repetitions);
+  const BenchTest test{.prompt = what.prompt, .generate = tokens, .depth = what.depth, .sequences = what.sequences};
   const BenchResult bench = run_bench(
-      model, test, {.threads = options.threads, .kv = DType::f16, .repetitions = options.repetitions, .warmup = true});
-  const auto [fastest, slowest] = std::minmax_element(bench.seconds.begin(), bench.seconds.end());
-  result.measured = median(bench.seconds) / std::max(1, tokens);
-  result.spread = *slowest / *fastest - 1;
+      model, test, {.threads = options.threads, .kv = DType::f16, .repetitions = repetitions, .warmup = true});
+  const auto predicted = [&](const Machine& machine) { return prediction_of(what, machine, options.threads, tokens); };
+  const Prediction alone = predicted(profile), before = predicted(now);
+  now = refreshed(std::move(now), options.threads);
+  const Prediction after = predicted(now);
+  result.measured = lower_quartile(bench.seconds) / std::max(1, tokens);
+  result.spread = median(bench.seconds) / std::max(1, tokens) / result.measured - 1;
+  result.profile_alone = alone.seconds();
+  result.predicted = (before.seconds() + after.seconds()) / 2;
+  result.memory = (before.bandwidth + after.bandwidth) / 2 / alone.bandwidth;
   return result;
 }
 
@@ -95,10 +107,10 @@ std::vector<VerifyCase> held_out_cases() {
   return cases;
 }
 
-ErrorSummary summarize(const std::vector<VerifyResult>& results, bool decode) {
+ErrorSummary summarize(const std::vector<VerifyResult>& results, bool decode, bool alone) {
   std::vector<double> errors;
   for (const VerifyResult& result : results)
-    if (result.what.decodes() == decode) errors.push_back(std::abs(result.error()));
+    if (result.what.decodes() == decode) errors.push_back(std::abs(alone ? result.error_alone() : result.error()));
   if (errors.empty()) return {};
   std::sort(errors.begin(), errors.end());
   const auto ninth = static_cast<std::size_t>(std::ceil(0.9 * static_cast<double>(errors.size()))) - 1;
@@ -110,11 +122,13 @@ std::vector<VerifyResult> verify(const std::vector<VerifyCase>& cases, const Mac
   VerifyOptions own = options;
   if (own.threads <= 0) own.threads = machine.max_threads();
   std::vector<VerifyResult> results;
+  Machine now = refreshed(machine, own.threads);
   std::optional<Model> model;
   std::string made;  // which model that is
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const VerifyCase& what = cases[i];
-    if (what.name().find(options.filter) == std::string::npos) continue;
+    const auto named = [&](const std::string& part) { return what.name().find(part) != std::string::npos; };
+    if (!options.filters.empty() && std::none_of(options.filters.begin(), options.filters.end(), named)) continue;
     if (options.progress) options.progress(static_cast<double>(i) / static_cast<double>(cases.size()), what.name());
     const std::string wanted = what.config.name + std::string(dtype_name(what.type));
     if (made != wanted) {
@@ -122,7 +136,7 @@ std::vector<VerifyResult> verify(const std::vector<VerifyCase>& cases, const Mac
       model = Model::random(what.config, what.type);
       made = wanted;
     }
-    results.push_back(run(what, *model, machine, own));
+    results.push_back(run(what, *model, machine, now, own));
   }
   return results;
 }

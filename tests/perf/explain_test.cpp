@@ -97,7 +97,7 @@ TEST(Verify, CasesAreManyAndDistinctAndErrorsAreSummarized) {
 TEST(Verify, RunsTheCasesAsked) {
   std::vector<VerifyCase> cases{{small_model(), DType::q4_0, 0, 16, 2}, {small_model(), DType::q8_0, 32}};
   cases[0].config.name = cases[1].config.name = "small";
-  const auto results = verify(cases, some_machine(), {.threads = 1, .repetitions = 2, .filter = "Q8_0"});
+  const auto results = verify(cases, some_machine(), {.threads = 1, .repetitions = 2, .filters = {"Q8_0"}});
   ASSERT_EQ(results.size(), 1u);
   EXPECT_EQ(results[0].what.name(), "small Q8_0 pp32");
   EXPECT_GT(results[0].measured, 0);

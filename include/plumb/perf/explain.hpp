@@ -32,7 +32,7 @@ struct OpReport {
   OpWork work;         ///< what it must do and move
   OpTime predicted;    ///< zero where nothing is predicted (sampling)
   double seconds = 0;  ///< measured: work of the busiest worker
-  double waiting = 0;  ///< mean time of a worker in barriers inside and at the end of the operation
+  double waiting = 0;  ///< mean time of a worker in barriers before a product, inside and at the end of the operation
 
   bool by_bytes() const { return predicted.ceiling == Ceiling::memory || predicted.ceiling == Ceiling::cache; }
   /// Bytes per second of weights, keys, values and activations.

@@ -46,8 +46,9 @@ struct PeakRate {
 };
 
 /// Multiply-adds per second of the matmul kernel of one weight type: `columns` tokens against calibration matrices of
-/// `working_set` bytes together, which are read one after the other again and again. One column is decoding. Unpacking
-/// the weights is part of it, and so is fetching them from wherever a working set of that size lives.
+/// `inputs` columns and `working_set` bytes together, which are read one after the other again and again. One column is
+/// decoding. Unpacking the weights is part of it, and so is fetching them from wherever a working set of that size
+/// lives: `bandwidth` is what the plain read loop got from the same bytes at the same time.
 struct KernelRate {
   std::string isa;
   DType type = DType::f32;
@@ -55,22 +56,29 @@ struct KernelRate {
   int columns = 1;
   double macs_per_second = 0;
   double working_set = 0;
+  double inputs = 0;     ///< k of the matrices; 0: as long as it takes
+  double bandwidth = 0;  ///< bytes per second; 0: what the profile says about the working set
   bool operator==(const KernelRate&) const = default;
 };
 
 /// Time of attention: `group` query heads of one row share a KV head (`rows` = 1), or many rows at once (`rows` > 1).
+/// Keys and values come from a cache of `working_set` bytes, which is walked layer by layer.
 struct AttentionCost {
   std::string isa;
   DType kv = DType::f16;
   int threads = 1;
   int head_dim = 0, group = 1, rows = 1;
-  double start = 0;  ///< seconds of each KV head, whatever the positions
-  double score = 0;  ///< seconds of each (row, KV head, position), all query heads of the group
+  double start = 0;        ///< seconds of each KV head, whatever the positions
+  double score = 0;        ///< seconds of each (row, KV head, position), all query heads of the group
+  double working_set = 0;  ///< bytes
+  double bandwidth = 0;    ///< of the read loop, as in KernelRate
+  bool rounded = false;    ///< by bf16 dots
   bool operator==(const AttentionCost&) const = default;
 };
 
-/// Time of an operation that is no product, from the forward pass of a probe model: one occurrence of `op` on `rows`
-/// rows of `elements` values each took `seconds` of the worker that had most to do.
+/// Time of an operation in the forward pass of a probe model: one occurrence of `op` on `rows` rows of `elements`
+/// values each took `seconds` of the worker that had most to do. Of products and attention, which have rates of their
+/// own, it is what they took beyond these: activations that lie in another core's cache, weights not yet on their way.
 struct StepCost {
   Op op = Op::attn_norm;
   bool int8 = true;  ///< products want int8 activations, not f32 ones
@@ -88,12 +96,13 @@ struct SyncCost {
   double region = 0;   ///< to open and close a parallel region
   double layer = 0;    ///< meetings of one layer of a real pass, with the workers' skew; 0: not measured
   double pass = 0;     ///< meetings of a real pass outside its layers, the region's opening included; 0: not measured
+  double skew = 0;     ///< waiting for the slower worker, as a share of the time worked
   bool operator==(const SyncCost&) const = default;
 };
 
 /// A measured machine.
 struct Machine {
-  static constexpr int kSchema = 2;  ///< version of the JSON layout; other versions are refused
+  static constexpr int kSchema = 3;  ///< version of the JSON layout; other versions are refused
 
   SystemInfo system;
   std::string isa;                         ///< best kernel tier
@@ -118,18 +127,19 @@ struct Machine {
   double memory_bandwidth(int threads) const;
   /// Peak operations per second in the best tier; 0 when not measured.
   double peak(Arithmetic kind, int threads) const;
-  /// Multiply-adds per second of the kernel for `type` at `columns` columns when all weights of a pass are
-  /// `working_set` bytes. Between measured working sets the time follows that of the read loop, between columns it is
-  /// linear in their logarithm. 0 when not measured.
-  double kernel_rate(DType type, double columns, int threads, double working_set = 0) const;
+  /// Multiply-adds per second of the kernel for `type` at `columns` columns and `inputs` of the matrix (0: very many)
+  /// when all weights of a pass are `working_set` bytes. The time of a multiply-add follows the time that the read loop
+  /// takes for a byte; it is linear in the logarithm of the columns and in 1 / inputs. 0 when not measured.
+  double kernel_rate(DType type, double columns, int threads, double working_set = 0, double inputs = 0) const;
   /// Seconds of attention: `scores` (row, KV head, position) triples in `starts` (row, KV head) pairs, with `group`
-  /// query heads to each; `many` rows at once or one. 0 when not measured.
-  double attention_seconds(DType kv, int head_dim, double group, bool many, double starts, double scores,
-                           int threads) const;
+  /// query heads to each; `many` rows at once or one, by bf16 dots if `rounded`; keys and values are part of
+  /// `working_set` bytes. 0 when not measured.
+  double attention_seconds(DType kv, int head_dim, double group, bool many, bool rounded, double starts, double scores,
+                           double working_set, int threads) const;
   /// Seconds of one occurrence of a step on `rows` rows of `elements` values. 0 when not measured.
   double step_seconds(Op op, bool int8, double rows, double elements, int threads) const;
-  /// Seconds of all meetings of a pass through `layers` layers.
-  double meeting_seconds(double layers, int threads) const;
+  /// Seconds of all meetings of a pass through `layers` layers in which the busiest worker works for `busy` seconds.
+  double meeting_seconds(double layers, double busy, int threads) const;
   double barrier_seconds(int threads) const;
   double region_seconds(int threads) const;
 
@@ -158,6 +168,12 @@ struct MachineOptions {
 
 /// Measures this machine. @throws Error{out_of_memory, invalid_argument, unsupported_isa}.
 Machine measure_machine(const MachineOptions& options = {});
+
+/// The profile with what changes on a shared machine measured again, for one team: the bandwidth beyond the cores' own
+/// caches, which is what the neighbours leave (some tenths of a second); and where a barrier takes another time than
+/// then, since the host has moved the processors to other cores, everything that goes from core to core: steps and
+/// meetings (a second). @throws Error{out_of_memory}.
+Machine refreshed(Machine machine, int threads);
 
 /// Identifies the code of this build of plumb: what the linker noted in the program or library that holds it. Empty
 /// when it noted nothing.

@@ -4,9 +4,11 @@
 ///
 ///   product     multiply-adds / rate of the type's kernel, as measured for that many columns with weights that live
 ///               where those of this pass live (a core's cache, the last cache, memory)
-///   attention   KV heads x start + scores x time of a score, or keys and values / bandwidth if that is longer
+///   attention   KV heads x start + scores x time of a score, keys and values coming from there as well
+///   both        and what they take beyond that in the passes of probe models, where activations lie in another core's
+///               cache and weights are not yet on their way
 ///   the rest    a start and a time per value, as probe models take them
-///   meeting     what probe models spend in barriers, per layer and per pass
+///   meeting     what probe models spend in barriers: per layer, per pass, and as a share of the work
 ///
 /// Everything is shared out as the forward pass does, so an operation takes as long as its busiest worker. Where a
 /// profile has no such measurement (that of another tool, say), bytes / bandwidth and operations / peak stand in.

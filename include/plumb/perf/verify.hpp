@@ -33,8 +33,11 @@ std::vector<VerifyCase> held_out_cases();
 struct VerifyResult {
   VerifyCase what;
   double predicted = 0, measured = 0;  ///< seconds
-  double spread = 0;                   ///< slowest over fastest repetition, less one
+  double profile_alone = 0;            ///< predicted with the profile as it is, however long ago it was measured
+  double memory = 1;                   ///< bandwidth at the case's working set, now over then
+  double spread = 0;                   ///< the median repetition over the one that counts, less one
   double error() const { return predicted / measured - 1; }
+  double error_alone() const { return profile_alone / measured - 1; }
 };
 
 /// Magnitudes of errors: the middle one, and the one that nine in ten do not exceed.
@@ -42,17 +45,20 @@ struct ErrorSummary {
   int cases = 0;
   double median = 0, p90 = 0;
 };
-ErrorSummary summarize(const std::vector<VerifyResult>& results, bool decode);
+/// Of the cases that decode, or of those that read a prompt. `alone`: with the profile as it is.
+ErrorSummary summarize(const std::vector<VerifyResult>& results, bool decode, bool alone = false);
 
 /// How to verify.
 struct VerifyOptions {
-  int threads = 0;               ///< 0: as many as the machine makes use of
-  int repetitions = 5;           ///< the median counts
-  std::string_view filter = {};  ///< only cases whose name contains this
+  int threads = 0;                        ///< 0: as many as the machine makes use of
+  int repetitions = 5;                    ///< at least; the lower quartile counts
+  std::vector<std::string> filters = {};  ///< only cases whose name contains one of these; empty: all
   std::function<void(double fraction, std::string_view what)> progress = {};
 };
 
-/// Predicts and runs. @throws as Model::random and run_bench.
+/// Predicts and runs. What a shared machine changes is measured again between the cases (`refreshed`), and the
+/// prediction is the mean of those with the machine before the case and after it. @throws as Model::random and
+/// run_bench.
 std::vector<VerifyResult> verify(const std::vector<VerifyCase>& cases, const Machine& machine,
                                  const VerifyOptions& options = {});
 
