@@ -98,7 +98,6 @@ Json sweep_json(const Sweep& sweep) {
                     {"explained_by_profile", bits.explained},
                     {"why", bits.why}});
   return {{"sweep", dimension_name(sweep.dimension)},
-          {"note", why_not_measured(sweep.dimension)},
           {"cpu", sweep.system.cpu},
           {"tier", sweep.tier},
           {"seconds", sweep.seconds},
@@ -115,9 +114,7 @@ std::vector<Measurement> measurements(const Sweep& sweep) {
 }
 
 void print_text(const Sweep& sweep) {
-  const std::string_view note = why_not_measured(sweep.dimension);
-  if (!note.empty()) fmt::print("{}\n\n", note);
-  if (note.empty()) fmt::print("{}\n", speed_table(measurements(sweep)).text());
+  fmt::print("{}\n", speed_table(measurements(sweep)).text());
   fmt::print("{}", prediction_table(sweep).text());
   if (!sweep.laws.empty()) fmt::print("\nfitted laws, 95% intervals in brackets:\n");
   for (const SeriesLaw& law : sweep.laws) fmt::print("  {}\n", describe_law(sweep, law));
@@ -132,14 +129,11 @@ void print_text(const Sweep& sweep) {
 }
 
 void print(const Sweep& sweep, Format format) {
-  const bool ran = why_not_measured(sweep.dimension).empty();
   switch (format) {
     case Format::json: fmt::print("{}\n", sweep_json(sweep).dump(2)); return;
-    case Format::csv:
-      fmt::print("{}", (ran ? speed_table(measurements(sweep)) : prediction_table(sweep)).csv());
-      return;
+    case Format::csv: fmt::print("{}", speed_table(measurements(sweep)).csv()); return;
     case Format::md:
-      if (ran) fmt::print("{}\n", speed_table(measurements(sweep)).markdown());
+      fmt::print("{}\n", speed_table(measurements(sweep)).markdown());
       fmt::print("{}", prediction_table(sweep).markdown());
       return;
     case Format::text: print_text(sweep);
@@ -182,10 +176,6 @@ void run_sweep_command(const SweepArguments& arguments, SweepOptions options, Pr
     options.machine = load_or_measure_machine({.threads = {}, .progress = progress.callback()});
   else if (arguments.machine != "none")
     options.machine = load_machine(arguments.machine);
-  if (!options.machine && !why_not_measured(options.dimension).empty())
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("a sweep over {} is {}: it needs a machine to predict for",
-                            dimension_name(options.dimension), why_not_measured(options.dimension)));
   const Sweep sweep = run_sweep(options);
   print(sweep, format);
   if (arguments.report.empty()) return;

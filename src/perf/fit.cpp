@@ -36,7 +36,7 @@ void check_budget(const Budget& budget) {
 bool runs(const ModelConfig& config) {
   try {
     check_runnable(config, config.name);
-    return !config.is_moe() && !config.is_mla();
+    return true;
   } catch (const Error&) {
     return false;
   }

@@ -86,8 +86,6 @@ class Page {
         s.cpu, threads, threads == 1 ? "" : "s", sweep_.tier, s.last_cache_bytes() * 1e-6, s.page_bytes, s.huge_pages,
         s.governor.empty() ? "not shown" : s.governor, s.virtual_machine ? ", a virtual machine" : "", when.data()));
     html += "</p>\n";
-    const std::string_view note = why_not_measured(sweep_.dimension);
-    if (!note.empty()) html += "<p class=\"note\">All times are " + html_escape(note) + ".</p>\n";
     return html +
            "<p>Weights are random: speed does not depend on their values. Each measured time is the median of "
            "repetitions that took turns with those of the other points. Predictions divide the counted bytes "
@@ -124,7 +122,7 @@ class Page {
       html += picture(latency_plot(sweep_, false), "decode",
                       "Decoding: time of one step. Dots are measured, lines predicted.");
     if (any(true)) html += picture(latency_plot(sweep_, true), "prompt", "Reading a prompt: time of the whole of it.");
-    if (in_.machine && why_not_measured(sweep_.dimension).empty())
+    if (in_.machine)
       html += picture(ratio_plot(sweep_), "ratio",
                       "Predicted over measured; points beyond 0.4 and 2.5 are drawn at the edge.");
     if (!passes_.empty()) {

@@ -50,7 +50,7 @@ class SweepRunner {
     const ModelConfig &x = a.config, &y = b.config;
     return a.type == b.type && x.width == y.width && x.n_layers == y.n_layers && x.vocab_size == y.vocab_size &&
            x.ffn_dim == y.ffn_dim && x.n_heads == y.n_heads && x.n_kv_heads == y.n_kv_heads &&
-           x.head_dim == y.head_dim && x.context == y.context;
+           x.head_dim == y.head_dim && x.context == y.context && x.moe.count == y.moe.count;
   }
 
   void run_group() {
@@ -155,7 +155,7 @@ Sweep run_sweep(const SweepOptions& options) {
     point.setting = std::move(c);
     sweep.points.push_back(std::move(point));
   }
-  if (why_not_measured(options.dimension).empty()) SweepRunner(options, sweep.points).run();
+  SweepRunner(options, sweep.points).run();
   if (options.machine)
     for (SweepPoint& point : sweep.points) predict_point(point, *options.machine);
   sweep.laws = fit_laws(options.dimension, sweep.points);

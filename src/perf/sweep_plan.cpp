@@ -199,14 +199,8 @@ Dimension dimension_from_name(std::string_view name) {
   fail("no dimension " + quote(name) + " to sweep over; known: " + known);
 }
 
-std::string_view why_not_measured(Dimension dimension) {
-  return dimension == Dimension::experts ? "predicted, not measured: mixtures of experts have no forward pass here"
-                                         : "";
-}
-
 std::vector<SweepCase> plan_sweep(const SweepOptions& options) {
   const ModelConfig base = options.base ? *options.base : measurement_family()[3];
-  const bool runs = why_not_measured(options.dimension).empty();
   check_runnable(base, base.name.empty() ? "base of the sweep" : base.name);
   const ValueRange range = range_of(options.dimension, base);
   const auto [from, to] = ends(options, range);
@@ -215,13 +209,12 @@ std::vector<SweepCase> plan_sweep(const SweepOptions& options) {
   std::vector<SweepCase> cases;
   for (SweepCase c : settings(options, base, from, to, range.grain)) {
     c.measure = fitted_options(c.measure, c.config);
-    check_config(c.config, c.label);
-    if (runs) check_runnable(c.config, c.label);
+    check_runnable(c.config, c.label);
     for (const std::string& type : types) {
       c.type = upper(type);
       if (options.dimension == Dimension::type)
         c.value = dtype_info(weight_types_by_name(type, c.config).matrices()).bits_per_weight();
-      if (runs) check_memory(c, available);
+      check_memory(c, available);
       cases.push_back(c);
     }
   }

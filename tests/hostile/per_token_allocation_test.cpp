@@ -4,6 +4,8 @@
 
 #include <random>
 
+#include "plumb/model/presets.hpp"
+#include "plumb/model/session.hpp"
 #include "plumb/text/sampler.hpp"
 #include "plumb/text/tokenizer.hpp"
 #include "tests/support/allocation_meter.hpp"
@@ -54,6 +56,19 @@ TEST(PerToken, AStreamOfTextNeedsNoneOnceTheBufferHasGrown) {
   for (int round = 0; round < 3; ++round)
     for (Token token = 0; token < tokenizer.size(); ++token) stream.push(token);
   EXPECT_EQ(meter.peak(), 0u);
+}
+
+TEST(PerToken, DecodingNeedsNoneWithOrWithoutExperts) {
+  for (const int experts : {0, 6}) {
+    ModelConfig config = presets::stories_260k();
+    if (experts > 0) config.moe = {.count = experts, .used = 2, .ffn_dim = 96};
+    Session session(Model::random(config, DType::q8_0), {.threads = 1});
+    const std::vector<Token> prompt(40, 7);
+    session.prefill(prompt);  // its list of tokens grows now and then, by doubling: room for 64 is there
+    const test::AllocationMeter meter;
+    for (Token token = 0; token < 20; ++token) session.decode(token);
+    EXPECT_EQ(meter.peak(), 0u) << experts << " experts";
+  }
 }
 
 }  // namespace

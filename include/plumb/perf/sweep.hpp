@@ -25,7 +25,7 @@ enum class Dimension {
   depth,    ///< layers
   vocab,    ///< tokens in the vocabulary
   gqa,      ///< query heads that share one KV head; query heads hold
-  experts,  ///< experts per layer, of the base's feed-forward width, two of them used. Predicted only
+  experts,  ///< experts per layer, of the base's feed-forward width, two of them used
   context,  ///< tokens in the cache before the timed ones
   batch,    ///< sequences decoded side by side
   threads,  ///< threads of the session
@@ -37,8 +37,6 @@ inline constexpr std::array kDimensions{Dimension::size,  Dimension::type,   Dim
 std::string_view dimension_name(Dimension dimension);
 /// The dimension of that name. @throws Error{invalid_argument} that lists the names.
 Dimension dimension_from_name(std::string_view name);
-/// Why points of the dimension are predicted and not measured; empty when they are measured.
-std::string_view why_not_measured(Dimension dimension);
 
 /// What to sweep.
 struct SweepOptions {
@@ -67,8 +65,8 @@ struct SweepCase {
 struct SweepPoint {
   SweepCase setting;
   double parameters = 0;
-  std::optional<Measurement> measured;  ///< nothing where why_not_measured says so
-  TimedPasses passes;                   ///< the ledgers of what was (or would have been) timed
+  std::optional<Measurement> measured;  ///< nothing before it has run
+  TimedPasses passes;                   ///< the ledgers of what was timed
   std::optional<Prediction> prefill;    ///< the whole prompt; nothing without a machine or a prompt
   std::optional<Prediction> decode;     ///< all tokens
   double decode_passes() const { return static_cast<double>(passes.decode.size()); }
