@@ -130,6 +130,7 @@ static void unpack_quantized(const std::byte* panel, std::int64_t first_k, std::
   for (std::int64_t at = first_k; at < first_k + k; at += 32, out += unpacked_step_bytes<Format>()) {
     UnpackedStep<Format::kGroup> w;
     const std::byte* const block = panel + header_bytes<Format>() + at / kBlockK * Format::kBlockBytes;
+    prefetch_step<Format>(block, static_cast<int>(at % kBlockK / 32));
     unpack_step<Format>(panel, block, static_cast<int>(at % kBlockK / 32), w);
     PLUMB_UNROLL(8)
     for (int v = 0; v < 8; ++v) {

@@ -3,7 +3,7 @@
 /// y = W x for every weight type: who computes which rows, and in which order the kernels see the operands.
 ///
 /// Each output element belongs to one worker and its sum runs over k in rising order, so results depend neither on the
-/// number of threads nor on how a batch is cut. A batch of up to kDirectCols rows streams the packed weights once; a
+/// number of threads nor on how a batch is cut. A batch of up to kStreamedRows rows streams the packed weights once; a
 /// larger one unpacks a block of 128 rows x KC of weights into the worker's L2 and walks all column tiles over it.
 
 #include <algorithm>
@@ -28,6 +28,9 @@ inline constexpr std::int64_t kBlockKQuantized = 2048, kBlockKBf16 = 1024, kBloc
 constexpr std::int64_t block_depth(ActivationForm form) {
   return form == ActivationForm::int8 ? kBlockKQuantized : form == ActivationForm::bf16 ? kBlockKBf16 : kBlockKFloat;
 }
+
+/// Bytes of packed weights that meet one column tile after the other in `direct` products.
+inline constexpr std::size_t kStreamedBlockBytes = std::size_t{1} << 18;
 
 /// Memory that each worker needs for products: a block of unpacked weights and, for matrices that are not packed, the
 /// panels of that block.
@@ -131,16 +134,28 @@ class PanelSource {
   float* rows_;
 };
 
-/// Few rows of activations: one pass over the packed weights.
+/// Rows of W between two column tiles: all of them for a single tile, else what stays in L2 beside the activations.
+inline std::int64_t rows_at_once(const PanelSource& source, const Activations& x, Range rows) {
+  if (!source.in_place()) return kBlockPanels * kPanelRows;
+  if (x.tiles() == 1) return rows.size();
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(kStreamedBlockBytes / source.stride())) * kPanelRows;
+}
+
+/// Few rows of activations: one pass over the packed weights, a block of which meets every column tile while it is in
+/// L2.
 inline void multiply_direct(const MatmulContext& context, const MatmulTask& task, PanelSource& source,
                             const Activations& x, Range rows, bool accumulate) {
   const MatmulKernels& kernels = context.kernels->matmul_for(source.type(), context.exact);
-  const std::byte* const tile = x.prepared_tile(kernels.activations, 0, 0);
-  const std::int64_t at_once = source.in_place() ? rows.size() : kBlockPanels * kPanelRows;
+  const std::int64_t at_once = rows_at_once(source, x, rows);
   for (std::int64_t row = rows.begin; row < rows.end; row += at_once) {
     const std::int64_t n = std::min(at_once, rows.end - row);
-    kernels.direct[x.rows - 1](
-        {source.panels(row, n), source.stride(), n, tile, x.cols, task.out + row, task.out_stride, accumulate});
+    const std::byte* const panels = source.panels(row, n);
+    for (int t = 0; t < x.tiles(); ++t) {
+      const Range columns = x.tile(t);
+      kernels.direct[columns.size() - 1]({panels, source.stride(), n, x.prepared_tile(kernels.activations, t, 0),
+                                          x.cols, task.out + columns.begin * task.out_stride + row, task.out_stride,
+                                          accumulate});
+    }
   }
 }
 
@@ -189,7 +204,7 @@ inline void matmul(const Worker& worker, const MatmulContext& context, std::span
         }
     const bool accumulate = task.accumulate || task.bias != nullptr;
     detail::PanelSource source(context, worker, *task.weights);
-    if (x.rows <= kDirectCols)
+    if (x.streamed())
       detail::multiply_direct(context, task, source, x, rows, accumulate);
     else
       detail::multiply_tiled(context, task, source, x, rows, accumulate, context.scratch->unpacked(worker));
