@@ -47,13 +47,23 @@ struct Case {
   std::int64_t rows, cols, n;
 };
 
-void check_product(DType type, const Case& c, int threads, bool accumulate, bool with_bias) {
+/// The panels of W, made in `memory`.
+const std::byte* pack(const ops::WeightMatrix& w, const AlignedBuffer& memory) {
+  auto* panel = const_cast<std::byte*>(memory.data());
+  for (std::int64_t r = 0; r < w.rows; r += kPanelRows, panel += panel_bytes(w.type, w.cols))
+    pack_panel(w.type, w.file.row(r), w.file.row_stride(), std::min(kPanelRows, w.rows - r), w.cols, panel);
+  return memory.data();
+}
+
+void check_product(DType type, const Case& c, int threads, bool accumulate, bool with_bias, bool packed = false) {
   SCOPED_TRACE(testing::Message() << dtype_name(type) << " " << c.rows << "x" << c.cols << " n " << c.n << " threads "
                                   << threads << " seed " << kSeed);
   std::mt19937 random(kSeed);
   std::normal_distribution<float> normal;
   const AlignedBuffer bytes = random_matrix(type, c.rows, c.cols, random);
-  const ops::WeightMatrix w = ops::make_weight_matrix({bytes.data(), type, Shape{c.rows, c.cols}});
+  ops::WeightMatrix w = ops::make_weight_matrix({bytes.data(), type, Shape{c.rows, c.cols}});
+  const AlignedBuffer panels(ops::packed_bytes(type, c.rows, c.cols));
+  if (packed) w.panels = pack(w, panels);
   const std::int64_t stride = c.cols + 3, out_stride = c.rows + 5;
   std::vector<float> x(static_cast<std::size_t>(c.n * stride)), bias(static_cast<std::size_t>(c.rows));
   for (float& v : x) v = normal(random);
@@ -107,6 +117,18 @@ TEST(Matmul, RaggedShapes) {
   for (std::int64_t cols : {1, 15, 16, 17, 31, 172, 1000})
     for (std::int64_t rows : {1, 15, 17, 64})
       for (std::int64_t n : {1, 7}) check_product(DType::f32, {rows, cols, n}, 3, false, true);
+}
+
+/// Batches around the widths of kernels and of column tiles, and around the change from streamed to unpacked weights;
+/// matrices of more panels than one streamed block has.
+TEST(Matmul, BatchesOfEverySize) {
+  const std::int64_t rows =
+      16 * (1 + static_cast<std::int64_t>(ops::kStreamedBlockBytes / panel_bytes(DType::f32, 512)));
+  for (const std::int64_t n : {8, 9, 16, 17, 24, 31, 47, 48, 49, 64}) {
+    for (const bool packed : {false, true})
+      check_product(DType::f32, {2 * rows + 5, 512, n}, 2, n % 2 == 0, n % 3 == 0, packed);
+    check_product(DType::q4_0, {21, 64, n}, 3, n % 2 == 0, n % 3 == 0);
+  }
 }
 
 TEST(Matmul, GateAndUpAreCutAtTheSameRows) {

@@ -15,10 +15,10 @@
 
 namespace plumb::ops {
 
-/// Batches of up to so many rows are computed by `direct` kernels, eight columns at a time; beyond, unpacking the weights
-/// to memory pays. Measured on two cores of Zen 5, milliseconds for a batch of 9, 16, 32 streamed against unpacked: 1.1B
-/// Q4_0 19, 28, 53 against 37, 45, 68; 360M Q4_K_M 19, 27, 44 against 36, 42, 59; F16 21, 31, 49 against 47, 47, 68. They
-/// meet between 48 and 64.
+/// Batches of up to so many rows are computed by `direct` kernels, eight columns at a time; beyond, unpacking the
+/// weights to memory pays. Measured on two cores of Zen 5, milliseconds for a batch of 9, 16, 32 streamed against
+/// unpacked: 1.1B Q4_0 19, 28, 53 against 37, 45, 68; 360M Q4_K_M 19, 27, 44 against 36, 42, 59; F16 21, 31, 49 against
+/// 47, 47, 68. They meet between 48 and 64.
 inline constexpr std::int64_t kStreamedRows = 48;
 
 /// Which forms of one set of activations the products want.
