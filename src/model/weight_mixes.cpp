@@ -33,23 +33,30 @@ bool has_more_bits(int layer, int n_layers) {
 /// Types that change from layer to layer: of the value projection, of the down projection.
 void set_layers(WeightTypes& types, std::string_view name, int n_layers) {
   const auto set = [&](TensorRole role, int layer, DType type) { types.set(role, layer, type); };
+  const auto set_down = [&](int layer, DType type) {
+    for (const TensorRole role : {TensorRole::ffn_down, TensorRole::expert_down, TensorRole::shared_down})
+      set(role, layer, type);
+  };
   for (int l = 0; l < n_layers; ++l) {
     if (name == "q4_k_m" || name == "q5_k_m") {
       if (!has_more_bits(l, n_layers)) continue;
       set(TensorRole::attn_v, l, DType::q6_k);
-      set(TensorRole::ffn_down, l, DType::q6_k);
+      set_down(l, DType::q6_k);
     } else if (name == "q4_k_s") {
       if (l < 4) set(TensorRole::attn_v, l, DType::q5_k);
-      if (l < n_layers / 8) set(TensorRole::ffn_down, l, DType::q5_k);
+      if (l < n_layers / 8) set_down(l, DType::q5_k);
     } else if (name == "q3_k_m") {
       set(TensorRole::attn_v, l, l < 2 ? DType::q5_k : DType::q4_k);
       set(TensorRole::attn_out, l, DType::q4_k);
-      if (l < n_layers / 16)
-        set(TensorRole::ffn_down, l, DType::q5_k);
-      else if (has_more_bits(l, n_layers))
-        set(TensorRole::ffn_down, l, DType::q4_k);
+      set_down(l, l < n_layers / 16 ? DType::q5_k : DType::q4_k);
     }
   }
+}
+
+/// Beside the eight experts of a Mixtral attention is small: its matrices get more bits.
+void set_beside_eight_experts(WeightTypes& types, DType matrices) {
+  types.set(TensorRole::attn_k, DType::q8_0).set(TensorRole::attn_v, DType::q8_0);
+  if (matrices != DType::q5_k) types.set(TensorRole::attn_out, DType::q5_k);
 }
 
 }  // namespace
@@ -103,6 +110,7 @@ WeightTypes weight_types_by_name(std::string_view name, const ModelConfig& confi
   if (!mix.name.ends_with("_s") && !mix.name.ends_with("_m")) return types;
   types.set(config.tied_head ? TensorRole::token_embedding : TensorRole::head, DType::q6_k);
   set_layers(types, mix.name, config.n_layers);
+  if (config.moe.count == 8) set_beside_eight_experts(types, mix.matrices);
   return types;
 }
 

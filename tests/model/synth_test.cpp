@@ -12,7 +12,9 @@
 #include "plumb/model/presets.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/model/synth.hpp"
+#include "plumb/model/tensor_names.hpp"
 #include "plumb/model/weight_mixes.hpp"
+#include "plumb/quant/recipe.hpp"
 #include "plumb/text/tokenizer.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -141,6 +143,30 @@ TEST(WeightMixes, Q4KMHasThePublishedNumberOfTensors) {
   const auto mistral = count(presets::mistral_7b());
   EXPECT_EQ(mistral.at(DType::q4_k), 193);
   EXPECT_EQ(mistral.at(DType::q6_k), 33);
+}
+
+/// The mixes by configuration and the recipes by tensor name are two statements of one rule.
+TEST(WeightMixes, OfExpertsAreThoseThatRecipesGive) {
+  for (const auto& [config, name] : {std::pair{presets::mixtral_8x7b(), "q4_k_m"},
+                                     {presets::mixtral_8x7b(), "q3_k_m"},
+                                     {presets::mixtral_8x7b(), "q5_k_m"},
+                                     {presets::mixtral_8x7b(), "q4_k_s"},
+                                     {presets::qwen3_30b_a3b(), "q4_k_m"},
+                                     {presets::qwen1_5_moe_a2_7b(), "q4_k_m"}}) {
+    const WeightTypes types = weight_types_by_name(name, config);
+    RecipeFacts facts;
+    facts.architecture = config.architecture;
+    facts.n_layers = config.n_layers;
+    facts.n_experts = config.moe.count;
+    facts.group_size = config.group_size();
+    const Recipe recipe = Recipe::parse(name);
+    for_each_tensor(config, [&](const TensorSpec& tensor) {
+      const std::string tensor_name = gguf_tensor_name(tensor);
+      if (!is_quantizable(tensor_name, tensor.shape) || tensor.shape.cols() % 256 != 0) return;
+      EXPECT_EQ(dtype_name(types.of(tensor)), dtype_name(recipe.wanted(tensor_name, DType::f32, tensor.shape, facts)))
+          << config.name << ' ' << name << ' ' << tensor_name;
+    });
+  }
 }
 
 TEST(WeightMixes, EveryNameIsKnownAndOneTypeMeansOneType) {
