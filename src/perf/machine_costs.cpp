@@ -68,8 +68,10 @@ double Machine::kernel_rate(DType type, double columns, int threads, double work
     // Seconds per multiply-add are what adds up, so they are what is interpolated.
     const double most_inputs = curves.rbegin()->second.inputs;
     Points by_slowness;
-    for (const auto& [key, curve] : curves)
-      if (curve.inputs == most_inputs) by_slowness.emplace_back(curve.slowness, curve.seconds(x));
+    const double most_columns = curves.rbegin()->second.by_columns.back().first;
+    for (const auto& [key, curve] : curves)  // those that know about so many columns
+      if (curve.inputs == most_inputs && curve.by_columns.back().first >= std::min(x, most_columns))
+        by_slowness.emplace_back(curve.slowness, curve.seconds(x));
     double seconds = at_slowness(by_slowness, slowness(working_set));
     const KernelCurve& brief = curves.begin()->second;
     if (inputs > 0 && brief.inputs < most_inputs) {

@@ -20,8 +20,9 @@ namespace {
 constexpr std::int64_t kLongCols = 1792, kShortCols = 256;  // k of the calibration matrices
 constexpr std::int64_t kRowsPerThread = 128;  // 128 x 1792 f32 are 0.9 MiB: less than a core's second-level cache
 constexpr int kColumns[] = {1, 2, 4, 8, 16, 128, 512};
+constexpr int kFewColumns[] = {1, 4, 16, 128, 512}, kDecodeColumns[] = {1, 4, 8};
 constexpr int kRounds = 5;
-constexpr double kSlice = 5e-4;  // seconds of one repetition
+constexpr double kSlice = 4e-4;  // seconds of one repetition
 
 /// Panels of random weights of one matrix after the other, as many as memory holds. All panels are equal: speed does
 /// not depend on the values, so 16 rows are quantized and copied.
@@ -142,30 +143,31 @@ class Bench {
 
 }  // namespace
 
-void measure_kernels(int threads, Isa isa, const std::vector<double>& working_sets, AlignedBuffer& memory,
+void measure_kernels(int threads, Isa isa, const std::vector<double>& working_sets, double edge, AlignedBuffer& memory,
                      std::vector<KernelRate>& rates, const Step& step) {
   Bench bench(threads, isa, memory);
   const auto computed = static_cast<double>(
       std::count_if(std::begin(kDTypes), std::end(kDTypes), [](const DTypeInfo& info) { return info.computed; }));
   for (const DTypeInfo& info : kDTypes) {
     if (!info.computed) continue;
-    const auto add = [&](std::int64_t cols, std::size_t count) {
-      const Bench::Rates own = bench.rates(count, kColumns);
-      for (std::size_t c = 0; c < std::size(kColumns); ++c)
-        rates.push_back({std::string(isa_name(isa)), info.type, threads, kColumns[c], own.macs[c],
+    const auto add = [&](std::int64_t cols, std::size_t count, std::span<const int> columns) {
+      const Bench::Rates own = bench.rates(count, columns);
+      for (std::size_t c = 0; c < columns.size(); ++c)
+        rates.push_back({std::string(isa_name(isa)), info.type, threads, columns[c], own.macs[c],
                          bench.working_set(count), static_cast<double>(cols), own.bandwidth});
     };
-    // Short rows in the middle set tell what an output costs beyond its multiply-adds.
+    // Short rows in the second set tell what an output costs beyond its multiply-adds.
     bench.use(info.type, kShortCols);
-    add(kShortCols, bench.count(working_sets[working_sets.size() / 2]));
+    add(kShortCols, bench.count(working_sets[std::min<std::size_t>(1, working_sets.size() - 1)]), kFewColumns);
     bench.use(info.type, kLongCols);
     std::size_t last = 0;
     for (const double set : working_sets) {
       const std::size_t count = bench.count(set);
       if (count == last) continue;  // a wide type in a small cache: one matrix is more than was asked for
       last = count;
-      add(kLongCols, count);
+      add(kLongCols, count, kColumns);
     }
+    if (const std::size_t count = bench.count(edge); count < last) add(kLongCols, count, kDecodeColumns);
     step(1 / computed, info.name);
   }
 }

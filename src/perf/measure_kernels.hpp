@@ -16,8 +16,8 @@ namespace plumb {
 using Step = std::function<void(double part, std::string_view what)>;
 
 /// Products: appends the rates of every computed weight type, with matrices of `working_sets` bytes together (rising),
-/// which are made in `memory`.
-void measure_kernels(int threads, Isa isa, const std::vector<double>& working_sets, AlignedBuffer& memory,
+/// which are made in `memory`; those of decoding at the `edge` of the last cache too.
+void measure_kernels(int threads, Isa isa, const std::vector<double>& working_sets, double edge, AlignedBuffer& memory,
                      std::vector<KernelRate>& rates, const Step& step);
 
 /// Attention over keys and values of every type, in caches of `working_sets` bytes (rising).

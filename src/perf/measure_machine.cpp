@@ -48,10 +48,12 @@ std::vector<double> working_sets(const MachineOptions& options, const SystemInfo
   double largest = std::min({wanted, allowed, 2048 * kMiB});
   if (options.max_working_set > 0) largest = std::max(kSmallestSet, std::min(largest, options.max_working_set));
   std::vector<double> sets;
-  // Closer to each other where the last cache ends: there the slope is steep.
   const double last = system.last_cache_bytes();
-  for (double bytes = kSmallestSet; bytes <= largest; bytes *= bytes < last / 2 || bytes >= 2 * last ? 2 : std::sqrt(2))
-    sets.push_back(std::round(bytes / 4096) * 4096);
+  for (int half = 0; kSmallestSet * std::exp2(half / 2.0) <= 1.001 * largest; ++half) {
+    const double bytes = kSmallestSet * std::exp2(half / 2.0);
+    const bool steep = bytes > 0.4 * last && bytes < 2 * last;  // closer to each other where the last cache ends
+    if (half % 2 == 0 || steep) sets.push_back(std::round(bytes / 4096) * 4096);
+  }
   return sets;
 }
 
@@ -187,7 +189,8 @@ Machine measure_machine(const MachineOptions& options) {
     };
     if (options.kernels) {
       const std::vector<double> own = kernel_sets(machine.system, threads, sets.back());
-      measure_kernels(threads, isa, own, memory, machine.kernels, kernels(0.7));
+      measure_kernels(threads, isa, own, 0.85 * machine.system.last_cache_bytes(), memory, machine.kernels,
+                      kernels(0.7));
       measure_attention(threads, isa, own, machine.attention, kernels(0.15));
       measure_steps(threads, machine, sync, kernels(0.15));
     } else {

@@ -149,7 +149,7 @@ void measure_steps(int threads, Machine& machine, SyncCost& sync, const Step& st
   kernels.steps.clear();  // steps are what goes beyond the kernels
   double waited = 0, worked = 0;
   for (const DType type : {DType::q4_0, DType::f16})
-    for (const ModelConfig& shape : {probe(2, 4, 2, 448), probe(2, 10, 5, 1312), probe(1, 18, 6, 2336)}) {
+    for (const ModelConfig& shape : {probe(1, 4, 2, 448), probe(2, 10, 5, 1312), probe(1, 18, 6, 2336)}) {
       Probe model(shape, type, threads);
       for (const int rows : kRows) {
         model.run(rows);
