@@ -13,6 +13,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/model/check.hpp"
 #include "plumb/model/weight_types.hpp"
+#include "plumb/ops/activations.hpp"
 #include "plumb/perf/parameters.hpp"
 #include "plumb/perf/work.hpp"
 
@@ -178,7 +179,9 @@ inline void LedgerWriter::matmul(Op op, TensorRole role, double rows, double col
   } else {
     work.operations.f32 = 2 * macs;
   }
-  if (type != DType::f32 && !bf16_dot) work.operations.unpack = rows * cols * count;
+  // Each column tile of a batch that streams packed weights unpacks them anew, in registers.
+  const double unpackings = tokens <= ops::kStreamedRows ? std::ceil(tokens / kDirectCols) : 1;
+  if (type != DType::f32 && !bf16_dot) work.operations.unpack = rows * cols * count * unpackings;
   work.bytes = weight_traffic(type, rows * count, cols);
   if (bias) {
     work.bytes.weight_payload += rows * count * kFloat;
