@@ -56,9 +56,9 @@ struct VerifyOptions {
   std::function<void(double fraction, std::string_view what)> progress = {};
 };
 
-/// Predicts and runs. What a shared machine changes is measured again between the cases (`refreshed`), and the prediction
-/// is the mean of those with the machine before the case and after it. A case whose repetitions differ widely was
-/// disturbed and is run again, twice at most, whatever its error. @throws as Model::random and run_bench.
+/// Predicts and runs. What a shared machine changes is measured again between the cases (`refreshed`), and the
+/// prediction is the mean of those with the machine before the case and after it. A case whose repetitions differ
+/// widely was disturbed and is run again, twice at most, whatever its error. @throws as Model::random and run_bench.
 std::vector<VerifyResult> verify(const std::vector<VerifyCase>& cases, const Machine& machine,
                                  const VerifyOptions& options = {});
 
