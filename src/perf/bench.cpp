@@ -5,17 +5,13 @@
 #include <cmath>
 #include <numeric>
 
+#include "at_least.hpp"
 #include "plumb/model/session.hpp"
 
 namespace plumb {
 namespace {
 
 void check(const BenchTest& test, const BenchSettings& settings) {
-  const auto at_least = [](const char* name, int value, int low) {
-    if (value < low)
-      throw Error(ErrorCode::invalid_argument,
-                  std::string(name) + " is " + std::to_string(value) + ", expected at least " + std::to_string(low));
-  };
   at_least("prompt", test.prompt, 0);
   at_least("generate", test.generate, 0);
   at_least("depth", test.depth, 0);

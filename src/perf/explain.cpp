@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "at_least.hpp"
 #include "plumb/perf/measure.hpp"
 #include "plumb/text/sampler.hpp"
 #include "stopwatch.hpp"
@@ -11,11 +12,6 @@ namespace plumb {
 namespace {
 
 void check(const ExplainOptions& options) {
-  const auto at_least = [](const char* name, int value, int low) {
-    if (value < low)
-      throw Error(ErrorCode::invalid_argument,
-                  std::string(name) + " " + std::to_string(value) + ": expected at least " + std::to_string(low));
-  };
   at_least("prompt", options.prompt, 0);
   at_least("tokens", options.tokens, 0);
   at_least("depth", options.depth, 0);

@@ -78,9 +78,9 @@ SystemInfo read_system(const JsonFields& json) {
 
 Arithmetic read_arithmetic(const JsonFields& json) {
   const std::string name = json.get_string("kind");
-  for (const Arithmetic kind : {Arithmetic::f32, Arithmetic::bf16, Arithmetic::int8})
+  for (const Arithmetic kind : {Arithmetic::f32, Arithmetic::bf16, Arithmetic::int8, Arithmetic::int4})
     if (arithmetic_name(kind) == name) return kind;
-  json.refuse("kind", "is " + plumb::quote(name) + ", expected f32, bf16 or int8");
+  json.refuse("kind", "is " + plumb::quote(name) + ", expected f32, bf16, int8 or int4");
 }
 
 DType read_type(const JsonFields& json, std::string_view key) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "at_least.hpp"
 #include "plumb/model/tensor_names.hpp"
 #include "plumb/perf/bench.hpp"
 
@@ -51,11 +52,6 @@ std::string describe_kernels(const Model& model) {
 }  // namespace
 
 MeasureOptions fitted_options(MeasureOptions options, const ModelConfig& config) {
-  const auto at_least = [](const char* name, int value, int low) {
-    if (value < low)
-      throw Error(ErrorCode::invalid_argument,
-                  std::string(name) + " " + std::to_string(value) + ": expected at least " + std::to_string(low));
-  };
   at_least("prompt", options.prompt, 0);
   at_least("tokens", options.tokens, 0);
   at_least("depth", options.depth, 0);

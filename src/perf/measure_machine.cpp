@@ -12,6 +12,7 @@
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/cpu/isa.hpp"
+#include "plumb/cpu/kernel_table.hpp"
 #include "plumb/perf/machine.hpp"
 #include "probes.hpp"
 #include "stopwatch.hpp"
@@ -126,6 +127,30 @@ double peak_rate(int threads, double operations, const Loop& loop) {
   return operations * static_cast<double>(iterations) * workers / lower_quartile(seconds);
 }
 
+/// A panel of 4-bit weights that stays in the first cache, times one column: the kernel of decoding, without memory.
+class Int4Probe {
+ public:
+  static constexpr std::int64_t kDepth = 512;
+  static constexpr double kOperations = 2.0 * kPanelRows * kDepth;
+
+  explicit Int4Probe(const KernelTable& kernels) : multiply_(kernels.matmul_for(DType::q4_0).direct[0]) {
+    std::fill_n(panel_.data(), panel_.size(), std::byte{0x3c});  // scales of 1.06
+    const std::vector<float> ones(kDepth, 1.0f);
+    kernels.quantize_activations(ones.data(), kDepth, 1, kDepth, column_.data());
+  }
+  float operator()(std::int64_t iterations) const {
+    alignas(kAlignment) float out[kPanelRows];
+    for (std::int64_t i = 0; i < iterations; ++i)
+      multiply_({panel_.data(), panel_.size(), kPanelRows, column_.data(), kDepth, out, kPanelRows, false});
+    return out[0];
+  }
+
+ private:
+  void (*multiply_)(const PanelProduct&);
+  AlignedBuffer panel_{panel_bytes(DType::q4_0, kDepth)};
+  AlignedBuffer column_{static_cast<std::size_t>(kDepth / kStepK * ActivationStep::bytes(1))};
+};
+
 void measure_peaks(int threads, Machine& machine) {
   for (const Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
@@ -133,6 +158,8 @@ void measure_peaks(int threads, Machine& machine) {
     const std::string name(isa_name(isa));
     machine.peaks.push_back({name, Arithmetic::f32, threads, peak_rate(threads, probes.f32_operations, probes.f32)});
     machine.peaks.push_back({name, Arithmetic::int8, threads, peak_rate(threads, probes.int8_operations, probes.int8)});
+    machine.peaks.push_back(
+        {name, Arithmetic::int4, threads, peak_rate(threads, Int4Probe::kOperations, Int4Probe(kernels_for(isa)))});
     if (probes.bf16)
       machine.peaks.push_back(
           {name, Arithmetic::bf16, threads, peak_rate(threads, probes.bf16_operations, probes.bf16)});

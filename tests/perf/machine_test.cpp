@@ -177,6 +177,7 @@ TEST(Machine, MeasuresThisOne) {  // sanity only: no figure here depends on how 
   for (const BandwidthPoint& point : machine.bandwidths) EXPECT_TRUE(std::isfinite(point.bytes_per_second));
   for (const PeakRate& rate : machine.peaks) EXPECT_GT(rate.per_second, 0) << rate.isa;
   EXPECT_GT(machine.peak(Arithmetic::int8, 1), 0);
+  EXPECT_GT(machine.peak(Arithmetic::int4, 2), 0);
   EXPECT_EQ(machine.isa, isa_name(choose_isa()));
   EXPECT_TRUE(Machine::from_json(machine.to_json(), "own").same_machine(read_system_info(), machine.isa));
   EXPECT_THROW(measure_machine({.threads = {0}}), Error);

@@ -82,7 +82,15 @@ inline KvCache::KvCache(const ModelConfig& config, int context, int sequences, D
   if (slab_bytes_ / kLine % 2 == 0) slab_bytes_ += kLine;
   const std::int64_t slabs =
       checked_mul<std::int64_t>(checked_mul<std::int64_t>(sequences, n_layers_, "KV cache"), n_kv_heads_, "KV cache");
-  memory_ = AlignedBuffer(static_cast<std::size_t>(checked_mul(slabs, slab_bytes_, "KV cache")));
+  const std::int64_t bytes = checked_mul(slabs, slab_bytes_, "KV cache");
+  try {
+    memory_ = AlignedBuffer(static_cast<std::size_t>(bytes));
+  } catch (const Error&) {
+    throw Error(ErrorCode::out_of_memory, "no memory for keys and values of " + std::to_string(context) +
+                                              " positions of " + std::to_string(sequences) +
+                                              (sequences == 1 ? " sequence: " : " sequences: ") +
+                                              std::to_string(bytes) + " bytes; a smaller context needs fewer");
+  }
   lengths_.assign(static_cast<std::size_t>(sequences), 0);
 }
 

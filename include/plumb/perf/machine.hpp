@@ -16,14 +16,16 @@
 
 namespace plumb {
 
-/// Kinds of arithmetic whose peak rate is measured. A multiply-add is two operations.
-enum class Arithmetic { f32, bf16, int8 };
+/// Kinds of arithmetic whose peak rate is measured. A multiply-add is two operations. f32, bf16 and int8 are loops over
+/// registers; int4 is what decoding does with 4-bit weights in the first cache: unpack, then dot with one column.
+enum class Arithmetic { f32, bf16, int8, int4 };
 
 constexpr std::string_view arithmetic_name(Arithmetic kind) {
   switch (kind) {
     case Arithmetic::f32: return "f32";
     case Arithmetic::bf16: return "bf16";
     case Arithmetic::int8: return "int8";
+    case Arithmetic::int4: return "int4";
   }
   return "unknown";
 }

@@ -3,6 +3,8 @@
 /// What one operation of a forward pass costs: operations by kind of arithmetic, bytes by kind of memory. Counts are
 /// doubles: exact up to 2^53, and a model of 10^12 parameters reading a million tokens cannot wrap them round.
 
+#include <vector>
+
 #include "plumb/core/dtype.hpp"
 #include "plumb/model/op.hpp"
 #include "plumb/model/tensor_list.hpp"
@@ -119,5 +121,33 @@ constexpr Traffic weight_traffic(DType type, double rows, double cols) {
   bytes.weight_payload = blocks * info.block_bytes - in_blocks;
   return bytes;
 }
+
+/// The work of one pass (or of several, added up), operation by operation.
+struct Ledger {
+  std::vector<OpWork> ops;
+  double rows = 0;  ///< rows of the pass
+
+  Operations operations() const {
+    Operations sum;
+    for (const OpWork& work : ops) sum += work.operations;
+    return sum;
+  }
+  Traffic bytes() const {
+    Traffic sum;
+    for (const OpWork& work : ops) sum += work.bytes;
+    return sum;
+  }
+  /// The same operation of all layers added up. Shapes of the first layer that has it.
+  OpWork sum_of(Op op) const {
+    OpWork sum{op, -1, {}, {}, {}};
+    for (const OpWork& work : ops) {
+      if (work.op != op) continue;
+      if (sum.matrix.rows == 0) sum.matrix = work.matrix;
+      sum.operations += work.operations;
+      sum.bytes += work.bytes;
+    }
+    return sum;
+  }
+};
 
 }  // namespace plumb
