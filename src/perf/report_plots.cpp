@@ -48,6 +48,14 @@ std::vector<std::string> types_of(const Sweep& sweep) {
   return types;
 }
 
+/// One series a type, or a single nameless one where the types are what is compared.
+std::vector<std::string> series_of(const Sweep& sweep) {
+  return sweep.dimension == Dimension::type ? std::vector<std::string>{""} : types_of(sweep);
+}
+bool in_series(const SweepPoint& point, const std::string& series) {
+  return series.empty() || point.setting.type == series;
+}
+
 std::string joined(const std::vector<std::string>& parts) {
   std::string all;
   for (const std::string& part : parts) all += (all.empty() ? "" : ", ") + part;
@@ -143,12 +151,11 @@ std::string latency_plot(const Sweep& sweep, bool prefill) {
   if (sweep.dimension != Dimension::type) script += "set logscale x\n";
   if (sweep.dimension == Dimension::size) script += count_tics();
   std::vector<std::string> plots;
-  const std::vector<std::string> types =
-      sweep.dimension == Dimension::type ? std::vector<std::string>{""} : types_of(sweep);
+  const std::vector<std::string> types = series_of(sweep);
   for (std::size_t t = 0; t < types.size(); ++t) {
     std::vector<std::array<double, 2>> measured, predicted;
     for (const SweepPoint& p : sweep.points) {
-      if (!types[t].empty() && p.setting.type != types[t]) continue;
+      if (!in_series(p, types[t])) continue;
       const double m = prefill ? p.prefill_seconds() : p.decode_seconds();
       const double e = prefill ? p.prefill_predicted() : p.decode_predicted();
       if (m > 0) measured.push_back({p.setting.value, m * 1e3});
@@ -177,14 +184,14 @@ std::string ratio_plot(const Sweep& sweep) {
   std::vector<std::string> plots = {"1 with lines lw 2 lc '#666666' title 'right'",
                                     "1.1 with lines dt 2 lc '#999999' title '10% off'",
                                     "1/1.1 with lines dt 2 lc '#999999' notitle"};
-  const std::vector<std::string> types = types_of(sweep);
+  const std::vector<std::string> types = series_of(sweep);
   for (std::size_t t = 0; t < types.size(); ++t)
     for (const bool prefill : {false, true}) {
       std::vector<std::array<double, 2>> rows;
       for (const SweepPoint& p : sweep.points) {
         const double m = prefill ? p.prefill_seconds() : p.decode_seconds();
         const double e = prefill ? p.prefill_predicted() : p.decode_predicted();
-        if (p.setting.type == types[t] && m > 0 && e > 0) rows.push_back({m * 1e3, std::clamp(e / m, 0.4, 2.5)});
+        if (in_series(p, types[t]) && m > 0 && e > 0) rows.push_back({m * 1e3, std::clamp(e / m, 0.4, 2.5)});
       }
       if (rows.empty()) continue;
       const std::string name = fmt::format("{}{}", prefill ? "prefill" : "decode", t);
