@@ -54,6 +54,7 @@ SecondMoments collect_second_moments(const Model& model, std::span<const Token> 
     return input.names.front() == "token_embd.weight" || input.consumers.front()->count > 1;
   });
   std::vector<Sum> sums;
+  sums.reserve(inputs.size());
   for (const ProductInput& input : inputs) sums.push_back({input, std::make_shared<SecondMoment>(input.columns), {}});
   const int threads = options.session.threads > 0 ? options.session.threads : default_threads();
   observe_inputs(

@@ -131,7 +131,7 @@ class Preparation {
       }
     });
     for (const std::optional<Error>& error : errors)
-      if (error) throw *error;
+      if (error) throw Error(*error);
     done_ += w.bytes();
     if (options_.progress) options_.progress(static_cast<double>(done_) / static_cast<double>(total_));
   }
