@@ -15,6 +15,7 @@
 #include "kernels/generic/exp.hpp"
 #include "kernels/generic/attention_types.hpp"
 #include "kernels/generic/attention_softmax.hpp"
+#include "kernels/generic/attention_tiles.hpp"
 #include "kernels/generic/attention_bf16.hpp"
 #include "kernels/avx512_bf16/end.hpp"
 // clang-format on

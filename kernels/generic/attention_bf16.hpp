@@ -1,5 +1,5 @@
 // Attention by bf16 dots, for tiers that have one: queries, keys, weights and values rounded to bf16, sums in f32.
-// Included inside a tier's region, after attention_softmax.hpp.
+// Included inside a tier's region, after attention_tiles.hpp.
 //
 //     scores[m, p] = sum_d q[m, d] K[p, d]                   d in pairs
 //     acc[m, d]    = acc[m, d] * shrink[m] + grow[m] * sum_p weight[m, p] V[p, d]    p in pairs
@@ -72,11 +72,7 @@ template <class Kv, int M, int N>
 PLUMB_INLINE void score_pairs(const AttentionRange& a, const float* q, int tile) {
   const std::byte* const k = a.k + tile * a.k_tile_bytes;
   F32x16 s[M][N];
-  PLUMB_UNROLL(8)
-  for (int m = 0; m < M; ++m) {
-    PLUMB_UNROLL(8)
-    for (int n = 0; n < N; ++n) s[m][n] = zero_f32();
-  }
+  clear_tile(s);
   for (int d = 0; d < a.k_dim; d += 2, q += kQueryTile) {
     F32x16 key[N];
     PLUMB_UNROLL(8)
@@ -91,11 +87,7 @@ PLUMB_INLINE void score_pairs(const AttentionRange& a, const float* q, int tile)
       for (int n = 0; n < N; ++n) s[m][n] = dot2(s[m][n], key[n], x);
     }
   }
-  PLUMB_UNROLL(8)
-  for (int m = 0; m < M; ++m) {
-    PLUMB_UNROLL(8)
-    for (int n = 0; n < N; ++n) store_f32(a.scores + m * kScoreStride + kKeyTile * (tile + n), s[m][n]);
-  }
+  store_scores(a, tile, s);
 }
 
 // 16 weights; 0 for positions that nobody sees, whose scales (int8) may be anything.
@@ -118,11 +110,7 @@ PLUMB_INLINE void pair_weights(const AttentionRange& a) {
 template <class Kv, int M, int N>
 PLUMB_INLINE void value_pairs(const AttentionRange& a, const float* shrink, const float* grow, float* acc, int d) {
   F32x16 s[M][N];
-  PLUMB_UNROLL(8)
-  for (int m = 0; m < M; ++m) {
-    PLUMB_UNROLL(8)
-    for (int n = 0; n < N; ++n) s[m][n] = zero_f32();
-  }
+  clear_tile(s);
   for (int tile = a.first_tile(), last = a.end_tile(); tile < last; ++tile) {
     const std::byte* const v = a.v + tile * a.v_tile_bytes;
     const float* weight = a.scores + tile * kKeyTile / 2;
@@ -142,21 +130,7 @@ PLUMB_INLINE void value_pairs(const AttentionRange& a, const float* shrink, cons
       }
     }
   }
-  PLUMB_UNROLL(8)
-  for (int m = 0; m < M; ++m) {
-    PLUMB_UNROLL(8)
-    for (int n = 0; n < N; ++n) {
-      float* const own = acc + m * a.v_dim + d + 16 * n;
-      store_f32(own, fold(load_f32(own), broadcast_f32(shrink + m), s[m][n], broadcast_f32(grow + m)));
-    }
-  }
-}
-
-// How many of `left` vectors to take: as many as there are registers for, but two and two rather than three and one,
-// whose few chains would wait for each other.
-template <int Wide>
-constexpr int vectors_at_once(int left) {
-  return left >= Wide && left != Wide + 1 ? Wide : left >= 2 ? 2 : 1;
+  fold_values(a, shrink, grow, acc, d, s);
 }
 
 template <class Kv, int M>

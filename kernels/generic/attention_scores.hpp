@@ -30,11 +30,7 @@ PLUMB_INLINE void score_tiles(const AttentionRange& a, const float* q, int tile)
   constexpr std::int64_t kStep = kKeyTile * Kv::kBytes;
   const std::byte* k = a.k + tile * a.k_tile_bytes;
   F32x16 s[M][N];
-  PLUMB_UNROLL(8)
-  for (int m = 0; m < M; ++m) {
-    PLUMB_UNROLL(8)
-    for (int n = 0; n < N; ++n) s[m][n] = zero_f32();
-  }
+  clear_tile(s);
   int d = 0;
   for (; d + kPerLine <= a.k_dim; d += kPerLine) {
     PLUMB_UNROLL(8)
@@ -43,11 +39,7 @@ PLUMB_INLINE void score_tiles(const AttentionRange& a, const float* q, int tile)
     for (int i = 0; i < kPerLine; ++i, k += kStep, q += kQueryTile) score_dimension<Kv>(k, a.k_tile_bytes, q, s);
   }
   for (; d < a.k_dim; ++d, k += kStep, q += kQueryTile) score_dimension<Kv>(k, a.k_tile_bytes, q, s);
-  PLUMB_UNROLL(8)
-  for (int m = 0; m < M; ++m) {
-    PLUMB_UNROLL(8)
-    for (int n = 0; n < N; ++n) store_f32(a.scores + m * kScoreStride + kKeyTile * (tile + n), s[m][n]);
-  }
+  store_scores(a, tile, s);
 }
 
 template <class Kv, int M>
@@ -55,16 +47,11 @@ PLUMB_INLINE void score_rows(const AttentionRange& a, const float* q) {
   constexpr int kWide = attention_vectors(M);
   const int end = a.end_tile();
   int tile = a.first_tile();
-  for (int left = end - tile; left > 0; left = end - tile) {
-    if (left >= kWide && left != kWide + 1) {
-      score_tiles<Kv, M, kWide>(a, q, tile);
-      tile += kWide;
-    } else if (left >= 2 && kWide >= 2) {
-      score_tiles<Kv, M, kWide >= 2 ? 2 : 1>(a, q, tile);
-      tile += 2;
-    } else {
-      score_tiles<Kv, M, 1>(a, q, tile);
-      tile += 1;
-    }
+  while (tile < end) {
+    const int n = vectors_at_once<kWide>(end - tile);
+    n == kWide ? score_tiles<Kv, M, kWide>(a, q, tile)
+    : n == 2   ? score_tiles<Kv, M, kWide >= 2 ? 2 : 1>(a, q, tile)
+               : score_tiles<Kv, M, 1>(a, q, tile);
+    tile += n;
   }
 }

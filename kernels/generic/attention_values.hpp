@@ -11,11 +11,7 @@ template <class Kv, int M, int N>
 PLUMB_INLINE void value_vectors(const AttentionRange& a, const float* shrink, const float* grow, float* acc, int d) {
   constexpr int kPerLine = 4 / Kv::kBytes;  // vectors of 16 dimensions in a cache line
   F32x16 s[M][N];
-  PLUMB_UNROLL(8)
-  for (int m = 0; m < M; ++m) {
-    PLUMB_UNROLL(8)
-    for (int n = 0; n < N; ++n) s[m][n] = zero_f32();
-  }
+  clear_tile(s);
   for (int tile = a.first_tile(), last = a.end_tile(); tile < last; ++tile) {
     const std::byte* v = a.v + tile * a.v_tile_bytes + d * Kv::kBytes;
     const float* weight = a.scores + tile * kKeyTile;
@@ -34,30 +30,17 @@ PLUMB_INLINE void value_vectors(const AttentionRange& a, const float* shrink, co
       }
     }
   }
-  PLUMB_UNROLL(8)
-  for (int m = 0; m < M; ++m) {
-    PLUMB_UNROLL(8)
-    for (int n = 0; n < N; ++n) {
-      float* const own = acc + m * a.v_dim + d + 16 * n;
-      store_f32(own, fold(load_f32(own), broadcast_f32(shrink + m), s[m][n], broadcast_f32(grow + m)));
-    }
-  }
+  fold_values(a, shrink, grow, acc, d, s);
 }
 
 template <class Kv, int M>
 PLUMB_INLINE void value_rows(const AttentionRange& a, const float* shrink, const float* grow, float* acc) {
   constexpr int kWide = attention_vectors(M);
-  int d = 0;
-  for (int left = a.v_dim / 16; left > 0; left = (a.v_dim - d) / 16) {
-    if (left >= kWide && left != kWide + 1) {
-      value_vectors<Kv, M, kWide>(a, shrink, grow, acc, d);
-      d += 16 * kWide;
-    } else if (left >= 2 && kWide >= 2) {
-      value_vectors<Kv, M, kWide >= 2 ? 2 : 1>(a, shrink, grow, acc, d);
-      d += 32;
-    } else {
-      value_vectors<Kv, M, 1>(a, shrink, grow, acc, d);
-      d += 16;
-    }
+  for (int d = 0; d < a.v_dim;) {
+    const int n = vectors_at_once<kWide>((a.v_dim - d) / 16);
+    n == kWide ? value_vectors<Kv, M, kWide>(a, shrink, grow, acc, d)
+    : n == 2   ? value_vectors<Kv, M, kWide >= 2 ? 2 : 1>(a, shrink, grow, acc, d)
+               : value_vectors<Kv, M, 1>(a, shrink, grow, acc, d);
+    d += 16 * n;
   }
 }

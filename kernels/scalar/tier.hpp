@@ -24,6 +24,7 @@
 #include "kernels/generic/kv_store.hpp"
 #include "kernels/generic/attention_types.hpp"
 #include "kernels/generic/attention_softmax.hpp"
+#include "kernels/generic/attention_tiles.hpp"
 #include "kernels/generic/attention_scores.hpp"
 #include "kernels/generic/attention_values.hpp"
 #include "kernels/generic/attention_range.hpp"
