@@ -5,7 +5,7 @@
 #
 #   benchmarks/check_spills.sh PROGRAM_OR_OBJECT [NAMES [TIERS]]
 #
-# NAMES: regular expression of functions (default: tile_). TIERS: default 'avx512_vnni avx512'.
+# NAMES: regular expression of functions (default: the register tiles). TIERS: default all but scalar.
 # -v as first argument lists every loop, not only the sums. Exit code 0: no vector stack access; 1: some, or no loop
 # found; 2: usage.
 set -u
@@ -13,8 +13,8 @@ verbose=0
 if [ "${1:-}" = -v ]; then verbose=1; shift; fi
 if [ $# -lt 1 ] || [ ! -r "$1" ]; then echo "usage: $0 [-v] PROGRAM_OR_OBJECT [NAMES [TIERS]]" >&2; exit 2; fi
 file=$1
-names=${2:-tile_}
-tiers=${3:-avx512_vnni avx512}
+names=${2:-tile_panels|multiply_panels}
+tiers=${3:-avx512_bf16 avx512_vnni avx512 avx_vnni avx2}
 command -v objdump >/dev/null || { echo "$0: objdump (binutils) is needed" >&2; exit 2; }
 
 objdump -d -C --no-show-raw-insn "$file" | awk -v names="$names" -v tiers="$tiers" -v verbose="$verbose" '

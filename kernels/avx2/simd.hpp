@@ -35,10 +35,9 @@ PLUMB_INLINE F32x16 load_bf16_even(const void* p) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(load_256(p), 16)),
           _mm256_castsi256_ps(_mm256_slli_epi32(load_256(at(p, 32)), 16))};
 }
-PLUMB_INLINE F32x16 load_bf16_odd(const void* p) {
-  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xFFFF0000));
-  return {_mm256_castsi256_ps(_mm256_and_si256(load_256(p), high)),
-          _mm256_castsi256_ps(_mm256_and_si256(load_256(at(p, 32)), high))};
+PLUMB_INLINE F32x16 load_bf16_odd(const void* p) {  // shifts, since a mask would take a register
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_srli_epi32(load_256(p), 16), 16)),
+          _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_srli_epi32(load_256(at(p, 32)), 16), 16))};
 }
 PLUMB_INLINE void store_f32(float* p, F32x16 a) {
   _mm256_storeu_ps(p, a.lo);
@@ -211,6 +210,6 @@ PLUMB_INLINE void transpose(F32x16 (&m)[16]) {
   }
 }
 
-// Register tile of the float products: columns and panels at once. 12 accumulators of 16, 2 vectors of weights, a
-// broadcast.
-static constexpr int kFloatTileCols = 6, kFloatTilePanels = 1;
+// Register tile of the float products: columns at once, and vectors of 16 for accumulators and weights. A broadcast and
+// a temporary take the rest.
+static constexpr int kFloatTileCols = 6, kFloatVectors = 7;

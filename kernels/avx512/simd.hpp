@@ -137,5 +137,5 @@ PLUMB_INLINE void transpose(F32x16 (&m)[16]) {
   }
 }
 
-// Register tile of the float products: columns and panels at once. 16 accumulators, 2 vectors of weights, a broadcast.
-static constexpr int kFloatTileCols = 8, kFloatTilePanels = 2;
+// Register tile of the float products: columns at once, and vectors for accumulators and weights.
+static constexpr int kFloatTileCols = 8, kFloatVectors = 18;

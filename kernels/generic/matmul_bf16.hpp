@@ -6,20 +6,13 @@
 //
 //     for even k: y[c, r] = fma(W[r, k], x[c, k], fma(W[r, k + 1], x[c, k + 1], y[c, r]))
 //
-// The packed panels are what the instruction eats, so `tile` reads them where they lie and nothing is unpacked. A dot
-// takes 5 cycles on Zen 4, 6 on Zen 5, and up to two start per cycle: 12 chains cover it, a tile has 16.
+// The packed panels are what the instruction eats. A dot takes 5 cycles on Zen 4, 6 on Zen 5, and up to two start per
+// cycle: 12 chains cover it, a tile has 16.
 struct BF16Pairs {
-  static constexpr std::int64_t kDepth = 2, kPairBytes = 64, kPairWords = 1;
-  PLUMB_INLINE F32x16 load(const std::byte* w) { return load_f32(w); }
+  static constexpr std::int64_t kPairBytes = 64;
+  static constexpr int kPairWords = 1;
+  PLUMB_INLINE F32x16 load(const std::byte* pair, int) { return load_f32(pair); }
   PLUMB_INLINE F32x16 multiply(F32x16 acc, F32x16 w, F32x16 x) { return dot2(acc, w, x); }
-  template <int N>
-  PLUMB_INLINE void multiply_pair(const std::byte* w, const float* x, F32x16 (&acc)[N]) {
-    multiply_words<BF16Pairs>(load(w), x, acc);
-  }
-  template <int N>
-  PLUMB_INLINE void multiply_last(const std::byte* w, const float* x, F32x16 (&acc)[N]) {  // padded to a pair
-    multiply_pair(w, x, acc);
-  }
 };
 
 // x[c * stride + k] -> pairs (k, k + 1) of bf16 at tile[k / 2][c], n <= 16; see KernelTable::tile_bf16_activations.
@@ -38,19 +31,7 @@ static void tile_bf16_activations(const float* x, std::int64_t stride, std::int6
   }
 }
 
-template <int... I>
-static void add_bf16_tiles(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
-  ((kernels.tile[I] = tile_float<BF16Pairs, I + 1>), ...);
-}
-template <int... I>
-static void add_bf16_direct(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
-  ((kernels.direct[I] = direct_float<BF16Pairs, I + 1>), ...);
-}
 static void add_bf16_dots(KernelTable& table) {
-  MatmulKernels kernels;
-  kernels.activations = ActivationForm::bf16;
-  add_bf16_direct(kernels, std::make_integer_sequence<int, kDirectCols>());
-  add_bf16_tiles(kernels, std::make_integer_sequence<int, kTileCols>());
-  table.matmul[static_cast<std::size_t>(DType::bf16)] = kernels;
+  add_float<BF16Pairs>(table.matmul[static_cast<std::size_t>(DType::bf16)], ActivationForm::bf16);
   table.tile_bf16_activations = tile_bf16_activations;
 }

@@ -104,7 +104,7 @@ static void direct_quantized(const PanelProduct& p) {
     const std::byte* block = panel + header_bytes<Format>();
     const std::byte* step = p.activations;
     F32x16 acc[N];
-    load_accumulators(p, row, acc);
+    load_accumulators(p, row, 0, acc);
     for (std::int64_t b = 0; b < blocks; ++b, block += Format::kBlockBytes) {
       for (int s = 0; s < Format::kBlockSteps; ++s, step += ActivationStep::bytes(N)) {
         prefetch_step<Format>(block, s);
@@ -113,21 +113,20 @@ static void direct_quantized(const PanelProduct& p) {
         multiply_step<TraitsOf<Format>>(w.codes, w.scale, w.min, step, acc);
       }
     }
-    store_accumulators(p, row, acc);
+    store_accumulators(p, row, 0, acc);
   }
 }
 
 // Unpacked form of a step, read by `tile_quantized`: | codes: 8 x 64 | scale: f32[16] per group | min: f32[16] per
 // group |
-template <class Format>
-constexpr std::size_t unpacked_step_bytes() {
-  return 512 + 64 * static_cast<std::size_t>(TraitsOf<Format>::kGroups) * (TraitsOf<Format>::kHasMin ? 2 : 1);
-}
+template <class Traits>
+static constexpr std::size_t kUnpackedBytes = 512 + 64 * static_cast<std::size_t>(Traits::kGroups) *
+                                                        (Traits::kHasMin ? 2 : 1);
 
 template <class Format>
 static void unpack_quantized(const std::byte* panel, std::int64_t first_k, std::int64_t k, std::byte* out) {
   constexpr std::int64_t kBlockK = 32 * Format::kBlockSteps;
-  for (std::int64_t at = first_k; at < first_k + k; at += 32, out += unpacked_step_bytes<Format>()) {
+  for (std::int64_t at = first_k; at < first_k + k; at += 32, out += kUnpackedBytes<TraitsOf<Format>>) {
     UnpackedStep<Format::kGroup> w;
     const std::byte* const block = panel + header_bytes<Format>() + at / kBlockK * Format::kBlockBytes;
     prefetch_step<Format>(block, static_cast<int>(at % kBlockK / 32));
@@ -147,29 +146,97 @@ static void unpack_quantized(const std::byte* panel, std::int64_t first_k, std::
   }
 }
 
-// Many columns: a tile of 16 rows x N columns, f32 accumulators in registers (avx512: N + 8 codes + 2 + temporaries <=
-// 32). Per step and column: 8 dots, 1 convert, 1 multiply, 1 FMA (and 1 more FMA where there are minimums), so at most
-// 8/11 of the dot rate with two arithmetic ports.
+// acc[i][c] += one step of `Panels` unpacked panels times columns first + First ... first + Count - 1 of a column tile
+// of n; codes: those of column `first`.
+template <class Traits, int Count, int Panels, int First = 0>
+PLUMB_INLINE void multiply_tile_step(const std::byte* w, std::size_t stride, const std::byte* codes, std::int64_t first,
+                                     std::int64_t n, F32x16 (&acc)[Panels][Count]) {
+  constexpr int kParts = (Count - First + kTileLockstep - 1) / kTileLockstep;
+  constexpr int kColumns = (Count - First + kParts - 1) / kParts;
+  constexpr int kPerGroup = 8 / Traits::kGroups;
+  PLUMB_UNROLL(2)
+  for (int g = 0; g < Traits::kGroups; ++g) {
+    // From here on the compiler takes these for unknown addresses. It would keep the codes in registers from one set of
+    // columns to the next, and accumulators on the stack for that.
+    __asm__("" : "+r"(w), "+r"(codes));
+    const std::byte* const words = codes - 28 * first;  // 4 bytes a column where codes have 32
+    const std::byte* const seeds =
+        words + (Traits::kGroups == 1 ? ActivationStep::seed(n) : ActivationStep::seed16(n, g)) + 4 * First;
+    I32x16 dot[Panels][kColumns];
+    PLUMB_UNROLL(8)
+    for (int c = 0; c < kColumns; ++c) {
+      const I32x16 seed = first_dot<Traits>(seeds + 4 * c);
+      PLUMB_UNROLL(4)
+      for (int i = 0; i < Panels; ++i) dot[i][c] = seed;
+    }
+    PLUMB_UNROLL(8)
+    for (int v = kPerGroup * g; v < kPerGroup * (g + 1); ++v) {
+      U8x64 weights[Panels];
+      PLUMB_UNROLL(4)
+      for (int i = 0; i < Panels; ++i) weights[i] = load_u8(w + static_cast<std::size_t>(i) * stride + 64 * v);
+      PLUMB_UNROLL(8)
+      for (int c = 0; c < kColumns; ++c) {
+        const I32x16 a = broadcast_i32(codes + 32 * (First + c) + 4 * v);
+        PLUMB_UNROLL(4)
+        for (int i = 0; i < Panels; ++i)
+          dot[i][c] = Traits::kSmall ? dot4_small(dot[i][c], weights[i], a) : dot4(dot[i][c], weights[i], a);
+      }
+    }
+    const float* const scales = reinterpret_cast<const float*>(words + ActivationStep::scale(n)) + First;
+    const std::byte* const sums =
+        words + (Traits::kGroups == 1 ? ActivationStep::sum(n) : ActivationStep::sum16(n, g)) + 4 * First;
+    PLUMB_UNROLL(4)
+    for (int i = 0; i < Panels; ++i) {
+      const std::byte* const header = w + static_cast<std::size_t>(i) * stride + 512;
+      const F32x16 scale = load_f32(header + 64 * g);
+      F32x16* const out = acc[i] + First;
+      PLUMB_UNROLL(8)
+      for (int c = 0; c < kColumns; ++c)
+        out[c] = mul_add(to_f32(dot[i][c]), mul(scale, broadcast_f32(scales + c)), out[c]);
+      if constexpr (Traits::kHasMin) {
+        const F32x16 min = load_f32(header + 64 * (Traits::kGroups + g));
+        PLUMB_UNROLL(8)
+        for (int c = 0; c < kColumns; ++c)
+          out[c] = neg_mul_add(min, broadcast_f32(reinterpret_cast<const float*>(sums) + c), out[c]);
+      }
+    }
+  }
+  if constexpr (First + kColumns < Count)
+    multiply_tile_step<Traits, Count, Panels, First + kColumns>(w, stride, codes, first, n, acc);
+}
+
+// `Panels` unpacked panels from `row` on times columns [first, first + Count) of a column tile of n.
+template <class Traits, int Count, int Panels>
+static void tile_panels(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n) {
+  const std::byte* w = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
+  const std::byte* codes = p.activations + 32 * first;
+  F32x16 acc[Panels][Count];
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < Panels; ++i) load_accumulators(p, row + 16 * i, first, acc[i]);
+  for (std::int64_t k = 0; k < p.k; k += 32, w += kUnpackedBytes<Traits>, codes += ActivationStep::bytes(n))
+    multiply_tile_step<Traits>(w, p.panel_stride, codes, first, n, acc);
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < Panels; ++i) store_accumulators(p, row + 16 * i, first, acc[i]);
+}
+
+// `Panels` panels times the columns from First on, in parts of nearly equal width that registers hold.
+template <class Traits, int N, int Panels, int First = 0>
+PLUMB_INLINE void tile_parts(const PanelProduct& p, std::int64_t row) {
+  constexpr int kParts = (N - First + kQuantizedTileCols - 1) / kQuantizedTileCols;
+  constexpr int kCount = (N - First + kParts - 1) / kParts;
+  tile_panels<Traits, kCount, Panels>(p, row, First, N);
+  if constexpr (First + kCount < N) tile_parts<Traits, N, Panels, First + kCount>(p, row);
+}
+
+// Many columns: tiles of 32 rows x 8 columns (avx512), f32 accumulators in registers: 16 of them, the dots of two
+// panels with 4 columns in flight (8), a vector of codes of each panel, a broadcast and temporaries <= 32. A broadcast
+// serves two dots: 6 loads for 8 dots, where one panel x 16 columns takes a load a dot and the load ports bind beside
+// the arithmetic (7% slower). Per step and column: 8 dots, 1 convert, 1 multiply, 1 FMA (and 1 more FMA where there are
+// minimums). Converts go to ports of their own on Zen, so that at most 8/10 of the dot rate is left (8/11).
 template <class Traits, int N>
 static void tile_quantized(const PanelProduct& p) {
-  constexpr std::int64_t kStepBytes = 512 + 64 * Traits::kGroups * (Traits::kHasMin ? 2 : 1);
-  for (std::int64_t row = 0; row < p.n_rows; row += 16) {
-    const std::byte* w = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
-    const std::byte* step = p.activations;
-    F32x16 acc[N];
-    load_accumulators(p, row, acc);
-    for (std::int64_t k = 0; k < p.k; k += 32, w += kStepBytes, step += ActivationStep::bytes(N)) {
-      U8x64 codes[8];
-      F32x16 scale[2], min[2];
-      PLUMB_UNROLL(8)
-      for (int v = 0; v < 8; ++v) codes[v] = load_u8(w + 64 * v);
-      PLUMB_UNROLL(2)
-      for (int g = 0; g < Traits::kGroups; ++g) {
-        scale[g] = load_f32(w + 512 + 64 * g);
-        if constexpr (Traits::kHasMin) min[g] = load_f32(w + 512 + 64 * (Traits::kGroups + g));
-      }
-      multiply_step<Traits>(codes, scale, min, step, acc);
-    }
-    store_accumulators(p, row, acc);
-  }
+  std::int64_t row = 0;
+  for (; row + 16 * (kQuantizedTilePanels - 1) < p.n_rows; row += 16 * kQuantizedTilePanels)
+    tile_parts<Traits, N, kQuantizedTilePanels>(p, row);
+  for (; row < p.n_rows; row += 16) tile_parts<Traits, N, 1>(p, row);
 }

@@ -1,23 +1,24 @@
 // What all product kernels share: how a tile of y comes into registers and leaves them, and how x becomes a column
 // tile. Included inside a tier's region.
 
-// acc[c] = 16 rows of column c of y from `row` on, or zero.
+// acc[c] = 16 rows of column first + c of y from `row` on, or zero.
 template <int N>
-PLUMB_INLINE void load_accumulators(const PanelProduct& p, std::int64_t row, F32x16 (&acc)[N]) {
+PLUMB_INLINE void load_accumulators(const PanelProduct& p, std::int64_t row, std::int64_t first, F32x16 (&acc)[N]) {
   const std::int64_t rows = p.n_rows - row;
   PLUMB_UNROLL(16)
   for (int c = 0; c < N; ++c) {
-    const float* out = p.out + c * p.out_stride + row;
+    const float* out = p.out + (first + c) * p.out_stride + row;
     acc[c] = !p.accumulate ? zero_f32() : rows >= 16 ? load_f32(out) : load_f32_first(out, rows);
   }
 }
 
 template <int N>
-PLUMB_INLINE void store_accumulators(const PanelProduct& p, std::int64_t row, const F32x16 (&acc)[N]) {
+PLUMB_INLINE void store_accumulators(const PanelProduct& p, std::int64_t row, std::int64_t first,
+                                     const F32x16 (&acc)[N]) {
   const std::int64_t rows = p.n_rows - row;
   PLUMB_UNROLL(16)
   for (int c = 0; c < N; ++c) {
-    float* out = p.out + c * p.out_stride + row;
+    float* out = p.out + (first + c) * p.out_stride + row;
     if (rows >= 16)
       store_f32(out, acc[c]);
     else

@@ -15,7 +15,7 @@ static void add_quantized(KernelTable& table, DType type) {
   add_quantized_tiles<TileTraitsOf<Format>>(kernels, std::make_integer_sequence<int, kTileCols>());
   kernels.activations = ActivationForm::int8;
   kernels.unpack = unpack_quantized<Format>;
-  kernels.unpacked_step_bytes = unpacked_step_bytes<Format>();
+  kernels.unpacked_step_bytes = kUnpackedBytes<TraitsOf<Format>>;
 }
 
 template <int Bits, bool ZeroPoint>

@@ -214,7 +214,12 @@ PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, const std::byte* a) {
     for (int k = 0; k < 4; ++k) acc.v[r] += w.v[4 * r + k] * codes[k];
   return acc;
 }
-PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, const std::byte* a) { return dot4(acc, w, a); }
+// The same where a has been broadcast.
+PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, I32x16 a) { return dot4(acc, w, reinterpret_cast<std::byte*>(a.v)); }
+template <class Activations>
+PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, Activations a) {
+  return dot4(acc, w, a);
+}
 #undef PLUMB_EACH
 
 // 16 vectors of 16 lanes as a matrix, turned: lane i of vector j becomes lane j of vector i.
@@ -222,4 +227,7 @@ PLUMB_INLINE void transpose(F32x16 (&m)[16]) {
   for (int i = 0; i < 16; ++i)
     for (int j = 0; j < i; ++j) std::swap(m[i].v[j], m[j].v[i]);
 }
-static constexpr int kFloatTileCols = 8, kFloatTilePanels = 1;
+
+// There are no vector registers to fill: tiles only save loop overhead.
+static constexpr int kFloatTileCols = 8, kFloatVectors = 9;
+static constexpr int kQuantizedTilePanels = 1, kQuantizedTileCols = 8, kTileLockstep = 4;

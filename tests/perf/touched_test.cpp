@@ -97,7 +97,10 @@ void tile(const PanelProduct& p) {
   {
     const std::lock_guard lock(mutex);
     note_product(static_cast<DType>(Type), p, static_cast<int>(Column) + 1);
-    if (real.matmul[Type].unpack == nullptr) note_panels(Type, p);  // panels are multiplied where they lie
+    if (real.matmul[Type].unpack == nullptr) {  // panels are multiplied where they lie
+      note_panels(Type, p);
+      if (unpacks(Type)) counts.unpacked += static_cast<double>(p.n_rows * p.k);
+    }
   }
   real.matmul[Type].tile[Column](p);
 }

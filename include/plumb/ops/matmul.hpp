@@ -4,7 +4,8 @@
 ///
 /// Each output element belongs to one worker and its sum runs over k in rising order, so results depend neither on the
 /// number of threads nor on how a batch is cut. A batch of up to kStreamedRows rows streams the packed weights once; a
-/// larger one unpacks a block of 128 rows x KC of weights into the worker's L2 and walks all column tiles over it.
+/// larger one walks all column tiles over a block of 128 rows x KC of weights, which stays in the worker's L2
+/// (quantized weights unpacked to codes and scales).
 
 #include <algorithm>
 #include <array>
@@ -21,9 +22,10 @@
 
 namespace plumb::ops {
 
-/// Panels of one block of unpacked weights: 128 rows.
+/// Panels of one block of weights: 128 rows.
 inline constexpr std::int64_t kBlockPanels = 8;
-/// k of one block of weights in L2: quantized (18 bytes per k and panel), bf16 (32 bytes) and f32 (64 bytes).
+/// k of one block of weights in L2: unpacked codes and scales (18 bytes per k and panel), bf16 (32 bytes), f16 and f32
+/// (up to 64 bytes).
 inline constexpr std::int64_t kBlockKQuantized = 2048, kBlockKBf16 = 1024, kBlockKFloat = 512;
 constexpr std::int64_t block_depth(ActivationForm form) {
   return form == ActivationForm::int8 ? kBlockKQuantized : form == ActivationForm::bf16 ? kBlockKBf16 : kBlockKFloat;
@@ -51,9 +53,8 @@ class MatmulScratch {
 
  private:
   std::byte* at(const Worker& w) { return memory_.data() + stride_ * static_cast<std::size_t>(w.index); }
-  // Largest unpacked block: the step of Q2_K has 2 scales and 2 minimums, a float k is 64 bytes.
-  static constexpr std::size_t kUnpackedBytes =
-      kBlockPanels * std::max<std::size_t>(kBlockKQuantized / kStepK * (512 + 4 * 64), kBlockKFloat * 64);
+  // Largest unpacked block: the step of Q2_K has 2 scales and 2 minimums.
+  static constexpr std::size_t kUnpackedBytes = kBlockPanels * kBlockKQuantized / kStepK * (512 + 4 * 64);
   std::size_t panel_offset_ = 0, row_offset_ = 0, stride_ = 0;
   AlignedBuffer memory_;  // per worker: unpacked block, packed block, 16 f32 rows
 };
@@ -159,8 +160,8 @@ inline void multiply_direct(const MatmulContext& context, const MatmulTask& task
   }
 }
 
-/// Many rows of activations: a block of weights is unpacked once, where it must be, and meets every column tile while
-/// it is in L2.
+/// Many rows of activations: a block of weights is unpacked once, where it is quantized, and meets every column tile
+/// while it is in L2.
 inline void multiply_tiled(const MatmulContext& context, const MatmulTask& task, PanelSource& source,
                            const Activations& x, Range rows, bool accumulate, std::byte* unpacked) {
   const MatmulKernels& kernels = context.kernels->matmul_for(source.type(), context.exact);

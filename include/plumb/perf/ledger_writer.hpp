@@ -88,8 +88,11 @@ inline void LedgerWriter::matmul(Op op, TensorRole role, double rows, double col
   } else {
     work.operations.f32 = 2 * macs;
   }
-  // Each column tile of a batch that streams packed weights unpacks them anew, in registers.
-  const double unpackings = tokens <= ops::kStreamedRows ? std::ceil(tokens / kDirectCols) : 1;
+  // Each column tile of a batch that streams packed weights unpacks them anew, in registers; so does every tile that
+  // meets float weights.
+  const double unpackings = tokens <= ops::kStreamedRows   ? std::ceil(tokens / kDirectCols)
+                            : dtype_info(type).quantized() ? 1
+                                                           : std::ceil(tokens / kTileCols);
   if (type != DType::f32 && !bf16_dot) work.operations.unpack = rows * cols * count * unpackings;
   work.bytes = weight_traffic(type, rows * count, cols);
   if (bias) {
