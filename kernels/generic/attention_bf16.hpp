@@ -90,22 +90,30 @@ PLUMB_INLINE void score_pairs(const AttentionRange& a, const float* q, int tile)
   store_scores(a, tile, s);
 }
 
-// 16 weights; 0 for positions that nobody sees, whose scales (int8) may be anything.
-PLUMB_INLINE F32x16 seen_weights(const float* row, int p, int end) {
-  const F32x16 weights = load_f32(row + p);
-  return end - p >= kKeyTile ? weights : select(lanes_between(0, end > p ? end - p : 0), weights, zero_f32());
-}
-
-// Weights of M rows to bf16 where they lie: positions p and p + 1 become word p / 2 of the row.
-template <int M>
-PLUMB_INLINE void pair_weights(const AttentionRange& a) {
-  for (int m = 0; m < M; ++m) {
-    float* const row = a.scores + m * kScoreStride;
-    for (int p = a.first_tile() / 2 * 2 * kKeyTile; p < a.end_tile() * kKeyTile; p += 2 * kKeyTile)
-      store_f32(row + p / 2,
-                round_to_bf16_pairs(seen_weights(row, p, a.end_key), seen_weights(row, p + kKeyTile, a.end_key)));
+// Weights as bf16 in the place of the scores: positions p and p + 1 become word p / 2 of the row.
+struct Bf16Weighing {
+  // The weights of one tile; 0 beyond the range and for positions that nobody sees, whose scales (int8) may be
+  // anything.
+  PLUMB_INLINE F32x16 tile_weights(const AttentionRange& a, const float* scores, int tile, F32x16 base, F32x16& sum) {
+    if (tile < a.first_tile() || tile >= a.end_tile()) return zero_f32();
+    const F32x16 weight = exp2_for_bf16(sub(load_f32(scores + tile * kKeyTile), base));
+    sum = add(sum, weight);
+    const F32x16 scaled = scaled_weights(a, tile, weight);
+    const int seen = a.end_key - tile * kKeyTile;
+    return seen >= kKeyTile ? scaled : select(lanes_between(0, seen), scaled, zero_f32());
   }
-}
+  // Answers the sum of the weights, before rounding and scales.
+  PLUMB_INLINE float weigh(const AttentionRange& a, float* scores, float top) {
+    const F32x16 base = base_of(top);
+    F32x16 sum = zero_f32();
+    for (int tile = a.first_tile() / 2 * 2, last = a.end_tile(); tile < last; tile += 2) {
+      const F32x16 first = tile_weights(a, scores, tile, base, sum);
+      const F32x16 second = tile_weights(a, scores, tile + 1, base, sum);
+      store_f32(scores + tile * kKeyTile / 2, round_to_bf16_pairs(first, second));
+    }
+    return reduce_add(sum);
+  }
+};
 
 template <class Kv, int M, int N>
 PLUMB_INLINE void value_pairs(const AttentionRange& a, const float* shrink, const float* grow, float* acc, int d) {
@@ -146,8 +154,7 @@ static void attend_rows_bf16(const AttentionRange& a, const float* q, int row) {
                : score_pairs<Kv, M, 1>(a, q, tile);
     tile += n;
   }
-  softmax_rows<M>(a, row, shrink, grow);
-  pair_weights<M>(a);
+  softmax_rows<Bf16Weighing, M>(a, row, shrink, grow);
   float* const acc = a.acc + static_cast<std::int64_t>(row) * a.v_dim;
   for (int d = 0; d < a.v_dim;) {
     const int n = vectors_at_once<kWide>((a.v_dim - d) / 16);

@@ -7,7 +7,7 @@ template <class Kv, int M>
 static void attend_rows(const AttentionRange& a, int row) {
   alignas(64) float shrink[16], grow[16];
   score_rows<Kv, M>(a, a.q + static_cast<std::int64_t>(row / kQueryTile) * kQueryTile * a.k_dim + row % kQueryTile);
-  softmax_rows<M>(a, row, shrink, grow);
+  softmax_rows<F32Weighing, M>(a, row, shrink, grow);
   value_rows<Kv, M>(a, shrink, grow, a.acc + static_cast<std::int64_t>(row) * a.v_dim);
 }
 

@@ -23,41 +23,56 @@ PLUMB_INLINE Raise raise_top(F32x16 top, F32x16 own) {
   return {raised, exp2(sub(top, base)), exp2(sub(own, base))};
 }
 
-// Scales, caps and masks the scores of one row; answers their maximum.
+// Scales, caps and masks the scores of one row; answers their maximum. Most rows see whole tiles of scores that need
+// none of it.
 PLUMB_INLINE float finish_scores(const AttentionRange& a, float* scores, int first, int end) {
+  const bool as_they_are = !a.k_scale && a.softcap == 0;
   F32x16 top = splat_f32(kMinusInfinity);
   for (int tile = a.first_tile(), last = a.end_tile(); tile < last; ++tile) {
     const int p = tile * kKeyTile;
+    const bool whole = first <= p && end >= p + kKeyTile;
     F32x16 s = load_f32(scores + p);
-    if (a.k_scale) s = mul(s, load_f32(a.k_scale + tile * a.k_scale_stride));
-    if (a.softcap > 0) s = mul(tanh(s), splat_f32(a.softcap));
-    if (first > p || end < p + kKeyTile) s = select(lanes_between(first - p, end - p), s, splat_f32(kMinusInfinity));
-    store_f32(scores + p, s);
+    if (!whole || !as_they_are) {
+      if (a.k_scale) s = mul(s, load_f32(a.k_scale + tile * a.k_scale_stride));
+      if (a.softcap > 0) s = mul(tanh(s), splat_f32(a.softcap));
+      if (!whole) s = select(lanes_between(first - p, end - p), s, splat_f32(kMinusInfinity));
+      store_f32(scores + p, s);
+    }
     top = max(top, s);
   }
   return reduce_max(top);
 }
 
-// Scores to weights; answers their sum.
-PLUMB_INLINE float weigh_scores(const AttentionRange& a, float* scores, float top) {
-  const F32x16 base = splat_f32(top > kMinusInfinity ? top : 0.0f);
-  F32x16 sum = zero_f32();
-  for (int tile = a.first_tile(), last = a.end_tile(); tile < last; ++tile) {
-    const F32x16 weight = exp2(sub(load_f32(scores + tile * kKeyTile), base));
-    sum = add(sum, weight);
-    const F32x16 scaled = a.v_scale ? mul(weight, load_f32(a.v_scale + tile * a.v_scale_stride)) : weight;
-    store_f32(scores + tile * kKeyTile, scaled);
-  }
-  return reduce_add(sum);
+// What is subtracted from the scores of a row: their maximum, or 0 where nothing is seen.
+PLUMB_INLINE F32x16 base_of(float top) { return splat_f32(top > kMinusInfinity ? top : 0.0f); }
+
+// The weights of a tile as the values take them: times the scales that int8 values have.
+PLUMB_INLINE F32x16 scaled_weights(const AttentionRange& a, int tile, F32x16 weight) {
+  return a.v_scale ? mul(weight, load_f32(a.v_scale + tile * a.v_scale_stride)) : weight;
 }
 
+// Weights in the place of the scores.
+struct F32Weighing {
+  // Answers their sum.
+  PLUMB_INLINE float weigh(const AttentionRange& a, float* scores, float top) {
+    const F32x16 base = base_of(top);
+    F32x16 sum = zero_f32();
+    for (int tile = a.first_tile(), last = a.end_tile(); tile < last; ++tile) {
+      const F32x16 weight = exp2(sub(load_f32(scores + tile * kKeyTile), base));
+      sum = add(sum, weight);
+      store_f32(scores + tile * kKeyTile, scaled_weights(a, tile, weight));
+    }
+    return reduce_add(sum);
+  }
+};
+
 // All of it for M rows from `row` on; leaves shrink and grow [16] for the values.
-template <int M>
+template <class Weighing, int M>
 PLUMB_INLINE void softmax_rows(const AttentionRange& a, int row, float* shrink, float* grow) {
   alignas(64) float own[16] = {}, sum[16] = {};
   for (int m = 0; m < M; ++m)
     own[m] = finish_scores(a, a.scores + m * kScoreStride, a.first[row + m] - a.start, a.end[row + m] - a.start);
-  for (int m = 0; m < M; ++m) sum[m] = weigh_scores(a, a.scores + m * kScoreStride, own[m]);
+  for (int m = 0; m < M; ++m) sum[m] = Weighing::weigh(a, a.scores + m * kScoreStride, own[m]);
   const Raise raise = raise_top(load_f32_first(a.top + row, M), load_f32(own));
   store_f32_first(a.top + row, raise.top, M);
   store_f32_first(a.total + row, fold(load_f32_first(a.total + row, M), raise.shrink, load_f32(sum), raise.grow), M);

@@ -55,6 +55,14 @@ PLUMB_INLINE F32x16 exp2(F32x16 x) {
   return scale_by_power(exp2_fraction(sub(x, n)), n);
 }
 
+// The same with relative error 2.9e-6, a hundredth of what is lost when the result becomes bf16.
+PLUMB_INLINE F32x16 exp2_for_bf16(F32x16 x) {
+  constexpr float kS[] = {0.693124193418f, 0.240240986099f, 0.0559064245972f, 0.00958285309522f};
+  x = max(splat_f32(-160.0f), x);
+  const F32x16 n = round(x), r = sub(x, n);
+  return scale_by_power(mul_add(r, polynomial(r, kS), splat_f32(1.0f)), n);
+}
+
 // tanh(x) = x + x^3 P(x^2) for |x| < 0.625 (relative error 4.4e-9), else 1 - 2 / (e^2|x| + 1) with the sign of x.
 PLUMB_INLINE F32x16 tanh(F32x16 x) {
   constexpr float kP[] = {-0.333332819414f, 0.133314421872f, -0.0537397143195f, 0.0206390849455f, -0.00570498453091f};
