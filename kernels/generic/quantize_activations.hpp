@@ -83,27 +83,41 @@ PLUMB_INLINE void store_block(std::byte* step, std::int64_t n, std::int64_t c, I
   }
 }
 
-// Up to 16 consecutive blocks of column c, whose values begin at x and whose first step is at `step`.
-PLUMB_INLINE void quantize_blocks(const float* x, int blocks, std::byte* step, std::int64_t n, std::int64_t c) {
+// A block of a tile: its 32 values, its step and its column.
+struct TileBlock {
+  const float* x;
+  std::byte* step;
+  std::int64_t column;
+};
+
+// Up to 16 blocks of a tile of n columns, in any order.
+PLUMB_INLINE void quantize_blocks(const TileBlock* blocks, int count, std::int64_t n) {
   alignas(64) float extremes[16] = {};
-  for (int b = 0; b < blocks; ++b) extremes[b] = extreme_of(load_f32(x + 32 * b), load_f32(x + 32 * b + 16));
+  for (int b = 0; b < count; ++b) extremes[b] = extreme_of(load_f32(blocks[b].x), load_f32(blocks[b].x + 16));
   BlockSteps steps;
   find_steps(extremes, steps);
   int better[16];
-  for (int b = 0; b < blocks; ++b) better[b] = better_step(load_f32(x + 32 * b), load_f32(x + 32 * b + 16), steps, b);
-  for (int b = 0; b < blocks; ++b, x += 32, step += ActivationStep::bytes(n)) {
+  for (int b = 0; b < count; ++b) better[b] = better_step(load_f32(blocks[b].x), load_f32(blocks[b].x + 16), steps, b);
+  for (int b = 0; b < count; ++b) {
     const float to_code = steps.to_code[better[b]][b];
-    store_block(step, n, c, to_codes(load_f32(x), to_code), to_codes(load_f32(x + 16), to_code),
-                steps.step[better[b]][b]);
+    store_block(blocks[b].step, n, blocks[b].column, to_codes(load_f32(blocks[b].x), to_code),
+                to_codes(load_f32(blocks[b].x + 16), to_code), steps.step[better[b]][b]);
   }
 }
 
 static void quantize_activations(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols,
                                  std::byte* tile) {
+  TileBlock blocks[16];
+  int count = 0;
   for (std::int64_t k = 0; k < cols; k += 16 * 32) {  // 16 steps of 16 columns, 15 KiB, stay in L1 over the columns
-    const std::int64_t left = (cols - k) / 32;
+    const std::int64_t end = k + 16 * 32 < cols ? k + 16 * 32 : cols;
     for (std::int64_t c = 0; c < n; ++c)
-      quantize_blocks(x + c * stride + k, static_cast<int>(left < 16 ? left : 16),
-                      tile + k / 32 * ActivationStep::bytes(n), n, c);
+      for (std::int64_t at = k; at < end; at += 32) {
+        blocks[count++] = {x + c * stride + at, tile + at / 32 * ActivationStep::bytes(n), c};
+        if (count < 16) continue;
+        quantize_blocks(blocks, count, n);
+        count = 0;
+      }
   }
+  quantize_blocks(blocks, count, n);
 }

@@ -108,16 +108,14 @@ class MoeBlock {
     const ops::ActivationForms forms = products_.forms({&experts_.down});
     each_expert(routing, [&](int e, Range slots) {
       const ops::Activations x = inputs(slots);
-      multiply(worker, x, Op::gate, experts_.gate.w, e, moe_.gate, slots);
-      multiply(worker, x, Op::up, experts_.up.w, e, moe_.up, slots);
-      products_.activate(worker, config_.activation, moe_.gate, moe_.up, experts_.up.w, inner(slots), forms);
+      const ops::WeightMatrix gate = ops::matrix_of(experts_.gate.w, e), up = ops::matrix_of(experts_.up.w, e);
+      products_.gated(worker, config_.activation, x, {Op::gate, into(gate, moe_.gate, slots)},
+                      {Op::up, into(up, moe_.up, slots)}, inner(slots), forms);
     });
   }
   void spread_shared(const Worker& worker, const ops::Activations& shared) {
-    products_.run(worker, x_,
-                  {{Op::gate, Products::into(w_.gate, s_.ffn_gate)}, {Op::up, Products::into(w_.up, s_.ffn_up)}});
-    products_.activate(worker, config_.activation, s_.ffn_gate, s_.ffn_up, w_.up.w, shared,
-                       products_.forms({&w_.down}));
+    products_.run_gated(worker, config_.activation, x_, {Op::gate, Products::into(w_.gate, s_.ffn_gate)},
+                        {Op::up, Products::into(w_.up, s_.ffn_up)}, shared, products_.forms({&w_.down}));
   }
 
   /// out[slot] = down_e gate[slot].
@@ -125,7 +123,8 @@ class MoeBlock {
     each_expert(routing, [&](int e, Range slots) {
       const ops::Activations x = inner(slots);
       products_.observe(worker, experts_.down.w, e, x);
-      multiply(worker, x, Op::down, experts_.down.w, e, moe_.out, slots);
+      const ops::WeightMatrix down = ops::matrix_of(experts_.down.w, e);
+      products_.multiply(worker, x, {Op::down, into(down, moe_.out, slots)}, products_.exact());
     });
   }
 
@@ -157,11 +156,9 @@ class MoeBlock {
   static void meet(const Worker& worker, const ops::Routing& routing, const ops::WeightMatrix& stack) {
     Products::meet(worker, ops::matrix_of(stack, routing.visits(0).front().expert));
   }
-  void multiply(const Worker& worker, const ops::Activations& x, Op op, const ops::WeightMatrix& stack, int e,
-                Rows& out, Range slots) {
-    const ops::WeightMatrix expert = ops::matrix_of(stack, e);
-    const ops::MatmulTask task{&expert, out.row(slots.begin), out.stride(), nullptr, false};
-    products_.multiply(worker, x, {op, task}, products_.exact());
+  /// The product of an expert's matrix with the rows of its slots.
+  static ops::MatmulTask into(const ops::WeightMatrix& expert, Rows& out, Range slots) {
+    return {&expert, out.row(slots.begin), out.stride(), nullptr, false};
   }
   /// Gathered rows of some slots: prepared, and nowhere else.
   ops::Activations inputs(Range slots) const {

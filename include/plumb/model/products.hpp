@@ -2,6 +2,7 @@
 /// @file
 /// The matrix products of one pass: which form of its input each takes, whose time it is, and who watches.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -36,35 +37,44 @@ class Products {
   };
   /// Every worker: products with the same prepared input.
   void run(const Worker& worker, const ops::Activations& x, std::initializer_list<Named> products) const {
-    for (const Named& named : products) observe(worker, *named.task.weights, 0, x);
+    for (const Named& named : products) observe(worker, named, x);
     for (const Named& named : products) multiply(worker, x, named, takes_f32(*named.task.weights));
   }
   /// A product whose input nobody watches, and whether that input is f32 whatever the weights.
   void multiply(const Worker& worker, const ops::Activations& x, const Named& named, bool in_f32) const {
-    worker.enter(named.op);
-    ops::matmul(worker, {&kernels_, &scratch_, in_f32}, {&named.task, 1}, x);
+    multiply(worker, x, named, in_f32, ops::matmul_rows(worker, *named.task.weights));
   }
 
-  /// gate = act(gate) * up in the rows of `inner`, which lie in `gate`, and in the columns that this worker's product
-  /// with `up_weights` has just written; prepared for the next product.
-  void activate(const Worker& worker, Activation kind, Rows& gate, const Rows& up, const ops::WeightMatrix& up_weights,
-                const ops::Activations& inner, ops::ActivationForms forms) const {
-    const Range mine = ops::matmul_rows(worker, up_weights);
-    if (mine.empty()) return;
-    for (int t = 0; t < inner.tiles(); ++t) {
-      worker.enter(Op::activation);
-      const Range rows = inner.tile(t);
-      for (std::int64_t n = inner.first + rows.begin; n < inner.first + rows.end; ++n)
-        ops::activate(kernels_, kind, gate.row(n) + mine.begin, up.row(n) + mine.begin, mine.size());
-      worker.enter(Op::quantize);
-      ops::prepare_tile(kernels_, inner, forms, t, mine);
+  /// inner = act(gate x) * up x, prepared for the next product, in the columns that are this worker's; nobody watches
+  /// x. `inner` lies where gate's product goes. Of many rows 128 columns at a time: both products are then read again
+  /// while they are near.
+  void gated(const Worker& worker, Activation kind, const ops::Activations& x, const Named& gate, const Named& up,
+             const ops::Activations& inner, ops::ActivationForms forms) const {
+    const Range mine = ops::matmul_rows(worker, *up.task.weights);
+    const std::int64_t at_once = x.streamed() ? mine.size() : ops::kBlockPanels * kPanelRows;
+    for (std::int64_t begin = mine.begin; begin < mine.end; begin += at_once) {
+      const Range columns = {begin, std::min(begin + at_once, mine.end)};
+      multiply(worker, x, gate, takes_f32(*gate.task.weights), columns);
+      multiply(worker, x, up, takes_f32(*up.task.weights), columns);
+      activate(worker, kind, gate.task, up.task, inner, forms, columns);
     }
+  }
+
+  /// The same, where x may be watched.
+  void run_gated(const Worker& worker, Activation kind, const ops::Activations& x, const Named& gate, const Named& up,
+                 const ops::Activations& inner, ops::ActivationForms forms) const {
+    observe(worker, gate, x);
+    observe(worker, up, x);
+    gated(worker, kind, x, gate, up, inner, forms);
   }
 
   /// Shows the input of matrix `matrix` of a stack to whoever watches.
   void observe(const Worker& worker, const ops::WeightMatrix& weights, std::int64_t matrix,
                const ops::Activations& x) const {
     if (watched(worker)) (*observer_)(weights, matrix, x);
+  }
+  void observe(const Worker& worker, const Named& named, const ops::Activations& x) const {
+    observe(worker, *named.task.weights, 0, x);
   }
   bool watched(const Worker& worker) const { return observer_ != nullptr && worker.first(); }
 
@@ -98,6 +108,24 @@ class Products {
   }
 
  private:
+  void multiply(const Worker& worker, const ops::Activations& x, const Named& named, bool in_f32, Range rows) const {
+    worker.enter(named.op);
+    ops::matmul(worker, {&kernels_, &scratch_, in_f32}, named.task, x, rows);
+  }
+  /// gate = act(gate) * up, and inner's prepared form of it.
+  void activate(const Worker& worker, Activation kind, const ops::MatmulTask& gate, const ops::MatmulTask& up,
+                const ops::Activations& inner, ops::ActivationForms forms, Range columns) const {
+    for (int t = 0; t < inner.tiles(); ++t) {
+      worker.enter(Op::activation);
+      const Range rows = inner.tile(t);
+      for (std::int64_t n = rows.begin; n < rows.end; ++n)
+        ops::activate(kernels_, kind, gate.out + n * gate.out_stride + columns.begin,
+                      up.out + n * up.out_stride + columns.begin, columns.size());
+      worker.enter(Op::quantize);
+      ops::prepare_tile(kernels_, inner, forms, t, columns);
+    }
+  }
+
   const Weights& weights_;
   const KernelTable& kernels_;
   bool exact_;

@@ -104,9 +104,9 @@ class ForwardPass {
     Scratch& s = scratch_;
     const ops::Activations input = normed(worker, n_);
     normalise(worker, Op::ffn_norm, w.ffn_norm, input, w.gate, products_.forms({&w.gate, &w.up}));
-    products_.run(worker, input, {{Op::gate, into(w.gate, s.ffn_gate)}, {Op::up, into(w.up, s.ffn_up)}});
     const ops::Activations inner = activations(s.ffn_gate, config_.ffn_dim, s.inner_form);
-    products_.activate(worker, config_.activation, s.ffn_gate, s.ffn_up, w.up.w, inner, products_.forms({&w.down}));
+    products_.run_gated(worker, config_.activation, input, {Op::gate, into(w.gate, s.ffn_gate)},
+                        {Op::up, into(w.up, s.ffn_up)}, inner, products_.forms({&w.down}));
     Products::meet(worker, w.down.w);
     products_.run(worker, inner, {{Op::down, onto(w.down, s.residual)}});
   }

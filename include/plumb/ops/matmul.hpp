@@ -189,27 +189,29 @@ inline void multiply_tiled(const MatmulContext& context, const MatmulTask& task,
 
 }  // namespace detail
 
-/// All workers: every task's product over prepared activations (prepare_rows or prepare_tile with the forms of these
-/// weights, and a barrier since). Worker w writes the columns `matmul_rows(w, *task.weights)` of each task's output; no
-/// barrier inside.
+/// Rows [rows.begin, rows.end) of W, which begin at a multiple of 16, over prepared activations (prepare_rows or
+/// prepare_tile with the forms of these weights, and a barrier since): those columns of the task's output.
+inline void matmul(const Worker& worker, const MatmulContext& context, const MatmulTask& task, const Activations& x,
+                   Range rows) {
+  if (rows.empty()) return;
+  if (task.bias)
+    for (std::int64_t n = 0; n < x.rows; ++n)
+      for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+        float& out = task.out[n * task.out_stride + r];
+        out = (task.accumulate ? out : 0.0f) + task.bias[r];
+      }
+  const bool accumulate = task.accumulate || task.bias != nullptr;
+  detail::PanelSource source(context, worker, *task.weights);
+  if (x.streamed())
+    detail::multiply_direct(context, task, source, x, rows, accumulate);
+  else
+    detail::multiply_tiled(context, task, source, x, rows, accumulate, context.scratch->unpacked(worker));
+}
+
+/// All workers: every task's product. Worker w computes `matmul_rows(w, *task.weights)` of each; no barrier inside.
 inline void matmul(const Worker& worker, const MatmulContext& context, std::span<const MatmulTask> tasks,
                    const Activations& x) {
-  for (const MatmulTask& task : tasks) {
-    const Range rows = matmul_rows(worker, *task.weights);
-    if (rows.empty()) continue;
-    if (task.bias)
-      for (std::int64_t n = 0; n < x.rows; ++n)
-        for (std::int64_t r = rows.begin; r < rows.end; ++r) {
-          float& out = task.out[n * task.out_stride + r];
-          out = (task.accumulate ? out : 0.0f) + task.bias[r];
-        }
-    const bool accumulate = task.accumulate || task.bias != nullptr;
-    detail::PanelSource source(context, worker, *task.weights);
-    if (x.streamed())
-      detail::multiply_direct(context, task, source, x, rows, accumulate);
-    else
-      detail::multiply_tiled(context, task, source, x, rows, accumulate, context.scratch->unpacked(worker));
-  }
+  for (const MatmulTask& task : tasks) matmul(worker, context, task, x, matmul_rows(worker, *task.weights));
 }
 
 }  // namespace plumb::ops
