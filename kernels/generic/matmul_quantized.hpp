@@ -205,7 +205,8 @@ PLUMB_INLINE void multiply_tile_step(const std::byte* w, std::size_t stride, con
     multiply_tile_step<Traits, Count, Panels, First + kColumns>(w, stride, codes, first, n, acc);
 }
 
-// Asks for the outputs that the next panels will add to, in L2: the loop over k is too long to begin loading them early.
+// Asks for the outputs that the next panels will add to, in L2: the loop over k is too long to begin loading them
+// early.
 template <int Panels>
 PLUMB_INLINE void prefetch_outputs(const PanelProduct& p, std::int64_t row, std::int64_t first, int count) {
   for (int c = 0; c < count; ++c)
