@@ -25,8 +25,7 @@ constexpr long kDots = 8, kRounds = 1 << 14;
 
 // Dots into zmm0 ... zmm11, the others into zmm12 ... zmm15; operands zmm30 and zmm31, zeros throughout.
 #define DOT(to) "vpdpbusd %%zmm30, %%zmm31, %%zmm" #to "\n\t"
-#define WITH(x, a, b, c, d, e, f, g, h) \
-  DOT(a) x(12) DOT(b) DOT(c) x(13) DOT(d) DOT(e) x(14) DOT(f) DOT(g) x(15) DOT(h)
+#define WITH(x, a, b, c, d, e, f, g, h) DOT(a) x(12) DOT(b) DOT(c) x(13) DOT(d) DOT(e) x(14) DOT(f) DOT(g) x(15) DOT(h)
 #define NOTHING(to) ""
 #define TWO(name) name " %%zmm30, %%zmm31, %%zmm"
 #define VMULPS(to) TWO("vmulps") #to "\n\t"
@@ -43,14 +42,14 @@ constexpr long kDots = 8, kRounds = 1 << 14;
 using Loop = void (*)();
 
 // Three rounds of eight dots, so that each of the twelve chains has its turn.
-#define LOOP(name, x)                                                                                                \
-  __attribute__((target("avx512f"))) void name() {                                                                   \
-    __asm__ volatile("vpxord %zmm30, %zmm30, %zmm30; vpxord %zmm31, %zmm31, %zmm31");                                 \
-    for (long i = 0; i < kRounds; ++i)                                                                               \
-      __asm__ volatile(WITH(x, 0, 1, 2, 3, 4, 5, 6, 7) WITH(x, 8, 9, 10, 11, 0, 1, 2, 3)                             \
-                           WITH(x, 4, 5, 6, 7, 8, 9, 10, 11)::                                                       \
-                               : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",     \
-                                 "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");                              \
+#define LOOP(name, x)                                                                                            \
+  __attribute__((target("avx512f"))) void name() {                                                               \
+    __asm__ volatile("vpxord %zmm30, %zmm30, %zmm30; vpxord %zmm31, %zmm31, %zmm31");                            \
+    for (long i = 0; i < kRounds; ++i)                                                                           \
+      __asm__ volatile(WITH(x, 0, 1, 2, 3, 4, 5, 6, 7) WITH(x, 8, 9, 10, 11, 0, 1, 2, 3)                         \
+                           WITH(x, 4, 5, 6, 7, 8, 9, 10, 11)::                                                   \
+                               : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", \
+                                 "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");                          \
   }
 LOOP(alone, NOTHING)
 LOOP(beside_vmulps, VMULPS)
@@ -101,7 +100,8 @@ const bool registered = [] {
       {"4 vscalefps", beside_vscalefps},
       {"4 vpermd", beside_vpermd},
   };
-  for (const auto& [name, loop] : loops) benchmark::RegisterBenchmark(("8 vpdpbusd/" + std::string(name)).c_str(), run, loop);
+  for (const auto& [name, loop] : loops)
+    benchmark::RegisterBenchmark(("8 vpdpbusd/" + std::string(name)).c_str(), run, loop);
   return true;
 }();
 
