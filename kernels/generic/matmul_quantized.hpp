@@ -146,6 +146,48 @@ static void unpack_quantized(const std::byte* panel, std::int64_t first_k, std::
   }
 }
 
+// dot[i][c] = scale group g of one step of `Panels` unpacked panels times `Columns` columns, from their seeds on.
+template <class Traits, int Columns, int Panels>
+PLUMB_INLINE void dot_tile(const std::byte* w, std::size_t stride, const std::byte* codes, const std::byte* seeds,
+                           int g, I32x16 (&dot)[Panels][Columns]) {
+  constexpr int kPerGroup = 8 / Traits::kGroups;
+  PLUMB_UNROLL(8)
+  for (int c = 0; c < Columns; ++c) {
+    const I32x16 seed = first_dot<Traits>(seeds + 4 * c);
+    PLUMB_UNROLL(4)
+    for (int i = 0; i < Panels; ++i) dot[i][c] = seed;
+  }
+  PLUMB_UNROLL(8)
+  for (int v = kPerGroup * g; v < kPerGroup * (g + 1); ++v) {
+    U8x64 weights[Panels];
+    PLUMB_UNROLL(4)
+    for (int i = 0; i < Panels; ++i) weights[i] = load_u8(w + static_cast<std::size_t>(i) * stride + 64 * v);
+    PLUMB_UNROLL(8)
+    for (int c = 0; c < Columns; ++c) {
+      const I32x16 a = broadcast_i32(codes + 32 * c + 4 * v);
+      PLUMB_UNROLL(4)
+      for (int i = 0; i < Panels; ++i)
+        dot[i][c] = Traits::kSmall ? dot4_small(dot[i][c], weights[i], a) : dot4(dot[i][c], weights[i], a);
+    }
+  }
+}
+
+// acc[c] += the dots of one panel, scaled on both sides, less its minimums times the sums of the activations.
+template <class Traits, int Columns>
+PLUMB_INLINE void add_dots(const std::byte* scales_of_panel, int g, const I32x16 (&dot)[Columns],
+                           const std::byte* scales, const std::byte* sums, F32x16* acc) {
+  const F32x16 scale = load_f32(scales_of_panel + 64 * g);
+  PLUMB_UNROLL(8)
+  for (int c = 0; c < Columns; ++c)
+    acc[c] = mul_add(to_f32(dot[c]), mul(scale, broadcast_f32(reinterpret_cast<const float*>(scales) + c)), acc[c]);
+  if constexpr (Traits::kHasMin) {
+    const F32x16 min = load_f32(scales_of_panel + 64 * (Traits::kGroups + g));
+    PLUMB_UNROLL(8)
+    for (int c = 0; c < Columns; ++c)
+      acc[c] = neg_mul_add(min, broadcast_f32(reinterpret_cast<const float*>(sums) + c), acc[c]);
+  }
+}
+
 // acc[i][c] += one step of `Panels` unpacked panels times columns first + First ... first + Count - 1 of a column tile
 // of n; codes: those of column `first`.
 template <class Traits, int Count, int Panels, int First = 0>
@@ -153,53 +195,21 @@ PLUMB_INLINE void multiply_tile_step(const std::byte* w, std::size_t stride, con
                                      std::int64_t n, F32x16 (&acc)[Panels][Count]) {
   constexpr int kParts = (Count - First + kTileLockstep - 1) / kTileLockstep;
   constexpr int kColumns = (Count - First + kParts - 1) / kParts;
-  constexpr int kPerGroup = 8 / Traits::kGroups;
+  constexpr bool kWhole = Traits::kGroups == 1;
   PLUMB_UNROLL(2)
   for (int g = 0; g < Traits::kGroups; ++g) {
     // From here on the compiler takes these for unknown addresses. It would keep the codes in registers from one set of
     // columns to the next, and accumulators on the stack for that.
     __asm__("" : "+r"(w), "+r"(codes));
     const std::byte* const words = codes - 28 * first;  // 4 bytes a column where codes have 32
-    const std::byte* const seeds =
-        words + (Traits::kGroups == 1 ? ActivationStep::seed(n) : ActivationStep::seed16(n, g)) + 4 * First;
+    const std::byte* const seeds = words + (kWhole ? ActivationStep::seed(n) : ActivationStep::seed16(n, g));
+    const std::byte* const sums = words + (kWhole ? ActivationStep::sum(n) : ActivationStep::sum16(n, g));
     I32x16 dot[Panels][kColumns];
-    PLUMB_UNROLL(8)
-    for (int c = 0; c < kColumns; ++c) {
-      const I32x16 seed = first_dot<Traits>(seeds + 4 * c);
-      PLUMB_UNROLL(4)
-      for (int i = 0; i < Panels; ++i) dot[i][c] = seed;
-    }
-    PLUMB_UNROLL(8)
-    for (int v = kPerGroup * g; v < kPerGroup * (g + 1); ++v) {
-      U8x64 weights[Panels];
-      PLUMB_UNROLL(4)
-      for (int i = 0; i < Panels; ++i) weights[i] = load_u8(w + static_cast<std::size_t>(i) * stride + 64 * v);
-      PLUMB_UNROLL(8)
-      for (int c = 0; c < kColumns; ++c) {
-        const I32x16 a = broadcast_i32(codes + 32 * (First + c) + 4 * v);
-        PLUMB_UNROLL(4)
-        for (int i = 0; i < Panels; ++i)
-          dot[i][c] = Traits::kSmall ? dot4_small(dot[i][c], weights[i], a) : dot4(dot[i][c], weights[i], a);
-      }
-    }
-    const float* const scales = reinterpret_cast<const float*>(words + ActivationStep::scale(n)) + First;
-    const std::byte* const sums =
-        words + (Traits::kGroups == 1 ? ActivationStep::sum(n) : ActivationStep::sum16(n, g)) + 4 * First;
+    dot_tile<Traits>(w, stride, codes + 32 * First, seeds + 4 * First, g, dot);
     PLUMB_UNROLL(4)
-    for (int i = 0; i < Panels; ++i) {
-      const std::byte* const header = w + static_cast<std::size_t>(i) * stride + 512;
-      const F32x16 scale = load_f32(header + 64 * g);
-      F32x16* const out = acc[i] + First;
-      PLUMB_UNROLL(8)
-      for (int c = 0; c < kColumns; ++c)
-        out[c] = mul_add(to_f32(dot[i][c]), mul(scale, broadcast_f32(scales + c)), out[c]);
-      if constexpr (Traits::kHasMin) {
-        const F32x16 min = load_f32(header + 64 * (Traits::kGroups + g));
-        PLUMB_UNROLL(8)
-        for (int c = 0; c < kColumns; ++c)
-          out[c] = neg_mul_add(min, broadcast_f32(reinterpret_cast<const float*>(sums) + c), out[c]);
-      }
-    }
+    for (int i = 0; i < Panels; ++i)
+      add_dots<Traits>(w + static_cast<std::size_t>(i) * stride + 512, g, dot[i],
+                       words + ActivationStep::scale(n) + 4 * First, sums + 4 * First, acc[i] + First);
   }
   if constexpr (First + kColumns < Count)
     multiply_tile_step<Traits, Count, Panels, First + kColumns>(w, stride, codes, first, n, acc);
