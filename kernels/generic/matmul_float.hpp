@@ -89,24 +89,20 @@ static void multiply_panels(const PanelProduct& p, std::int64_t row, std::int64_
   for (int i = 0; i < Panels; ++i) store_accumulators(p, row + 16 * i, first, acc[i]);
 }
 
-// Rows from `row` on, `Panels` panels at a time, times the columns from First on, in parts of nearly equal width that
-// registers hold.
-template <class Weights, int N, int Panels, int First = 0>
-PLUMB_INLINE void multiply_parts(const PanelProduct& p, std::int64_t row) {
-  constexpr int kParts = (N - First + kFloatTileCols - 1) / kFloatTileCols;
-  constexpr int kCount = (N - First + kParts - 1) / kParts;
-  multiply_panels<Weights, kCount, Panels>(p, row, First, N);
-  if constexpr (First + kCount < N) multiply_parts<Weights, N, Panels, First + kCount>(p, row);
-}
+template <class Weights>
+struct FloatTile {
+  static constexpr int kCols = kFloatTileCols;
+  template <int Count, int Panels>
+  PLUMB_INLINE void multiply(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n) {
+    multiply_panels<Weights, Count, Panels>(p, row, first, n);
+  }
+};
 
 // The product with a column tile of N, for few columns and for many.
 template <class Weights, int N>
 static void product_float(const PanelProduct& p) {
-  constexpr int kWidth = N < kFloatTileCols ? N : kFloatTileCols;
-  constexpr int kFit = kFloatVectors / (kWidth + 1), kPanels = kFit < 4 ? kFit : 4;
-  std::int64_t row = 0;
-  for (; row + 16 * (kPanels - 1) < p.n_rows; row += 16 * kPanels) multiply_parts<Weights, N, kPanels>(p, row);
-  for (; row < p.n_rows; row += 16) multiply_parts<Weights, N, 1>(p, row);
+  constexpr int kFit = kFloatVectors / ((N < kFloatTileCols ? N : kFloatTileCols) + 1);
+  multiply_rows < FloatTile<Weights>, N, kFit<4 ? kFit : 4>(p);
 }
 
 template <class Weights, int... I>

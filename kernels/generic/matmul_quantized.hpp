@@ -193,8 +193,7 @@ PLUMB_INLINE void add_dots(const std::byte* scales_of_panel, int g, const I32x16
 template <class Traits, int Count, int Panels, int First = 0>
 PLUMB_INLINE void multiply_tile_step(const std::byte* w, std::size_t stride, const std::byte* codes, std::int64_t first,
                                      std::int64_t n, F32x16 (&acc)[Panels][Count]) {
-  constexpr int kParts = (Count - First + kTileLockstep - 1) / kTileLockstep;
-  constexpr int kColumns = (Count - First + kParts - 1) / kParts;
+  constexpr int kColumns = part_width(Count - First, kTileLockstep);
   constexpr bool kWhole = Traits::kGroups == 1;
   PLUMB_UNROLL(2)
   for (int g = 0; g < Traits::kGroups; ++g) {
@@ -238,14 +237,14 @@ static void tile_panels(const PanelProduct& p, std::int64_t row, std::int64_t fi
   for (int i = 0; i < Panels; ++i) store_accumulators(p, row + 16 * i, first, acc[i]);
 }
 
-// `Panels` panels times the columns from First on, in parts of nearly equal width that registers hold.
-template <class Traits, int N, int Panels, int First = 0>
-PLUMB_INLINE void tile_parts(const PanelProduct& p, std::int64_t row) {
-  constexpr int kParts = (N - First + kQuantizedTileCols - 1) / kQuantizedTileCols;
-  constexpr int kCount = (N - First + kParts - 1) / kParts;
-  tile_panels<Traits, kCount, Panels>(p, row, First, N);
-  if constexpr (First + kCount < N) tile_parts<Traits, N, Panels, First + kCount>(p, row);
-}
+template <class Traits>
+struct QuantizedTile {
+  static constexpr int kCols = kQuantizedTileCols;
+  template <int Count, int Panels>
+  PLUMB_INLINE void multiply(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n) {
+    tile_panels<Traits, Count, Panels>(p, row, first, n);
+  }
+};
 
 // Many columns: tiles of 32 rows x 8 columns (avx512), f32 accumulators in registers: 16 of them, the dots of two
 // panels with 4 columns in flight (8), a vector of codes of each panel, a broadcast and temporaries <= 32. A broadcast
@@ -254,8 +253,5 @@ PLUMB_INLINE void tile_parts(const PanelProduct& p, std::int64_t row) {
 // minimums). Converts go to ports of their own on Zen, so that at most 8/10 of the dot rate is left (8/11).
 template <class Traits, int N>
 static void tile_quantized(const PanelProduct& p) {
-  std::int64_t row = 0;
-  for (; row + 16 * (kQuantizedTilePanels - 1) < p.n_rows; row += 16 * kQuantizedTilePanels)
-    tile_parts<Traits, N, kQuantizedTilePanels>(p, row);
-  for (; row < p.n_rows; row += 16) tile_parts<Traits, N, 1>(p, row);
+  multiply_rows<QuantizedTile<Traits>, N, kQuantizedTilePanels>(p);
 }

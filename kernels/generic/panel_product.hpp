@@ -26,6 +26,29 @@ PLUMB_INLINE void store_accumulators(const PanelProduct& p, std::int64_t row, st
   }
 }
 
+// The width of the next part when `left` columns are cut into as few parts of at most `most` as possible, of nearly
+// equal width.
+constexpr int part_width(int left, int most) {
+  const int parts = (left + most - 1) / most;
+  return (left + parts - 1) / parts;
+}
+
+// How register tiles cover a product with a column tile of N. A `Tile` is a struct with kCols, the most columns that
+// registers hold, and multiply<Count, Panels>(p, row, first, n): `Panels` panels from `row` on times columns
+// [first, first + Count) of a column tile of n.
+template <class Tile, int N, int Panels, int First = 0>
+PLUMB_INLINE void multiply_parts(const PanelProduct& p, std::int64_t row) {
+  constexpr int kCount = part_width(N - First, Tile::kCols);
+  Tile::template multiply<kCount, Panels>(p, row, First, N);
+  if constexpr (First + kCount < N) multiply_parts<Tile, N, Panels, First + kCount>(p, row);
+}
+template <class Tile, int N, int Panels>
+PLUMB_INLINE void multiply_rows(const PanelProduct& p) {
+  std::int64_t row = 0;
+  for (; row + 16 * (Panels - 1) < p.n_rows; row += 16 * Panels) multiply_parts<Tile, N, Panels>(p, row);
+  for (; row < p.n_rows; row += 16) multiply_parts<Tile, N, 1>(p, row);
+}
+
 // How far ahead packed weights are asked for. Hardware prefetchers stop at each 4 KiB page, so this is one page.
 // Measured on two cores of an Emerald Rapids machine, Q4_0 from DRAM: 15 GB/s without, 22 at 2048, 24 at 4096, 22 at
 // 8192 bytes (a plain read of the same memory: 24).

@@ -42,9 +42,8 @@ struct MatmulKernels {
   void (*direct[kDirectCols])(const PanelProduct&) = {};
   /// y from unpacked weights, many columns; from packed ones where there is no `unpack` (float weights).
   void (*tile[kTileCols])(const PanelProduct&) = {};
-  /// Unpacks k values [first_k, first_k + k) of one panel into the form that `tile` reads; first_k and k are multiples
-  /// of
-  /// 32. None where `tile` reads the packed panels.
+  /// Unpacks k values [first_k, first_k + k) of one panel, both multiples of 32, into the form that `tile` reads. None
+  /// where `tile` reads the packed panels.
   void (*unpack)(const std::byte* panel, std::int64_t first_k, std::int64_t k, std::byte* out) = nullptr;
   /// Bytes that `unpack` writes for each 32 values of one panel.
   std::size_t unpacked_step_bytes = 0;
