@@ -69,16 +69,19 @@ PLUMB_INLINE void prefetch_pairs(const std::byte* w, std::size_t stride, std::si
 // of weights and `Count` broadcasts for `Panels` * `Count` FMAs; with one panel the two load ports would bind. Near the
 // end of its panel each stream asks for what the next `Panels` panels begin with.
 template <class Weights, int Count, int Panels>
-static void multiply_panels(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n) {
+static void multiply_panels(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n, Ahead ahead) {
   const std::byte* w = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
   const float* x = reinterpret_cast<const float*>(p.activations) + first;
   F32x16 acc[Panels][Count];
   PLUMB_UNROLL(8)
   for (int i = 0; i < Panels; ++i) load_accumulators(p, row + 16 * i, first, acc[i]);
+  if (p.accumulate) prefetch_outputs<Panels>(p, row, first, Count, n);
   const std::int64_t last_k = p.k - 2 * kPrefetchBytes / Weights::kPairBytes;
   const std::size_t next = kPrefetchBytes + static_cast<std::size_t>(Panels - 1) * p.panel_stride;
+  const std::size_t ahead_step = ahead.bytes * 2 / static_cast<std::size_t>(p.k);
   std::int64_t k = 0;
-  for (; k + 2 <= p.k; k += 2, w += Weights::kPairBytes, x += Weights::kPairWords * n) {
+  for (; k + 2 <= p.k; k += 2, w += Weights::kPairBytes, x += Weights::kPairWords * n, ahead.at += ahead_step) {
+    if constexpr (Count > 3) prefetch_l2(ahead.at);  // few columns are mostly decoding, where nothing follows
     prefetch_pairs<Weights, Panels>(w, p.panel_stride, k < last_k ? kPrefetchBytes : next);
     PLUMB_UNROLL(2)
     for (int word = 0; word < Weights::kPairWords; ++word)
@@ -92,9 +95,12 @@ static void multiply_panels(const PanelProduct& p, std::int64_t row, std::int64_
 template <class Weights>
 struct FloatTile {
   static constexpr int kCols = kFloatTileCols;
+  static constexpr std::size_t activation_bytes(std::int64_t k, std::int64_t n) {
+    return static_cast<std::size_t>(k * n) * Weights::kPairWords * 2;
+  }
   template <int Count, int Panels>
-  PLUMB_INLINE void multiply(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n) {
-    multiply_panels<Weights, Count, Panels>(p, row, first, n);
+  PLUMB_INLINE void multiply(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n, Ahead ahead) {
+    multiply_panels<Weights, Count, Panels>(p, row, first, n, ahead);
   }
 };
 

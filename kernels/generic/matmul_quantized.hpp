@@ -214,25 +214,21 @@ PLUMB_INLINE void multiply_tile_step(const std::byte* w, std::size_t stride, con
     multiply_tile_step<Traits, Count, Panels, First + kColumns>(w, stride, codes, first, n, acc);
 }
 
-// Asks for the outputs that the next panels will add to, in L2: the loop over k is too long to begin loading them
-// early.
-template <int Panels>
-PLUMB_INLINE void prefetch_outputs(const PanelProduct& p, std::int64_t row, std::int64_t first, int count) {
-  for (int c = 0; c < count; ++c)
-    for (int i = 0; i < Panels; ++i) prefetch_l2(p.out + (first + c) * p.out_stride + row + 16 * i);
-}
-
 // `Panels` unpacked panels from `row` on times columns [first, first + Count) of a column tile of n.
 template <class Traits, int Count, int Panels>
-static void tile_panels(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n) {
+static void tile_panels(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n, Ahead ahead) {
   const std::byte* w = p.panels + static_cast<std::size_t>(row / 16) * p.panel_stride;
   const std::byte* codes = p.activations + 32 * first;
   F32x16 acc[Panels][Count];
   PLUMB_UNROLL(4)
   for (int i = 0; i < Panels; ++i) load_accumulators(p, row + 16 * i, first, acc[i]);
-  if (p.accumulate) prefetch_outputs<Panels>(p, row + 16 * Panels, first, Count);
-  for (std::int64_t k = 0; k < p.k; k += 32, w += kUnpackedBytes<Traits>, codes += ActivationStep::bytes(n))
+  if (p.accumulate) prefetch_outputs<Panels>(p, row, first, Count, n);
+  const std::size_t ahead_step = ahead.bytes * 32 / static_cast<std::size_t>(p.k);
+  for (std::int64_t k = 0; k < p.k; k += 32, w += kUnpackedBytes<Traits>, codes += ActivationStep::bytes(n)) {
+    for (std::size_t i = 0; i < ahead_step; i += 64) prefetch_l2(ahead.at + i);
+    ahead.at += ahead_step;
     multiply_tile_step<Traits>(w, p.panel_stride, codes, first, n, acc);
+  }
   PLUMB_UNROLL(4)
   for (int i = 0; i < Panels; ++i) store_accumulators(p, row + 16 * i, first, acc[i]);
 }
@@ -240,9 +236,12 @@ static void tile_panels(const PanelProduct& p, std::int64_t row, std::int64_t fi
 template <class Traits>
 struct QuantizedTile {
   static constexpr int kCols = kQuantizedTileCols;
+  static constexpr std::size_t activation_bytes(std::int64_t k, std::int64_t n) {
+    return static_cast<std::size_t>(k) / 32 * ActivationStep::bytes(n);
+  }
   template <int Count, int Panels>
-  PLUMB_INLINE void multiply(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n) {
-    tile_panels<Traits, Count, Panels>(p, row, first, n);
+  PLUMB_INLINE void multiply(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n, Ahead ahead) {
+    tile_panels<Traits, Count, Panels>(p, row, first, n, ahead);
   }
 };
 

@@ -33,20 +33,42 @@ constexpr int part_width(int left, int most) {
   return (left + parts - 1) / parts;
 }
 
+// A piece of the next column tile, which one register tile asks for while it computes. The tiles of a large batch come
+// from the last-level cache in runs too short for hardware prefetchers to be early.
+struct Ahead {
+  const std::byte* at;
+  std::size_t bytes;
+};
+
+// Asks for the outputs that the register tile after this one will add to, in L2: the loop over k is too long for loads
+// to begin early. After the last rows these are the first ones of the next columns.
+template <int Panels>
+PLUMB_INLINE void prefetch_outputs(const PanelProduct& p, std::int64_t row, std::int64_t first, int count,
+                                   std::int64_t n) {
+  const bool more = row + 16 * Panels < p.n_rows;
+  const float* const out = more ? p.out + first * p.out_stride + row + 16 * Panels : p.out + (n + first) * p.out_stride;
+  for (int c = 0; c < count; ++c)
+    for (int i = 0; i < Panels; ++i) prefetch_l2(out + c * p.out_stride + 16 * i);
+}
+
 // How register tiles cover a product with a column tile of N. A `Tile` is a struct with kCols, the most columns that
-// registers hold, and multiply<Count, Panels>(p, row, first, n): `Panels` panels from `row` on times columns
-// [first, first + Count) of a column tile of n.
+// registers hold, activation_bytes(k, n), the size of a column tile, and multiply<Count, Panels>(p, row, first, n,
+// ahead): `Panels` panels from `row` on times columns [first, first + Count) of a column tile of n.
 template <class Tile, int N, int Panels, int First = 0>
-PLUMB_INLINE void multiply_parts(const PanelProduct& p, std::int64_t row) {
+PLUMB_INLINE void multiply_parts(const PanelProduct& p, std::int64_t row, Ahead& ahead) {
   constexpr int kCount = part_width(N - First, Tile::kCols);
-  Tile::template multiply<kCount, Panels>(p, row, First, N);
-  if constexpr (First + kCount < N) multiply_parts<Tile, N, Panels, First + kCount>(p, row);
+  Tile::template multiply<kCount, Panels>(p, row, First, N, ahead);
+  ahead.at += ahead.bytes;
+  if constexpr (First + kCount < N) multiply_parts<Tile, N, Panels, First + kCount>(p, row, ahead);
 }
 template <class Tile, int N, int Panels>
 PLUMB_INLINE void multiply_rows(const PanelProduct& p) {
+  constexpr std::int64_t kRows = 16 * Panels, kParts = (N + Tile::kCols - 1) / Tile::kCols;
+  const auto tiles = static_cast<std::size_t>((p.n_rows + kRows - 1) / kRows * kParts);
+  Ahead ahead = {p.next_activations ? p.next_activations : p.activations, Tile::activation_bytes(p.k, N) / tiles};
   std::int64_t row = 0;
-  for (; row + 16 * (Panels - 1) < p.n_rows; row += 16 * Panels) multiply_parts<Tile, N, Panels>(p, row);
-  for (; row < p.n_rows; row += 16) multiply_parts<Tile, N, 1>(p, row);
+  for (; row + 16 * (Panels - 1) < p.n_rows; row += kRows) multiply_parts<Tile, N, Panels>(p, row, ahead);
+  for (; row < p.n_rows; row += 16) multiply_parts<Tile, N, 1>(p, row, ahead);
 }
 
 // How far ahead packed weights are asked for. Hardware prefetchers stop at each 4 KiB page, so this is one page.

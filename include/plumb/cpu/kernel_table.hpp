@@ -34,6 +34,9 @@ struct PanelProduct {
   float* out;                    ///< [n, out_stride], column c at out + c * out_stride
   std::int64_t out_stride;       ///< floats
   bool accumulate;               ///< start from what `out` holds rather than from zero
+  /// The column tile of the next call, or none: kernels ask for it while they compute. Its columns follow these in
+  /// `out`.
+  const std::byte* next_activations = nullptr;
 };
 
 /// The kernels of one weight type. Index n - 1 of an array is the kernel for n columns.

@@ -4,6 +4,7 @@
 /// scale per 32 (for quantized weights), or with the rows of the tile side by side as f32 (for float weights) or as
 /// pairs of bf16 (for BF16 weights where the tier multiplies these).
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 
@@ -16,10 +17,10 @@
 namespace plumb::ops {
 
 /// Batches of up to so many rows are computed by `direct` kernels, eight columns at a time; beyond, unpacking the
-/// weights to memory pays. Measured on two cores of Zen 5, milliseconds for a batch of 9, 16, 32 streamed against
-/// unpacked: 1.1B Q4_0 19, 28, 53 against 37, 45, 68; 360M Q4_K_M 19, 27, 44 against 36, 42, 59; F16 21, 31, 49 against
-/// 47, 47, 68. They meet between 48 and 64.
-inline constexpr std::int64_t kStreamedRows = 48;
+/// weights to memory pays. Measured on two cores of Zen 5, tokens a second of 1.1B models in batches of 49, 56, 64
+/// streamed against unpacked: Q4_0 437, 478, 481 against 411, 462, 477; Q4_K_M 411, 419, 424 against 411, 429, 435; F16
+/// 163, 152, 159 against 169, 160, 162.
+inline constexpr std::int64_t kStreamedRows = 64;
 
 /// Which forms of one set of activations the products want.
 struct ActivationForms {
@@ -77,11 +78,16 @@ struct Activations {
 
   /// Whether products stream the packed weights and unpack them in registers, rather than to memory for many columns.
   bool streamed() const { return rows <= kStreamedRows; }
-  /// Column tiles: as few as the kernel's columns allow, of nearly equal width, so that no tail is much slower than the
-  /// rest.
-  int tiles() const { return static_cast<int>(ceil_div<std::int64_t>(rows, streamed() ? kDirectCols : kTileCols)); }
+  /// Parts of up to 8 columns, the width of a register tile: as few as can be, of nearly equal width, so that no tail
+  /// is much slower than the rest. A column tile is one of them (streamed) or two.
+  int parts() const { return static_cast<int>(ceil_div<std::int64_t>(rows, kDirectCols)); }
+  int parts_per_tile() const { return streamed() ? 1 : kTileCols / kDirectCols; }
+  int tiles() const { return ceil_div(parts(), parts_per_tile()); }
   /// Rows of the batch that tile t holds.
-  Range tile(int t) const { return split_range(rows, t, tiles()); }
+  Range tile(int t) const {
+    const int begin = t * parts_per_tile(), end = std::min(begin + parts_per_tile(), parts());
+    return {split_range(rows, begin, parts()).begin, split_range(rows, end, parts()).begin};
+  }
   /// Where a form of tile t lies from value k on (a multiple of 32).
   std::byte* prepared_tile(ActivationForm form, int t, std::int64_t k) const {
     constexpr std::int64_t kWord = sizeof(float);

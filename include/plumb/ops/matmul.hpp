@@ -26,7 +26,7 @@ namespace plumb::ops {
 inline constexpr std::int64_t kBlockPanels = 8;
 /// k of one block of weights in L2: unpacked codes and scales (18 bytes per k and panel), bf16 (32 bytes), f16 and f32
 /// (up to 64 bytes).
-inline constexpr std::int64_t kBlockKQuantized = 2048, kBlockKBf16 = 1024, kBlockKFloat = 512;
+inline constexpr std::int64_t kBlockKQuantized = 2048, kBlockKBf16 = 2048, kBlockKFloat = 1024;
 constexpr std::int64_t block_depth(ActivationForm form) {
   return form == ActivationForm::int8 ? kBlockKQuantized : form == ActivationForm::bf16 ? kBlockKBf16 : kBlockKFloat;
 }
@@ -160,6 +160,12 @@ inline void multiply_direct(const MatmulContext& context, const MatmulTask& task
   }
 }
 
+/// What multiply_tiled reads after tile t of values [k, k + kc): the next tile, else the first of the next values.
+inline const std::byte* tile_after(const Activations& x, ActivationForm form, int t, std::int64_t k, std::int64_t kc) {
+  if (t + 1 < x.tiles()) return x.prepared_tile(form, t + 1, k);
+  return x.prepared_tile(form, 0, k + kc < x.cols ? k + kc : 0);
+}
+
 /// Many rows of activations: a block of weights is unpacked once, where it is quantized, and meets every column tile
 /// while it is in L2.
 inline void multiply_tiled(const MatmulContext& context, const MatmulTask& task, PanelSource& source,
@@ -181,7 +187,7 @@ inline void multiply_tiled(const MatmulContext& context, const MatmulTask& task,
         const Range columns = x.tile(t);
         kernels.tile[columns.size() - 1]({block, stride, n, x.prepared_tile(kernels.activations, t, k), kc,
                                           task.out + columns.begin * task.out_stride + row, task.out_stride,
-                                          accumulate || k > 0});
+                                          accumulate || k > 0, tile_after(x, kernels.activations, t, k, kc)});
       }
     }
   }
