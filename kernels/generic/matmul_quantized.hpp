@@ -237,7 +237,7 @@ template <class Traits>
 struct QuantizedTile {
   static constexpr int kCols = kQuantizedTileCols;
   static constexpr std::size_t activation_bytes(std::int64_t k, std::int64_t n) {
-    return static_cast<std::size_t>(k) / 32 * ActivationStep::bytes(n);
+    return static_cast<std::size_t>(k / 32 * ActivationStep::bytes(n));
   }
   template <int Count, int Panels>
   PLUMB_INLINE void multiply(const PanelProduct& p, std::int64_t row, std::int64_t first, std::int64_t n, Ahead ahead) {
