@@ -194,7 +194,11 @@ class Comparison {
     std::map<int, double> seconds;
     for (const json& result : results)
       seconds[result.at("n_prompt").get<int>()] = result.at("avg_ns").get<double>() / 1e9;
-    return test.prompt / (seconds.at(test.depth + test.prompt) - seconds.at(test.depth));
+    const double difference = seconds.at(test.depth + test.prompt) - seconds.at(test.depth);
+    if (difference <= 0)
+      throw std::runtime_error(fmt::format("{}: {} tokens took no longer than {}, run it again on a quieter machine",
+                                           contender.label(), test.depth + test.prompt, test.depth));
+    return test.prompt / difference;
   }
 
   /// Keeps a sample; false when there is none.
