@@ -13,6 +13,7 @@
 #endif
 
 #include "plumb/core/half.hpp"
+#include "plumb/core/memory.hpp"
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/quant/packed.hpp"
 

@@ -105,16 +105,23 @@ PLUMB_INLINE void quantize_blocks(const TileBlock* blocks, int count, std::int64
   }
 }
 
+// 16 steps of 16 columns, 15 KiB, stay in L1 over the columns.
+static constexpr std::int64_t kQuantizedSteps = 16;
+
 static void quantize_activations(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols,
                                  std::byte* tile) {
   TileBlock blocks[16];
   int count = 0;
-  for (std::int64_t k = 0; k < cols; k += 16 * 32) {  // 16 steps of 16 columns, 15 KiB, stay in L1 over the columns
-    const std::int64_t end = k + 16 * 32 < cols ? k + 16 * 32 : cols;
+  constexpr std::int64_t kStretch = 32 * kQuantizedSteps;
+  constexpr std::int64_t kLines = 16 * ActivationStep::bytes(1) / kAlignment;  // that 16 blocks fill
+  const std::byte* ahead = tile + ActivationStep::bytes(n) * kQuantizedSteps;
+  for (std::int64_t k = 0; k < cols; k += kStretch) {
+    const std::int64_t end = k + kStretch < cols ? k + kStretch : cols;
     for (std::int64_t c = 0; c < n; ++c)
       for (std::int64_t at = k; at < end; at += 32) {
         blocks[count++] = {x + c * stride + at, tile + at / 32 * ActivationStep::bytes(n), c};
         if (count < 16) continue;
+        for (int line = 0; line < kLines && cols > kStretch; ++line, ahead += kAlignment) prefetch_to_write(ahead);
         quantize_blocks(blocks, count, n);
         count = 0;
       }

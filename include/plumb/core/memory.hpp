@@ -21,6 +21,17 @@ inline constexpr std::size_t kAlignment = 64;
 /// Size of a transparent huge page on x86-64.
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
+/// Asks for the cache line of `p`, any address, for itself: other cores that have read it give it up meanwhile. A store
+/// to a line that they hold waits for that, and a plain prefetch does not do it. (Compilers make a plain one of
+/// __builtin_prefetch(p, 1) unless told that the instruction exists; processors too old for it take it for a no-op.)
+inline void prefetch_to_write(const void* p) {
+#if defined(__x86_64__)
+  __asm__ volatile("prefetchw %0" : : "m"(*static_cast<const char*>(p)));
+#else
+  __builtin_prefetch(p, 1, 3);
+#endif
+}
+
 /// Owner of a 64-byte aligned block of bytes. Blocks of 2 MiB and more are aligned to, and advised as, huge pages.
 /// The contents are not initialised: first touch belongs to the thread that will use the memory.
 class AlignedBuffer {

@@ -104,6 +104,17 @@ struct Activations {
   }
 };
 
+/// Asks for the memory that prepare_tile will write, which other workers have read: call it some work before.
+inline void claim_tile(const Activations& x, ActivationForms forms, int t, Range k) {
+  const auto claim = [&](ActivationForm form) {
+    const std::byte* const end = x.prepared_tile(form, t, k.end);
+    for (const std::byte* p = x.prepared_tile(form, t, k.begin); p < end; p += kAlignment) prefetch_to_write(p);
+  };
+  if (forms.int8) claim(ActivationForm::int8);
+  if (forms.bf16) claim(ActivationForm::bf16);
+  if (forms.f32) claim(ActivationForm::f32);
+}
+
 /// Values [k.begin, k.end) of tile t, whose rows are at `values`, in the wanted forms. k.begin is a multiple of 32; so
 /// is k.end, or it is the end. A barrier must follow before the products.
 inline void prepare_tile(const KernelTable& kernels, const Activations& x, ActivationForms forms, int t, Range k,
