@@ -7,7 +7,7 @@
 #
 # NAMES: regular expression of functions (default: the register tiles). TIERS: default all but scalar.
 # -v as first argument lists every loop, not only the sums. Exit code 0: no vector stack access; 1: some, or no loop
-# found; 2: usage.
+# found, in all or in one tier; 2: usage.
 set -u
 verbose=0
 if [ "${1:-}" = -v ]; then verbose=1; shift; fi
@@ -45,8 +45,10 @@ objdump -d -C --no-show-raw-insn "$file" | awk -v names="$names" -v tiers="$tier
       if (bad[t] > 0)
         printf "%-12s %4d loops touch the stack, most of all (%d times) %s\n", "", bad_loops[t], worst[t], worst_name[t]
       all += loops[t]; all_bad += bad[t]
+      if (functions[t] > 0 && loops[t] == 0) blind = 1
     }
     if (all == 0) { print "no hot loop found: is this the right file?"; exit 1 }
+    if (blind) { print "a tier has register tiles but no innermost loop with dots: what does the loop contain?"; exit 1 }
     if (all_bad > 0) exit 1
   }
 

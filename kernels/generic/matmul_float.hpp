@@ -43,6 +43,7 @@ struct BF16Weights : WithF32 {
 template <class Weights, int Count, int Panels>
 PLUMB_INLINE void multiply_word(const std::byte* w, std::size_t stride, int word, const float* x,
                                 F32x16 (&acc)[Panels][Count]) {
+  __asm__("" : "+r"(x));  // one address, from which columns are offsets: the compiler would keep one for each column
   F32x16 weights[Panels];
   PLUMB_UNROLL(8)
   for (int i = 0; i < Panels; ++i) weights[i] = Weights::load(w + static_cast<std::size_t>(i) * stride, word);
