@@ -79,7 +79,7 @@ static void multiply_panels(const PanelProduct& p, std::int64_t row, std::int64_
   if (p.accumulate) prefetch_outputs<Panels>(p, row, first, Count, n);
   const std::int64_t last_k = p.k - 2 * kPrefetchBytes / Weights::kPairBytes;
   const std::size_t next = kPrefetchBytes + static_cast<std::size_t>(Panels - 1) * p.panel_stride;
-  const std::size_t ahead_step = ahead.bytes * 2 / static_cast<std::size_t>(p.k);
+  const std::size_t ahead_step = ahead.of_step(2, p.k);
   std::int64_t k = 0;
   for (; k + 2 <= p.k; k += 2, w += Weights::kPairBytes, x += Weights::kPairWords * n, ahead.at += ahead_step) {
     if constexpr (Count > 3) prefetch_l2(ahead.at);  // few columns are mostly decoding, where nothing follows

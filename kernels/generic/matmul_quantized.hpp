@@ -223,7 +223,7 @@ static void tile_panels(const PanelProduct& p, std::int64_t row, std::int64_t fi
   PLUMB_UNROLL(4)
   for (int i = 0; i < Panels; ++i) load_accumulators(p, row + 16 * i, first, acc[i]);
   if (p.accumulate) prefetch_outputs<Panels>(p, row, first, Count, n);
-  const std::size_t ahead_step = ahead.bytes * 32 / static_cast<std::size_t>(p.k);
+  const std::size_t ahead_step = ahead.of_step(32, p.k);
   for (std::int64_t k = 0; k < p.k; k += 32, w += kUnpackedBytes<Traits>, codes += ActivationStep::bytes(n)) {
     prefetch_l2(ahead.at);  // for 128 rows x 16 columns a step's share is 120 bytes
     prefetch_l2(ahead.at + 64);

@@ -38,6 +38,11 @@ constexpr int part_width(int left, int most) {
 struct Ahead {
   const std::byte* at;
   std::size_t bytes;
+
+  // Bytes for each `step` of the k values of a product, of which there may be none.
+  std::size_t of_step(std::int64_t step, std::int64_t k) const {
+    return k > 0 ? bytes * static_cast<std::size_t>(step) / static_cast<std::size_t>(k) : 0;
+  }
 };
 
 // Asks for the outputs that the register tile after this one will add to, in L2: the loop over k is too long for loads
