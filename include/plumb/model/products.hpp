@@ -117,7 +117,7 @@ class Products {
                 const ops::Activations& inner, ops::ActivationForms forms, Range columns) const {
     for (int t = 0; t < inner.tiles(); ++t) {
       worker.enter(Op::activation);
-      ops::claim_tile(inner, forms, t, columns);
+      if (!inner.streamed()) ops::claim_tile(inner, forms, t, columns);
       const Range rows = inner.tile(t);
       for (std::int64_t n = rows.begin; n < rows.end; ++n)
         ops::activate(kernels_, kind, gate.out + n * gate.out_stride + columns.begin,
