@@ -29,7 +29,7 @@
 #define PLUMB_UNROLL_FULLY(n) PLUMB_PRAGMA(GCC unroll n)
 #endif
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 /// Asks for the cache line of `p` in the second-level cache; any address may be given.
 static inline __attribute__((always_inline)) void prefetch_l2(const void* p) { __builtin_prefetch(p, 0, 2); }
 }  // namespace plumb::kernels

@@ -10,7 +10,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/tensor.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// A row-major matrix over memory that a tensor describes. `Scalar` is const for a read-only view.
 template <class Scalar>

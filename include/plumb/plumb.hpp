@@ -5,6 +5,7 @@
 
 // clang-format off
 // What everything is made of.
+#include "plumb/core/version.hpp"    // which plumb this is
 #include "plumb/core/error.hpp"      // the one exception
 #include "plumb/core/checked.hpp"    // arithmetic that cannot wrap round
 #include "plumb/core/half.hpp"       // 16-bit floats

@@ -6,4 +6,4 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c")
 #endif
-namespace plumb::kernels::avx2 {
+namespace plumb::inline PLUMB_ABI::kernels::avx2 {

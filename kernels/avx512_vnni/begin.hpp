@@ -7,4 +7,4 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
 #endif
-namespace plumb::kernels::avx512_vnni {
+namespace plumb::inline PLUMB_ABI::kernels::avx512_vnni {

@@ -6,4 +6,4 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,avxvnni")
 #endif
-namespace plumb::kernels::avx_vnni {
+namespace plumb::inline PLUMB_ABI::kernels::avx_vnni {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdio>
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 struct CodePoint {

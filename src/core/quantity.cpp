@@ -8,7 +8,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 struct Unit {

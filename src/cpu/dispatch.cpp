@@ -3,7 +3,7 @@
 #include "plumb/cpu/kernel_table.hpp"
 #include "tiers.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 const KernelTable& kernels_for(Isa isa) {
   if (!isa_supported(isa))

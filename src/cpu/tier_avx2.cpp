@@ -1,7 +1,7 @@
 #include "kernels/avx2/tier.hpp"
 #include "tiers.hpp"
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const KernelTable& avx2_table() {
   static const KernelTable table = [] {

@@ -1,7 +1,7 @@
 #include "kernels/avx512/tier.hpp"
 #include "tiers.hpp"
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const KernelTable& avx512_table() {
   static const KernelTable table = [] {

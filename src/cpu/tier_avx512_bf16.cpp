@@ -1,7 +1,7 @@
 #include "kernels/avx512_bf16/tier.hpp"
 #include "tiers.hpp"
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const KernelTable& avx512_bf16_table() {
   static const KernelTable table = [] {

@@ -1,7 +1,7 @@
 #include "kernels/avx_vnni/tier.hpp"
 #include "tiers.hpp"
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const KernelTable& avx_vnni_table() {
   static const KernelTable table = [] {

@@ -1,7 +1,7 @@
 #include "plumb/cpu/portable.hpp"
 #include "tiers.hpp"
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const KernelTable& scalar_table() { return portable_kernels(); }
 

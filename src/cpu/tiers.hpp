@@ -3,7 +3,7 @@
 
 #include "plumb/cpu/kernel_table.hpp"
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const KernelTable& scalar_table();
 const KernelTable& avx2_table();

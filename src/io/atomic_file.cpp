@@ -12,7 +12,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{256} << 10;

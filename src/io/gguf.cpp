@@ -9,7 +9,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/io/byte_reader.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Smallest encoding of a key-value pair: name length, one byte of name, type, one byte of value.

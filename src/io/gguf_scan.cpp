@@ -5,7 +5,7 @@
 
 #include "plumb/io/gguf.hpp"
 
-namespace plumb::gguf_detail {
+namespace plumb::inline PLUMB_ABI::gguf_detail {
 namespace {
 
 /// Type and count of an array, as they stand in front of its elements.
@@ -97,7 +97,7 @@ GgufValue scan_value(ByteReader& reader, GgufType type, std::string_view field) 
 
 }  // namespace plumb::gguf_detail
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 std::optional<GgufValue> GgufElements::next() {
   if (left_ == 0) return std::nullopt;

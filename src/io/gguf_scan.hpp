@@ -9,7 +9,7 @@
 #include "plumb/io/byte_reader.hpp"
 #include "plumb/io/gguf_value.hpp"
 
-namespace plumb::gguf_detail {
+namespace plumb::inline PLUMB_ABI::gguf_detail {
 
 /// Reads one value of `type` that begins at the reader's position: checks every length in it, at any depth, and
 /// answers a view of it. @throws Error{truncated, bad_value} naming `field`.

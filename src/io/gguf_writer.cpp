@@ -8,7 +8,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/io/atomic_file.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 void append_bytes(std::vector<std::byte>& out, std::span<const std::byte> bytes) {

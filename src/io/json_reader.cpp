@@ -7,7 +7,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 using nlohmann::json;

@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// Largest accepted JSON text, deepest nesting.
 inline constexpr std::size_t kJsonMaxBytes = std::size_t{16} << 20;

@@ -8,7 +8,7 @@
 #include "plumb/io/gguf.hpp"
 #include "plumb/io/gguf_writer.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 7 * sizeof(std::int32_t);

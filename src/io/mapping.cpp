@@ -14,7 +14,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Closes a file descriptor on every way out.

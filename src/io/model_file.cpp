@@ -7,7 +7,7 @@
 
 #include "plumb/core/printable.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Positions 0..n-1 sorted by name_of(position).

@@ -5,7 +5,7 @@
 #include "plumb/io/gguf.hpp"
 #include "plumb/io/llama2c.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 ModelFile open_model_file(const std::filesystem::path& path, const OpenModelOptions& options) {
   const auto mapping = FileMapping::open(path, options.mode);

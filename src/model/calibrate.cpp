@@ -5,7 +5,7 @@
 
 #include "plumb/core/checked.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr int kRowsAtOnce = 64;  // every row runs the head: 64 rows of logits of a large vocabulary are 40 MB

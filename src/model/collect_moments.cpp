@@ -7,7 +7,7 @@
 
 #include "plumb/core/parallel.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// The second moment of one input, and the rows of the last pass, which wait until all threads sum them.

@@ -11,7 +11,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/model/check.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Mean and spread of a stream of values (Welford 1962).

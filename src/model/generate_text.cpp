@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 using Clock = std::chrono::steady_clock;

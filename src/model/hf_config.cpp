@@ -10,7 +10,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/model/check.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 using Limits = ConfigLimits;

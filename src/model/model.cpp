@@ -8,7 +8,7 @@
 #include "plumb/model/pack_weights.hpp"
 #include "plumb/model/weight_mixes.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Tells of matrices that products meet in another form than their fast kernels read.

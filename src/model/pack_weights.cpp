@@ -11,7 +11,7 @@
 #include "plumb/ops/weight_matrix.hpp"
 #include "plumb/quant/pack.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Panels made by one worker before the pages they came from are given back: about 1 MiB of weights.

@@ -7,7 +7,7 @@
 #include "plumb/core/error.hpp"
 #include "presets_shape.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,

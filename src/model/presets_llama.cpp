@@ -3,7 +3,7 @@
 #include "plumb/model/presets.hpp"
 #include "presets_shape.hpp"
 
-namespace plumb::presets {
+namespace plumb::inline PLUMB_ABI::presets {
 namespace {
 
 ModelConfig llama_3_1(LlamaShape shape) {

@@ -5,7 +5,7 @@
 #include "plumb/model/presets.hpp"
 #include "presets_shape.hpp"
 
-namespace plumb::presets {
+namespace plumb::inline PLUMB_ABI::presets {
 namespace {
 
 /// What Gemma 2 and 3 share: norms before and after each block, tanh-GELU gating, a scaled and tied embedding.

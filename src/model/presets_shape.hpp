@@ -5,7 +5,7 @@
 
 #include "plumb/model/config.hpp"
 
-namespace plumb::presets {
+namespace plumb::inline PLUMB_ABI::presets {
 
 struct LlamaShape {
   std::string_view name;

@@ -13,7 +13,7 @@
 #include "plumb/model/random_weights.hpp"
 #include "plumb/quant/pack.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Matrices below this are made by the calling thread: waking a team costs more.

@@ -11,7 +11,7 @@
 #include "plumb/quant/formats.hpp"
 #include "plumb/quant/integer_group.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// SplitMix64 (Steele, Lea, Flood 2014): a counter and a mixing function, so any row starts anywhere at once.

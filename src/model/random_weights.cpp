@@ -6,7 +6,7 @@
 
 #include "plumb/model/tensor_names.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// FNV-1a: ties a tensor's numbers to its name, so that they do not depend on which other tensors there are.

@@ -6,7 +6,7 @@
 #include "plumb/model/check.hpp"
 #include "plumb/model/transformer.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr int kMaxThreads = 4096, kMaxSequences = 1 << 16, kMaxBatch = 1 << 20;

@@ -8,7 +8,7 @@
 #include "plumb/model/random_weights.hpp"
 #include "plumb/model/weight_mixes.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Bytes made at once by all threads before they are written.

@@ -5,7 +5,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/model/synth.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581, how SentencePiece spells a space

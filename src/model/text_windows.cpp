@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr int kUsualContext = 512, kLeastContext = 4;

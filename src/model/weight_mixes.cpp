@@ -5,7 +5,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 std::string lower(std::string_view text) {

@@ -6,7 +6,7 @@
 
 #include "plumb/quant/dequantize.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 std::string quoted(const TensorSource& source, std::string_view tensor) {

@@ -6,7 +6,7 @@
 
 #include "plumb/io/atomic_file.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 void for_each_logits(const Model& model, std::span<const Token> tokens, SessionOptions options,
                      const std::function<void(std::size_t, std::span<const float>)>& visit) {

@@ -6,7 +6,7 @@
 
 #include "plumb/core/error.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// @throws Error{invalid_argument} naming the option if `value` is below `low`.
 inline void at_least(const char* name, int value, int low) {

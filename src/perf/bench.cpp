@@ -8,7 +8,7 @@
 #include "at_least.hpp"
 #include "plumb/model/session.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 void check(const BenchTest& test, const BenchSettings& settings) {

@@ -7,7 +7,7 @@
 
 #include "plumb/perf/machine.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Whether a loaded object holds this very code, and what its note says.

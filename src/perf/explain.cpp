@@ -8,7 +8,7 @@
 #include "plumb/text/sampler.hpp"
 #include "stopwatch.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 void check(const ExplainOptions& options) {

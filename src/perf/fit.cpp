@@ -8,7 +8,7 @@
 #include "plumb/model/presets.hpp"
 #include "plumb/model/weight_mixes.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr int kHead = 64, kWidthStep = 128;

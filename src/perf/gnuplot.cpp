@@ -13,7 +13,7 @@
 
 extern char** environ;
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// A file descriptor that closes itself.

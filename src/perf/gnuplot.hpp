@@ -4,7 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// What gnuplot made of a script.
 struct Picture {

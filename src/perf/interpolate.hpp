@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// Linear interpolation through (x, y) points with rising x; constant outside.
 inline double interpolate(const std::vector<std::pair<double, double>>& points, double x) {

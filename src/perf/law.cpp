@@ -8,7 +8,7 @@
 
 #include "plumb/core/error.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 using Eigen::MatrixXd;

@@ -16,7 +16,7 @@
 #include "plumb/cpu/isa.hpp"
 #include "plumb/io/atomic_file.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// The smallest measured thread count that reaches 97% of the largest value.

@@ -8,7 +8,7 @@
 #include "interpolate.hpp"
 #include "plumb/perf/machine.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 using Points = std::vector<std::pair<double, double>>;

@@ -8,7 +8,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/perf/machine.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 using Json = nlohmann::ordered_json;

@@ -10,7 +10,7 @@
 #include "plumb/model/tensor_names.hpp"
 #include "plumb/perf/bench.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 using Clock = std::chrono::steady_clock;

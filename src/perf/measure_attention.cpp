@@ -10,7 +10,7 @@
 #include "probes.hpp"
 #include "stopwatch.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr int kHeads = 8;  // KV heads: every team has as much to do as the next

@@ -14,7 +14,7 @@
 #include "probes.hpp"
 #include "stopwatch.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::int64_t kLongCols = 1792, kShortCols = 256;  // k of the calibration matrices

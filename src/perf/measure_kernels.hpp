@@ -10,7 +10,7 @@
 #include "plumb/cpu/isa.hpp"
 #include "plumb/perf/machine.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Called with the part of the whole that has been done since the last call, and what it was.
 using Step = std::function<void(double part, std::string_view what)>;

@@ -17,7 +17,7 @@
 #include "probes.hpp"
 #include "stopwatch.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr double kSmallestSet = 32 << 10;  // bytes; below it loops are too short to time

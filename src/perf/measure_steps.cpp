@@ -13,7 +13,7 @@
 #include "plumb/perf/predict.hpp"
 #include "stopwatch.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr int kRows[] = {1, 4, 16, 128, 512};

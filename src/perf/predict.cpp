@@ -6,7 +6,7 @@
 #include "plumb/cpu/attention_kernels.hpp"
 #include "plumb/cpu/kernel_table.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Barriers of one layer and outside the layers, where the meetings of a real pass were not measured.

@@ -9,7 +9,7 @@
 #include "kernels/avx2/end.hpp"
 // clang-format on
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const ProbeTable& avx2_probes() {
   constexpr int kF32 = 5, kInt8 = 4;  // chains: two ports of latency 4 need 8 registers of 256 bits, a chain is two

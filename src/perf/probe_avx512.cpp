@@ -9,7 +9,7 @@
 #include "kernels/avx512/end.hpp"
 // clang-format on
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const ProbeTable& avx512_probes() {
   constexpr int kF32 = 12, kInt8 = 8;  // chains: two ports of latency 4 need 8

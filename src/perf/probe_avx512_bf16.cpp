@@ -11,7 +11,7 @@
 #include "kernels/avx512_bf16/end.hpp"
 // clang-format on
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const ProbeTable& avx512_bf16_probes() {
   constexpr int kF32 = 12, kInt8 = 12, kBf16 = 12;  // chains: two ports of latency 5 or 6

@@ -9,7 +9,7 @@
 #include "kernels/avx512_vnni/end.hpp"
 // clang-format on
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const ProbeTable& avx512_vnni_probes() {
   constexpr int kF32 = 12, kInt8 = 12;  // chains: two ports of latency 5 need 10

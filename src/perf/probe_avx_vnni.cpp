@@ -9,7 +9,7 @@
 #include "kernels/avx_vnni/end.hpp"
 // clang-format on
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const ProbeTable& avx_vnni_probes() {
   constexpr int kF32 = 5, kInt8 = 5;  // chains: two ports of latency 5 need 10 registers of 256 bits, a chain is two

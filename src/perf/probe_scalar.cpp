@@ -9,7 +9,7 @@
 #include "kernels/scalar/end.hpp"
 // clang-format on
 
-namespace plumb::kernels {
+namespace plumb::inline PLUMB_ABI::kernels {
 
 const ProbeTable& scalar_probes() {
   constexpr int kF32 = 2, kInt8 = 2;  // chains: what fits 16 SSE registers

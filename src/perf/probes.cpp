@@ -1,6 +1,6 @@
 #include "probes.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 const ProbeTable& probes_for(Isa isa) {
   switch (isa) {

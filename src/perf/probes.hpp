@@ -6,7 +6,7 @@
 
 #include "plumb/cpu/isa.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 struct ProbeTable {
   /// Reads bytes once, front to back; a multiple of 512.

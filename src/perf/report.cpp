@@ -13,7 +13,7 @@
 #include "plumb/io/atomic_file.hpp"
 #include "report_plots.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::string_view kStyle = R"(

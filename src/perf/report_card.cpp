@@ -12,7 +12,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/io/open_model.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// A folder that goes away with what is in it.

@@ -8,7 +8,7 @@
 
 #include "gnuplot.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 // Colours that people with colour blindness tell apart (Okabe and Ito, Color Universal Design).

@@ -8,7 +8,7 @@
 
 #include "plumb/perf/report.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One point of the roofline or bar of the breakdown: an operation in a pass.
 struct OpSpeed {

@@ -7,7 +7,7 @@
 
 #include "plumb/perf/report.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 std::string seconds_text(double s) {

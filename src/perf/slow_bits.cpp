@@ -6,7 +6,7 @@
 
 #include "plumb/perf/sweep.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// What counts as slower: enough runs, and quartiles that are this far apart.

@@ -7,7 +7,7 @@
 
 #include "plumb/core/parallel.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Seconds on a clock that never goes back.
 inline double now_seconds() {

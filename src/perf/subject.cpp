@@ -13,7 +13,7 @@
 #include "plumb/model/hf_config.hpp"
 #include "plumb/model/presets.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 using NamedRole = std::pair<std::string_view, TensorRole>;

@@ -9,7 +9,7 @@
 #include "plumb/model/weight_mixes.hpp"
 #include "stopwatch.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// A turn of a point lasts at least this long, or this many repetitions: a small model is done in a millisecond, and

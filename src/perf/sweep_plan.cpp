@@ -14,7 +14,7 @@
 #include "plumb/model/weight_mixes.hpp"
 #include "plumb/perf/sweep.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::invalid_argument, message); }

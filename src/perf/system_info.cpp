@@ -17,7 +17,7 @@
 
 #include "plumb/core/printable.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 namespace fs = std::filesystem;

@@ -8,7 +8,7 @@
 #include "plumb/ops/matmul.hpp"
 #include "plumb/quant/quantize.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::int64_t kBlockRows = 2048;  // of W at a time: bounds the memory for large vocabularies

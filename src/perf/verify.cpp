@@ -9,7 +9,7 @@
 #include "plumb/perf/predict.hpp"
 #include "stopwatch.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr int kTokens = 4;           // decoded in one repetition, at least

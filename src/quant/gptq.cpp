@@ -13,7 +13,7 @@
 #include "plumb/quant/nearest.hpp"
 #include "src/quant/search_tier.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Damping is multiplied by ten until the factor exists: a diagonal of its own size always has one.

@@ -12,7 +12,7 @@
 #include "plumb/quant/dequantize.hpp"
 #include "src/quant/legacy_importance.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::string_view kSums = ".in_sum2", kCounts = ".counts";

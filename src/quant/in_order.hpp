@@ -10,7 +10,9 @@
 #include <mutex>
 #include <vector>
 
-namespace plumb::detail {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI::detail {
 
 /// Calls make(i, item, thread) for i = 0 ... count - 1 on `threads` threads, and use(item) for each in order, one call
 /// at a time. Items are kept and made anew in the same memory. The first exception in that order ends everything and is

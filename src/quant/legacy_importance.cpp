@@ -8,7 +8,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/io/byte_reader.hpp"
 
-namespace plumb::detail {
+namespace plumb::inline PLUMB_ABI::detail {
 namespace {
 
 constexpr std::int32_t kMostEntries = 1 << 18;

@@ -11,7 +11,7 @@
 
 #include "plumb/quant/importance.hpp"
 
-namespace plumb::detail {
+namespace plumb::inline PLUMB_ABI::detail {
 
 /// Layout, all little-endian: i32 entries; for each i32 length, name, i32 calls, i32 values, f32 values[]: the mean
 /// squares times `calls`; then, optionally, i32 chunks, i32 length, name of the text. @throws Error{truncated,

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace plumb::detail {
+namespace plumb::inline PLUMB_ABI::detail {
 namespace {
 
 enum class Mix {

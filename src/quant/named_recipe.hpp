@@ -7,7 +7,7 @@
 
 #include "plumb/quant/recipe.hpp"
 
-namespace plumb::detail {
+namespace plumb::inline PLUMB_ABI::detail {
 
 std::vector<std::string_view> named_recipes();
 bool is_named_recipe(std::string_view name);

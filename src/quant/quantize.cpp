@@ -11,7 +11,7 @@
 #include "plumb/quant/nearest.hpp"
 #include "src/quant/search_tier.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 template <DType type>

@@ -17,7 +17,7 @@
 #include "src/quant/in_order.hpp"
 #include "src/quant/search_tier.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Weights that one thread converts at a time: small enough for floats and codes to stay in its L2 cache.

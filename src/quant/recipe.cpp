@@ -9,7 +9,7 @@
 #include "plumb/core/printable.hpp"
 #include "src/quant/named_recipe.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 std::string lower(std::string_view text) {

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-namespace plumb::detail {
+namespace plumb::inline PLUMB_ABI::detail {
 
 extern const SearchTier kSearch_baseline;
 #if defined(__x86_64__)

@@ -9,7 +9,7 @@
 #include "plumb/core/dtype.hpp"
 #include "plumb/quant/integer_group.hpp"
 
-namespace plumb::detail {
+namespace plumb::inline PLUMB_ABI::detail {
 
 /// Groups of in-memory types that are searched together.
 inline constexpr std::int64_t kGroupsTogether = 16;

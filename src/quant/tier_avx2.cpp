@@ -20,7 +20,7 @@
 #pragma GCC target("avx2")
 #endif
 
-namespace plumb::detail::quant_avx2 {
+namespace plumb::inline PLUMB_ABI::detail::quant_avx2 {
 #include "src/quant/tier/lanes.hpp"
 
 #include "src/quant/tier/scale.hpp"
@@ -46,7 +46,7 @@ namespace plumb::detail::quant_avx2 {
 #pragma GCC pop_options
 #endif
 
-namespace plumb::detail {
+namespace plumb::inline PLUMB_ABI::detail {
 extern const SearchTier kSearch_avx2{"avx2",
                                      [] { return static_cast<bool>(__builtin_cpu_supports("avx2")); },
                                      quant_avx2::quantize,

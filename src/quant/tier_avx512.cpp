@@ -20,7 +20,7 @@
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq")
 #endif
 
-namespace plumb::detail::quant_avx512 {
+namespace plumb::inline PLUMB_ABI::detail::quant_avx512 {
 #include "src/quant/tier/lanes.hpp"
 
 #include "src/quant/tier/scale.hpp"
@@ -46,7 +46,7 @@ namespace plumb::detail::quant_avx512 {
 #pragma GCC pop_options
 #endif
 
-namespace plumb::detail {
+namespace plumb::inline PLUMB_ABI::detail {
 extern const SearchTier kSearch_avx512{
     "avx512",
     [] {

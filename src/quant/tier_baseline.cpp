@@ -15,7 +15,7 @@
 
 #define PLUMB_QUANT_LANES 4
 
-namespace plumb::detail::quant_baseline {
+namespace plumb::inline PLUMB_ABI::detail::quant_baseline {
 #include "src/quant/tier/lanes.hpp"
 
 #include "src/quant/tier/scale.hpp"
@@ -35,7 +35,7 @@ namespace plumb::detail::quant_baseline {
 #include "src/quant/tier/groups.hpp"
 }  // namespace plumb::detail::quant_baseline
 
-namespace plumb::detail {
+namespace plumb::inline PLUMB_ABI::detail {
 extern const SearchTier kSearch_baseline{"baseline",
                                          [] { return static_cast<bool>(true); },
                                          quant_baseline::quantize,

@@ -8,7 +8,7 @@
 #include "plumb/core/printable.hpp"
 #include "utf8.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 bool spells_itself(unsigned char byte) {

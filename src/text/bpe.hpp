@@ -13,7 +13,7 @@
 #include "plumb/text/vocabulary.hpp"
 #include "pretokenizer.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// GPT-2 spells bytes as visible characters: 0x21-0x7E, 0xA1-0xAC and 0xAE-0xFF as themselves, the other 68 in order as
 /// U+0100, U+0101, ... Returns the code point for a byte.

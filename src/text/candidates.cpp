@@ -8,7 +8,7 @@
 
 #include "fixed_exp.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr float kImpossible = -std::numeric_limits<float>::infinity();

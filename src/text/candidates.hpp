@@ -8,7 +8,7 @@
 
 #include "plumb/text/token.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// The most probable tokens of a row.
 class TopSelector {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 // Spellings as the families' published tokenizer files have them.

@@ -7,7 +7,7 @@
 #include "piece_index.hpp"
 #include "plumb/text/vocabulary.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// All tokens that end a generation: eos, eot, eom, extra_ends, and those whose spelling is known to end a turn or a
 /// text in some model family; ascending. GGUF files name only the first of a family's several end tokens.

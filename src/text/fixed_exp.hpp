@@ -5,7 +5,9 @@
 #include <bit>
 #include <cstdint>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// Every smaller x has this one's result, 0: 2^52 * exp(-60) = 4e-11.
 inline constexpr double kFixedExpMin = -60.0;

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// High and low half of a 128-bit product, folded.

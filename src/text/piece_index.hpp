@@ -10,7 +10,7 @@
 
 #include "plumb/text/token.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// 64-bit hash of bytes. The same on every platform; not for secrets.
 std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed);

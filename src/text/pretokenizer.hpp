@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// One step of a pre-tokenizer. Every piece that the step before left is cut again, as a text of its own: look-ahead
 /// does not see beyond a piece.

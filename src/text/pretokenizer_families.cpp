@@ -3,7 +3,7 @@
 
 #include "pretokenizer.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr SplitStep pattern(std::string_view text) { return {SplitStep::Kind::pattern, text}; }

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// SplitMix64 (Steele, Lea, Flood 2014): 64 bits of state, every seed is as good as any other.
 class RandomBits {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 RecentTokens::RecentTokens(std::int64_t n_vocab, std::int64_t last_n) : last_n_(last_n) {
   if (last_n == 0) return;

@@ -10,7 +10,7 @@
 
 #include "plumb/text/sampler.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// NaN is impossible, +infinity the largest number: differences of what remains are numbers, or -infinity.
 inline float as_logit(float value) {

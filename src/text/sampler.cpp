@@ -11,7 +11,7 @@
 #include "recent_tokens.hpp"
 #include "sampler_options.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr float kImpossible = -std::numeric_limits<float>::infinity();

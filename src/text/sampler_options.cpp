@@ -6,7 +6,7 @@
 
 #include "plumb/core/error.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 [[noreturn]] void fail(std::string_view option, const std::string& found, std::string_view expected,

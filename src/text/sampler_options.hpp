@@ -4,7 +4,7 @@
 
 #include "plumb/text/sampler.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// @throws Error{invalid_argument, out_of_range} naming the option, what was found and what is expected.
 void check_options(const SamplerOptions& options, std::int64_t n_vocab);

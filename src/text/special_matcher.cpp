@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 SpecialMatcher::SpecialMatcher(std::span<const std::string> pieces, std::vector<Token> tokens)
     : pieces_(pieces), tokens_(std::move(tokens)) {

@@ -11,7 +11,7 @@
 
 #include "plumb/text/token.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// A special token found in a text.
 struct SpecialMatch {

@@ -4,7 +4,7 @@
 
 #include "utf8.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 int hex_digit(char c) {

@@ -12,7 +12,7 @@
 #include "piece_index.hpp"
 #include "plumb/text/vocabulary.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// U+2581, which spells a space in SentencePiece vocabularies.
 inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";

@@ -3,7 +3,7 @@
 #include "plumb/text/tokenizer.hpp"
 #include "utf8.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 StreamDecoder::StreamDecoder(Tokenizer tokenizer, DecodeOptions options)
     : tokenizer_(std::move(tokenizer)), options_(options) {}

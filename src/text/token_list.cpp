@@ -6,7 +6,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/io/mapping.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 std::vector<Token> parse_token_list(std::string_view text, const std::string& where) {
   constexpr std::string_view kBetween = " \t\r\n\v\f,";

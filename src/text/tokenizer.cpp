@@ -5,7 +5,7 @@
 
 #include "tokenizer_tables.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 // Positions inside a text have 31 bits, and a space may become three bytes.

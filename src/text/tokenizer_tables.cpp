@@ -6,7 +6,7 @@
 #include "end_tokens.hpp"
 #include "vocabulary_check.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::string_view kAsciiSpaces = " \t\n\v\f\r";

@@ -14,7 +14,7 @@
 #include "special_matcher.hpp"
 #include "spm.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Tables that point into one another: built in place, never moved.
 struct Tokenizer::Tables {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Range that the second byte of a sequence must lie in. Narrower than 80..BF after E0, ED, F0, F4, which excludes

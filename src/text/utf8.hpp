@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// U+FFFD, which stands for bytes that are no text.
 inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";

@@ -7,7 +7,7 @@
 #include "plumb/core/printable.hpp"
 #include "pretokenizer.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr std::string_view kPrefix = "tokenizer.ggml.";

@@ -7,7 +7,7 @@
 #include "plumb/core/printable.hpp"
 #include "spm.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace {
 
 [[noreturn]] void fail(const Vocabulary& vocabulary, ErrorCode code, std::string_view key, const std::string& problem) {

@@ -12,7 +12,7 @@
 
 #include "plumb/core/error.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// a + b. @throws Error{overflow} naming `what`.
 template <std::integral T>

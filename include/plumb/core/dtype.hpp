@@ -9,7 +9,9 @@
 #include <span>
 #include <string_view>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// Tensor element types. Values below kFirstInMemory are the ids that GGUF files use; the others are in no file and
 /// may change.

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// What kind of thing was wrong. The message says which file, which field, what was found and what was expected.
 enum class ErrorCode {

@@ -5,7 +5,9 @@
 #include <bit>
 #include <cstdint>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// IEEE 754 binary16 bits: 1 sign, 5 exponent (bias 15), 10 mantissa.
 struct Half {

@@ -14,7 +14,7 @@
 #include "plumb/core/checked.hpp"
 #include "plumb/core/error.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One vector register and one cache line on every machine plumb runs on.
 inline constexpr std::size_t kAlignment = 64;

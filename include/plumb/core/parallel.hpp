@@ -16,7 +16,7 @@
 
 #include "plumb/core/trace.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Half-open range of indices.
 struct Range {

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// `bytes` with every control character, line break, invisible direction mark and invalid UTF-8 byte escaped (\n, \x1b,
 /// \u202e), and a backslash doubled, so that the result is one line of valid UTF-8. Longer texts are cut after about

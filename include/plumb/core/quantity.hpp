@@ -4,7 +4,9 @@
 
 #include <string_view>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// Seconds. Units: ns, us, ms, s, min, h; a bare number is seconds. Spaces between number and unit are fine, case does
 /// not matter. `name` names the option in messages. @throws Error{invalid_argument} for anything else, and for numbers

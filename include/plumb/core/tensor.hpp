@@ -17,7 +17,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/memory.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Up to four dimensions, outermost first: a weight matrix is [rows, cols], a stack of experts [experts, rows, cols].
 /// GGUF files store the same dimensions innermost first; the reader turns them round.

@@ -11,9 +11,11 @@
 
 #if defined(__x86_64__)
 #include <x86intrin.h>
+
+#include "plumb/core/version.hpp"
 #endif
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Ticks of the cheapest steady clock. Their length is found by comparing a whole pass with std::chrono.
 inline std::uint64_t clock_ticks() {

@@ -17,7 +17,7 @@
 #include "plumb/core/checked.hpp"
 #include "plumb/core/dtype.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Positions of one tile of keys or values.
 inline constexpr int kKeyTile = 16;

@@ -15,7 +15,7 @@
 
 #include "plumb/core/error.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// A tier is named by the features it needs, never by a processor. The order is that of preference: a machine uses the
 /// last tier that it can run. avx512 machines need not have avx_vnni, every other tier stands on the one before it.

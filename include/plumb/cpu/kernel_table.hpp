@@ -12,7 +12,7 @@
 #include "plumb/cpu/vector_kernels.hpp"
 #include "plumb/quant/packed.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Most columns (tokens) that are multiplied straight from the packed weights; more go through unpacked weights.
 inline constexpr int kDirectCols = 8;

@@ -5,7 +5,7 @@
 #include "kernels/scalar/tier.hpp"
 #include "plumb/cpu/kernel_table.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// The table of the scalar tier.
 inline const KernelTable& portable_kernels() {

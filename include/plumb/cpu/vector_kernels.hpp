@@ -4,7 +4,9 @@
 
 #include <cstdint>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// Activation function of n values: gate[i] = act(gate[i]) * up[i], or act(gate[i]) where `up` is null.
 /// Errors of act, before the product: silu 3 ULP, gelu 4 ULP; results that are denormal numbers are not flushed.

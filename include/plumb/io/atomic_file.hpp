@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// A new file that takes its name only when commit() is called. Until then the bytes go to a temporary file in the same
 /// folder: one without any name where the file system knows such files (O_TMPFILE), else `.NAME.<random>.tmp`. commit()

@@ -14,7 +14,7 @@
 
 #include "plumb/core/error.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 static_assert(std::endian::native == std::endian::little, "plumb reads little-endian files in place");
 

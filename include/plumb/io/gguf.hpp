@@ -11,7 +11,7 @@
 
 #include "plumb/io/model_file.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// First four bytes of every GGUF file: "GGUF", read as a little-endian number.
 inline constexpr std::uint32_t kGgufMagic = 0x46554747;

@@ -10,7 +10,9 @@
 #include <string>
 #include <string_view>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// Metadata value types. Values are the ids that GGUF files use.
 enum class GgufType : std::uint32_t {

@@ -17,7 +17,7 @@
 #include "plumb/core/tensor.hpp"
 #include "plumb/io/gguf.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Number types that metadata can hold.
 template <class T>

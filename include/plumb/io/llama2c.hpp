@@ -10,7 +10,7 @@
 
 #include "plumb/io/model_file.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// A llama2.c checkpoint under the keys and tensor names that GGUF files use, so that one loader takes both. The
 /// weights stay where they are in the mapped file. Both formats rotate neighbouring dimensions, so nothing is permuted.

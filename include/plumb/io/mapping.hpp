@@ -10,7 +10,7 @@
 
 #include "plumb/core/memory.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What is going to happen to a range of a mapped file, so that the system can read ahead or not.
 enum class AccessAdvice {

@@ -18,7 +18,7 @@
 #include "plumb/io/gguf_value.hpp"
 #include "plumb/io/mapping.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One metadata entry. The key points into the file.
 struct GgufEntry {

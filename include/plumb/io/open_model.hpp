@@ -7,7 +7,7 @@
 
 #include "plumb/io/model_file.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 struct OpenModelOptions {
   FileMapping::Mode mode = FileMapping::Mode::map;

@@ -7,7 +7,7 @@
 
 #include "plumb/text/token.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One row of a batch.
 struct BatchRow {

@@ -12,7 +12,7 @@
 #include "plumb/model/text_windows.hpp"
 #include "plumb/quant/importance.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Matrices that multiply the same input rows: q, k and v of a layer, gate and up, or one alone. The experts of a layer
 /// are stacks whose matrices meet different rows.

@@ -11,7 +11,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/model/config.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Bounds of a configuration. Far above any published model; low enough that a product of three dimensions fits 64
 /// bits.

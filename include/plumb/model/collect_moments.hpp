@@ -7,7 +7,7 @@
 #include "plumb/model/calibrate.hpp"
 #include "plumb/quant/second_moment.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// The second moments of the input of every product, by the names of its matrices. q, k and v share theirs, and so do
 /// gate and up. A tied head has none: its matrix is an embedding too, and a look-up wants the nearest rounding; neither

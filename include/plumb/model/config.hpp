@@ -8,7 +8,7 @@
 
 #include "plumb/ops/kinds.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Mixture of experts. Parameters grow with `count`, bytes and operations per token only with `used`.
 struct MoeConfig {

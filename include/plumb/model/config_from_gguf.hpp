@@ -7,7 +7,7 @@
 #include "plumb/io/model_file.hpp"
 #include "plumb/model/config.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// The configuration that the keys of `file` describe (GGUF specification, "Standardized key-value pairs").
 /// @throws Error{unsupported_architecture} naming an architecture without a forward pass here; {missing_key,

@@ -10,7 +10,7 @@
 
 #include "plumb/model/text_windows.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// A mean and its standard error: the sample's standard deviation over the root of its size; 0 for one value.
 struct Estimate {

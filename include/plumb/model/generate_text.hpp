@@ -9,7 +9,7 @@
 #include "plumb/model/session.hpp"
 #include "plumb/text/tokenizer.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// How to continue a text.
 struct TextOptions {

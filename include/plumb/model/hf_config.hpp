@@ -8,7 +8,7 @@
 
 #include "plumb/model/config.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Reads the text of a config.json. `model_type` decides the family: llama, mistral, mixtral, qwen2, qwen2_moe, qwen3,
 /// qwen3_moe, gemma2, gemma3_text (and the text part of gemma3), phi3, gpt2, gpt_neox, deepseek_v2, deepseek_v3.

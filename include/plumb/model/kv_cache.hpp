@@ -18,7 +18,7 @@
 #include "plumb/model/config.hpp"
 #include "plumb/ops/kv.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Keys and values of `sequences` sequences of up to `context` positions each. Sequence s holds positions
 /// [0, length(s)).

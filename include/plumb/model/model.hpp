@@ -16,7 +16,7 @@
 #include "plumb/quant/quantize.hpp"
 #include "plumb/text/tokenizer.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// How to load a model. The library never prints: what there is to say goes to the callbacks, from the calling thread.
 struct LoadOptions {

@@ -18,7 +18,7 @@
 #include "plumb/model/products.hpp"
 #include "plumb/ops/routing.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One layer's pass through its experts.
 class MoeBlock {

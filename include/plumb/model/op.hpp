@@ -6,7 +6,7 @@
 
 #include "plumb/core/trace.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// The operations that a pass is made of, in the order in which tables show them.
 enum class Op {

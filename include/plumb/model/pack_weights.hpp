@@ -12,7 +12,7 @@
 #include "plumb/model/weights.hpp"
 #include "plumb/quant/quantize.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// How to prepare weights.
 struct PrepareOptions {

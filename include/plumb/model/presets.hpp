@@ -10,7 +10,7 @@
 
 #include "plumb/model/config.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// A known model: its configuration and what its publisher says of its size.
 struct Preset {

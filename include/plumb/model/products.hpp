@@ -14,7 +14,7 @@
 #include "plumb/ops/activation.hpp"
 #include "plumb/ops/matmul.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Sees the input rows of every matrix product of a pass: what calibration collects. `weights` are the matrix, or the
 /// stack whose matrix number `matrix` is multiplied. Called by one worker, in the order of the products, while the

@@ -9,7 +9,7 @@
 
 #include "plumb/core/dtype.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Random rows of one tensor. Codes are uniform over all their bits, so nothing can be compressed; scales vary from
 /// block to block and have random signs (or minimums that centre the block), so weights have mean zero and the standard

@@ -14,7 +14,7 @@
 #include "plumb/model/tensor_list.hpp"
 #include "plumb/model/weight_types.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One tensor of a random model. Its rows are made on demand, in any order, by any thread.
 class RandomTensor {

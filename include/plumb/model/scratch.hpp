@@ -13,7 +13,7 @@
 #include "plumb/ops/matmul.hpp"
 #include "plumb/ops/routing.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// A matrix of f32 rows that the passes of one session share.
 class Rows {

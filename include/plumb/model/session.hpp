@@ -15,7 +15,7 @@
 #include "plumb/model/scratch.hpp"
 #include "plumb/text/sampler.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// How to run a model.
 struct SessionOptions {

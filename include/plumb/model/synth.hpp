@@ -11,7 +11,7 @@
 #include "plumb/model/config.hpp"
 #include "plumb/text/vocabulary.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// How to write a random model.
 struct SynthOptions {

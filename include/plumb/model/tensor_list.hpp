@@ -10,7 +10,7 @@
 #include "plumb/core/tensor.hpp"
 #include "plumb/model/config.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What a weight tensor is for.
 enum class TensorRole {

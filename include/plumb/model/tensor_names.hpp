@@ -6,7 +6,7 @@
 
 #include "plumb/model/tensor_list.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// The part of the name that tells the role: "attn_q", "token_embd".
 constexpr std::string_view gguf_role_name(TensorRole role) {

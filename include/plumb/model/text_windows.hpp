@@ -11,7 +11,7 @@
 
 #include "plumb/model/session.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// How a text is cut, and which of its tokens are scored.
 ///

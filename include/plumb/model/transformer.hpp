@@ -21,7 +21,7 @@
 #include "plumb/ops/rope.hpp"
 #include "plumb/quant/dequantize.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What is fixed for a model: shape, weights, rotation.
 struct Transformer {

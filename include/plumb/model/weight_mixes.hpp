@@ -10,7 +10,7 @@
 #include "plumb/model/config.hpp"
 #include "plumb/model/weight_types.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// File type of the types that exist in memory only.
 inline constexpr std::int32_t kNoFileType = -1;

@@ -9,7 +9,7 @@
 #include "plumb/core/dtype.hpp"
 #include "plumb/model/tensor_list.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// `type`, or what stands in for it where a row of `cols` weights does not fill its blocks, as random models and the
 /// writers do: for an in-memory integer the same with smaller groups (blocks of whole rows are 32), else F16.

@@ -15,7 +15,7 @@
 #include "plumb/model/config.hpp"
 #include "plumb/ops/matmul.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// A small f32 vector: a norm's weight, a bias, rope factors. Empty when the model has none.
 using Vector = std::vector<float>;

@@ -8,7 +8,7 @@
 
 #include "plumb/model/session.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Calls visit(i, logits) for every token of one sequence that starts at position 0, in order; logits are
 /// [vocab_size], of the token after tokens[i]. Context 0 in the options means as many positions as there are tokens.

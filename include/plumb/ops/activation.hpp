@@ -13,7 +13,7 @@
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/ops/kinds.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// The kernel of an activation function.
 inline ActivationKernel activation_kernel(const KernelTable& kernels, Activation kind) {

@@ -14,7 +14,7 @@
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/ops/weight_matrix.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// Batches of up to so many rows are computed by `direct` kernels, eight columns at a time; beyond, unpacking the
 /// weights to memory pays. Measured on two cores of Zen 5, tokens a second of 1.1B models in batches of 49, 56, 64

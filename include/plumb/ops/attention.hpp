@@ -21,7 +21,7 @@
 #include "plumb/ops/attention_plan.hpp"
 #include "plumb/ops/kv.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// Running softmax of query rows: what kernels fold ranges into.
 struct AttentionState {

@@ -15,7 +15,7 @@
 
 #include "plumb/cpu/attention_kernels.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// Who asks: a row of the batch.
 struct AttentionRow {

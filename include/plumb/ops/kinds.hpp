@@ -2,7 +2,9 @@
 /// @file
 /// The choices that a model makes among kinds of an operation: what a configuration names and the operations obey.
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// How query and key dimensions pair up for rotation.
 enum class RopePairs {

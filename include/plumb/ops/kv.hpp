@@ -6,7 +6,7 @@
 
 #include "plumb/cpu/kernel_table.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// Keys and values of all sequences in one layer. What attention knows of the cache's layout is this.
 struct KvLayer {

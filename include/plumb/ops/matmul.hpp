@@ -20,7 +20,7 @@
 #include "plumb/quant/dequantize.hpp"
 #include "plumb/quant/pack.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// Panels of one block of weights: 128 rows.
 inline constexpr std::int64_t kBlockPanels = 8;

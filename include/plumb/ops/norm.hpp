@@ -7,7 +7,7 @@
 
 #include "plumb/cpu/kernel_table.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// y[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; without weight when it is null. x and y may be the same row.
 inline void rms_norm(const KernelTable& kernels, const float* x, const float* weight, float eps, float* y,

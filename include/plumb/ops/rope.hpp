@@ -16,7 +16,7 @@
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/ops/kinds.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// Frequencies of one kind of layer: angle of pair i at position p is p * frequency[i].
 struct RopeTable {

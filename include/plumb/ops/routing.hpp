@@ -18,7 +18,7 @@
 #include "plumb/ops/activations.hpp"
 #include "plumb/ops/softmax.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// The routing of one batch. Sized up front; routing allocates nothing. One a worker: each routes the whole batch for
 /// itself, which costs less than a barrier when there are few rows and little beside the products when there are many.

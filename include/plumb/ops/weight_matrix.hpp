@@ -10,7 +10,7 @@
 #include "plumb/core/tensor.hpp"
 #include "plumb/quant/packed.hpp"
 
-namespace plumb::ops {
+namespace plumb::inline PLUMB_ABI::ops {
 
 /// A weight matrix W [rows, cols] that maps cols inputs to rows outputs, or a stack of such matrices.
 struct WeightMatrix {

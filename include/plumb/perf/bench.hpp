@@ -12,7 +12,7 @@
 #include "plumb/core/dtype.hpp"
 #include "plumb/model/model.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What one repetition times: `prompt` tokens read in one go, then `generate` tokens read one at a time, by each of
 /// `sequences` sequences that hold `depth` tokens already. Filling the depth is not timed.

@@ -13,7 +13,7 @@
 #include "plumb/model/session.hpp"
 #include "plumb/perf/predict.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What to run and trace.
 struct ExplainOptions {

@@ -12,7 +12,7 @@
 #include "plumb/perf/measure.hpp"
 #include "plumb/perf/predict.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What a model may cost. Times hold at the end of the context, where a token takes longest.
 struct Budget {

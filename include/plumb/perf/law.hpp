@@ -17,7 +17,9 @@
 #include <string_view>
 #include <vector>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// One observation.
 struct LawPoint {

@@ -8,7 +8,7 @@
 
 #include "plumb/perf/ledger_writer.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Memory that a session holds, in bytes.
 struct MemoryUse {

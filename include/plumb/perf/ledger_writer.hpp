@@ -12,7 +12,7 @@
 #include "plumb/perf/pass.hpp"
 #include "plumb/perf/work.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Operations per element, where the arithmetic is not a product. An exponential or a division counts as one.
 struct ElementCost {

@@ -14,7 +14,7 @@
 #include "plumb/model/op.hpp"
 #include "plumb/perf/system_info.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Kinds of arithmetic whose peak rate is measured. A multiply-add is two operations. f32, bf16 and int8 are loops over
 /// registers; int4 is what decoding does with 4-bit weights in the first cache: unpack, then dot with one column.

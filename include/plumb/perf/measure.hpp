@@ -15,7 +15,7 @@
 #include "plumb/perf/parameters.hpp"
 #include "plumb/perf/system_info.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// The types in which a bound model stores its matrices.
 WeightTypes weight_types(const Model& model);

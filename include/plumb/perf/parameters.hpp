@@ -7,7 +7,7 @@
 #include "plumb/core/checked.hpp"
 #include "plumb/model/tensor_list.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Parameters of a configuration. A tied head counts once, under `embedding`.
 struct ParameterCount {

@@ -12,7 +12,7 @@
 #include "plumb/model/check.hpp"
 #include "plumb/model/weight_types.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One forward pass: `tokens` new tokens of each of `sequences` sequences that already hold `position` tokens each.
 /// One token of one sequence is decoding; many tokens of one sequence are a prefill; one token of many sequences is

@@ -21,7 +21,7 @@
 #include "plumb/perf/ledger.hpp"
 #include "plumb/perf/machine.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What an operation waits for.
 enum class Ceiling {

@@ -10,7 +10,7 @@
 #include "plumb/perf/machine.hpp"
 #include "plumb/perf/sweep.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// "decode Q4_0: time = 12 us [9, 15] + bytes / 31 GB/s [30, 32]; ...": a law, its intervals and its worst residual.
 std::string describe_law(const Sweep& sweep, const SeriesLaw& law);

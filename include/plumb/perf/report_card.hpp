@@ -18,7 +18,7 @@
 #include "plumb/perf/tensor_error.hpp"
 #include "plumb/quant/quantize_model.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One model of a table.
 struct ReportCard {

@@ -11,7 +11,7 @@
 #include "plumb/model/config.hpp"
 #include "plumb/model/weight_types.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// A configuration and where it came from.
 struct Subject {

@@ -15,7 +15,7 @@
 #include "plumb/perf/measure.hpp"
 #include "plumb/perf/predict.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What a sweep varies, and in which unit.
 enum class Dimension {

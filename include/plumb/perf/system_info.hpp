@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// One level of data cache, as the first processor sees it.
 struct CacheInfo {

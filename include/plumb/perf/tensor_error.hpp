@@ -15,7 +15,7 @@
 #include "plumb/core/tensor.hpp"
 #include "plumb/model/calibrate.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One tensor W and what became of it, W'.
 struct TensorError {

@@ -10,7 +10,7 @@
 #include "plumb/model/config.hpp"
 #include "plumb/perf/machine.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// One thing to predict and measure: reading a prompt, or decoding a token of each sequence at a depth.
 struct VerifyCase {

@@ -10,7 +10,7 @@
 #include "plumb/model/tensor_list.hpp"
 #include "plumb/quant/integer_group.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Arithmetic by the unit that does it. A multiply-add is two operations.
 struct Operations {

@@ -11,7 +11,7 @@
 
 #include "plumb/quant/formats.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What the codes of a type mean before scale and offset: integers minus a bias, or a table.
 struct CodeGrid {

@@ -12,7 +12,7 @@
 #include "plumb/quant/formats.hpp"
 #include "plumb/quant/integer_group.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 // One block to floats: `out` is [block_elements]. Products of scales are exact in f32 (11 + 8 bits at most), so that
 // each weight is rounded once whatever the order.

@@ -23,7 +23,7 @@
 #include "plumb/core/dtype.hpp"
 #include "plumb/core/half.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Weights in a super-block of the K types.
 inline constexpr int kSuperBlock = 256;

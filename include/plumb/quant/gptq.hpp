@@ -28,7 +28,7 @@
 #include "plumb/quant/integer.hpp"
 #include "plumb/quant/second_moment.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 struct GptqOptions {
   /// Part of the mean of H's diagonal that is added to the diagonal: keeps columns without activations in their place,

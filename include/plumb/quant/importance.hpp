@@ -13,7 +13,7 @@
 
 #include "plumb/core/dtype.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Sums over calibration tokens for one weight tensor. A matrix has one set of columns, a stack of experts one a
 /// matrix.

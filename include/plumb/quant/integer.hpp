@@ -26,7 +26,7 @@
 #include "plumb/quant/nearest.hpp"
 #include "plumb/quant/quantize.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// The grid of `bits` bits: how a group's scale is chosen, and what codes mean under it.
 template <int bits, bool zero_point>

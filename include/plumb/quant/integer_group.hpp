@@ -22,7 +22,7 @@
 #include "plumb/core/dtype.hpp"
 #include "plumb/core/half.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Group size that stands for one scale a row.
 inline constexpr int kWholeRow = 0;

@@ -9,7 +9,7 @@
 #include "plumb/quant/codes.hpp"
 #include "plumb/quant/dequantize.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// As to_half, but what would overflow to infinity becomes the largest finite f16: a scale must stay finite.
 constexpr Half to_half_saturated(float value) {

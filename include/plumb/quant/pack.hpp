@@ -11,7 +11,7 @@
 #include "plumb/quant/integer_group.hpp"
 #include "plumb/quant/packed.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 namespace detail {
 
 /// The blocks of 16 rows at one k: what becomes one packed block.

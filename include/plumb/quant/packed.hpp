@@ -19,7 +19,7 @@
 #include "plumb/core/checked.hpp"
 #include "plumb/core/dtype.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 inline constexpr std::int64_t kPanelRows = 16;
 inline constexpr std::int64_t kStepK = 32;

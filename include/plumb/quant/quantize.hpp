@@ -7,7 +7,7 @@
 
 #include "plumb/core/dtype.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// How scales are chosen.
 enum class QuantMethod {

@@ -15,7 +15,7 @@
 #include "plumb/quant/quantize.hpp"
 #include "plumb/quant/recipe.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 class ImportanceMatrix;
 

@@ -14,7 +14,7 @@
 #include "plumb/core/tensor.hpp"
 #include "plumb/io/model_file.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// What recipes ask of a model.
 struct RecipeFacts {

@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// H of one input, [columns, columns].
 class SecondMoment {

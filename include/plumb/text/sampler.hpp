@@ -9,7 +9,7 @@
 
 #include "plumb/text/token.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// Added to one token's logit before anything else. -infinity bans the token.
 struct LogitBias {

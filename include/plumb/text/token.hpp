@@ -4,7 +4,9 @@
 
 #include <cstdint>
 
-namespace plumb {
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
 
 /// Index into a vocabulary. Valid ids are 0 .. size - 1.
 using Token = std::int32_t;

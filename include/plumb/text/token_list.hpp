@@ -9,7 +9,7 @@
 
 #include "plumb/text/token.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// The ids in `text`. `where` names the text in messages.
 /// @throws Error{bad_value} for anything that is no decimal number, Error{overflow} for one beyond 32 bits.

@@ -13,7 +13,7 @@
 #include "plumb/text/token.hpp"
 #include "plumb/text/vocabulary.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// How to read text.
 struct EncodeOptions {

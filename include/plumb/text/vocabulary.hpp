@@ -11,7 +11,7 @@
 #include "plumb/io/model_file.hpp"
 #include "plumb/text/token.hpp"
 
-namespace plumb {
+namespace plumb::inline PLUMB_ABI {
 
 /// How text becomes tokens.
 enum class TokenizerModel {
