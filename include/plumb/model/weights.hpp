@@ -1,90 +1,120 @@
 #pragma once
 /// @file
-/// The weights of a transformer by role. Binding looks every tensor up by its GGUF name and checks type and shape
-/// against the configuration, once; afterwards nothing in the forward pass can be missing or misshapen.
+/// The weights of a model by role, and the one list of its tensors. Parameter counts, memory, binding, packing, random
+/// models and quantizing all walk this list.
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
 
-#include "plumb/core/tensor.hpp"
-#include "plumb/model/config.hpp"
-#include "plumb/ops/matmul.hpp"
+#include "plumb/core/memory.hpp"
+#include "plumb/model/spec.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
-/// A small f32 vector: a norm's weight, a bias, rope factors. Empty when the model has none.
-using Vector = std::vector<float>;
-
-/// y = W x + b.
-struct Linear {
-  ops::WeightMatrix w;  // [outputs, inputs]
-  Vector bias;          // [outputs] or empty
-
-  bool empty() const { return w.empty(); }
-  const float* bias_data() const { return bias.empty() ? nullptr : bias.data(); }
-};
-
-/// The experts of a layer, each stack one matrix an expert. The router and the scale of the shared expert are always
-/// multiplied in f32.
-struct ExpertWeights {
-  Linear router;         // [E, D]
-  Linear gate, up;       // E matrices [F', D]
-  Linear down;           // E matrices [D, F']
-  Linear shared_router;  // [1, D], or empty: how much of the shared expert a token gets
-
-  bool empty() const { return router.empty(); }
-};
-
-/// What one layer owns. Absent parts are empty.
-struct LayerWeights {
-  Vector attn_norm;       // [D]
-  Linear wq;              // [H * head_dim, D]
-  Linear wk, wv;          // [G * head_dim, D]
-  Linear wo;              // [D, H * head_dim]
-  Vector q_norm, k_norm;  // [head_dim]; models with qk_norm
-  Vector ffn_norm;        // [D]
-  Linear gate, up;        // [F, D]; gate only if gated_ffn. Beside experts: those of the shared expert, F = S
-  Linear down;            // [D, F]
-  ExpertWeights experts;  // models with experts
-};
-
 /// All weights of a model. Matrices point into memory that `owner` keeps alive.
 struct Weights {
-  ops::WeightMatrix embedding;  // [V, D]
+  Linear embedding;            // [V, D]
+  Linear positions;            // [context, D], or empty
+  NormWeights embedding_norm;  // [D]
   std::vector<LayerWeights> layers;
-  Vector output_norm;                 // [D]
-  Linear head;                        // [V, D]; the embedding matrix again when tied
-  Vector rope_factors;                // [rotated dims / 2] or empty
+  NormWeights output_norm;                                     // [D]
+  Linear head;                                                 // [V, D]; the embedding matrix again when tied
+  Vector rope_factors, rope_factors_long, rope_factors_short;  // [rotated dims / 2], or empty
+
   std::shared_ptr<const void> owner;  // of the matrices in file layout
   std::vector<AlignedBuffer> remade;  // matrices in file layout, in another type than the file has
   AlignedBuffer packed;               // panels of all packed matrices: one block, so that huge pages leave no gaps
-
-  /// Bytes of all matrices and vectors; a tied head counts once.
-  std::size_t bytes() const;
 };
 
-/// Calls visit(name, matrix) for every matrix, with its GGUF name; a tied head is visited once, as the embedding, and
-/// the experts of a layer together, as a stack.
-void for_each_matrix(const Weights& weights,
-                     const std::function<void(const std::string& name, const ops::WeightMatrix&)>& visit);
-void for_each_matrix(Weights& weights, const std::function<void(const std::string& name, ops::WeightMatrix&)>& visit);
+namespace detail {
 
-/// Where binding finds tensors: a file, or matrices made in memory.
-struct TensorSource {
-  std::string name;  ///< for messages: the path of the file
-  /// The tensor of this name, or nothing.
-  std::function<std::optional<ConstTensorView>(std::string_view)> find;
-};
+/// Frequencies that tables with factors divide: the first such table says how many.
+inline int rope_factor_count(const ModelSpec& spec, RopeFactors kind) {
+  for (const RopeSpec& rope : spec.ropes)
+    if (rope.factors == kind && rope.pairs != RopePairs::none) return rope.dims / 2;
+  return 0;
+}
 
-/// Binds the weights of `config`. A model without `output.weight` is tied: `config.tied_head` is not consulted but must
-/// agree (config_from_gguf sets it from the file).
-/// @throws Error{missing_key} for an absent tensor, Error{bad_shape} for one that disagrees with the configuration,
-/// Error{unsupported_type} for a type that is not computed.
-Weights bind_weights(const ModelConfig& config, const TensorSource& source);
+}  // namespace detail
+
+/// Calls visit(const TensorSlot&) for every tensor of the model, in the order in which a forward pass meets them. A
+/// tied head is the embedding and not listed. `weights.layers` must have the layers of the spec.
+template <class Visit>
+void for_each_slot(const ModelSpec& spec, Weights& weights, const Visit& visit) {
+  const TensorList<Visit> list(-1, visit);
+  list.matrix(TensorRole::token_embedding, weights.embedding, spec.vocab_size, spec.width);
+  if (spec.embedding.positions)
+    list.matrix(TensorRole::position_embedding, weights.positions, spec.context, spec.width);
+  if (spec.embedding.norm)
+    norm_tensors(*spec.embedding.norm, TensorRole::embedding_norm, Shape{spec.width}, weights.embedding_norm, list);
+  if (const int n = detail::rope_factor_count(spec, RopeFactors::one))
+    list.vector(TensorRole::rope_factors, weights.rope_factors, Shape{n});
+  if (const int n = detail::rope_factor_count(spec, RopeFactors::long_short)) {
+    list.vector(TensorRole::rope_factors_long, weights.rope_factors_long, Shape{n});
+    list.vector(TensorRole::rope_factors_short, weights.rope_factors_short, Shape{n});
+  }
+  for (int l = 0; l < spec.n_layers(); ++l) {
+    const auto i = static_cast<std::size_t>(l);
+    layer_tensors(spec.layers[i], spec.width, weights.layers[i], TensorList<Visit>(l, visit));
+  }
+  if (spec.output.norm)
+    norm_tensors(*spec.output.norm, TensorRole::output_norm, Shape{spec.width}, weights.output_norm, list);
+  if (!spec.output.tied)
+    list.matrix(TensorRole::head, weights.head, spec.vocab_size, spec.width, spec.output.bias);
+  else if (spec.output.bias)
+    list.bias(TensorRole::head, weights.head.bias, Shape{spec.vocab_size});
+}
+
+/// Calls visit(const TensorSpec&) for every tensor of the spec, without any weights. Rope factors, which are no
+/// weights, are listed too.
+template <class Visit>
+void for_each_tensor(const ModelSpec& spec, const Visit& visit) {
+  Weights none;
+  none.layers.resize(spec.layers.size());
+  for_each_slot(spec, none, [&](const TensorSlot& slot) { visit(slot.spec); });
+}
+
+/// Whether a tensor is a table of rope factors: part of a file, but no weight.
+constexpr bool is_rope_factors(TensorRole role) {
+  return role == TensorRole::rope_factors || role == TensorRole::rope_factors_long ||
+         role == TensorRole::rope_factors_short;
+}
+
+/// Calls visit(const TensorSpec&, ops::WeightMatrix&) for every matrix; a tied head is visited once, as the embedding,
+/// and the experts of a layer together, as a stack.
+template <class Visit>
+void for_each_matrix(const ModelSpec& spec, Weights& weights, const Visit& visit) {
+  for_each_slot(spec, weights, [&](const TensorSlot& slot) {
+    if (slot.matrix) visit(slot.spec, *slot.matrix);
+  });
+}
+template <class Visit>
+void for_each_matrix(const ModelSpec& spec, const Weights& weights, const Visit& visit) {
+  for_each_matrix(spec, const_cast<Weights&>(weights),
+                  [&](const TensorSpec& tensor, const ops::WeightMatrix& w) { visit(tensor, w); });
+}
+
+/// Bytes of all matrices and vectors; a tied head counts once.
+inline std::size_t weight_bytes(const ModelSpec& spec, const Weights& weights) {
+  std::size_t total = 0;
+  for_each_slot(spec, const_cast<Weights&>(weights), [&](const TensorSlot& slot) {
+    total += slot.matrix ? slot.matrix->bytes() : slot.vector->size() * sizeof(float);
+  });
+  return total;
+}
+
+/// What a pass of this model needs of memory.
+inline ScratchSizes scratch_sizes(const ModelSpec& spec) {
+  ScratchSizes sizes;
+  sizes.width = spec.width;
+  for (const RopeSpec& rope : spec.ropes) sizes.rope_dims.push_back(rope.pairs == RopePairs::none ? 0 : rope.dims);
+  for (const LayerSpec& layer : spec.layers) layer_scratch(layer, sizes);
+  for_each_tensor(spec, [&](const TensorSpec& tensor) {
+    if (tensor.shape.rank() >= 2 && !tensor.id.bias)
+      sizes.columns = std::max(sizes.columns, static_cast<int>(tensor.shape.cols()));
+  });
+  return sizes;
+}
 
 }  // namespace plumb

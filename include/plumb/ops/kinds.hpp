@@ -22,7 +22,8 @@ enum class Activation {
   gelu_tanh,  ///< tanh approximation
   gelu,       ///< erf
   relu,
-  relu2,  ///< relu(x)^2
+  relu2,           ///< relu(x)^2
+  clipped_swiglu,  ///< min(x, 7) * sigmoid(1.702 min(x, 7)), gated by clamp(up, -7, 7) + 1 (gpt-oss)
 };
 
 /// Kind of normalisation.
@@ -31,16 +32,26 @@ enum class NormKind {
   layer,  ///< (x - mean) / sqrt(var + eps) * weight + bias
 };
 
-/// Rotary position embedding. Costs nothing in parameters; 6 operations per rotated element of q and k.
-struct RopeConfig {
+/// Tensors that divide the rotation's frequencies one by one.
+enum class RopeFactors {
+  none,
+  one,         ///< one table (llama 3.1)
+  long_short,  ///< one for sessions whose context exceeds the original one, one for the others (phi3)
+};
+
+/// One table of rotary position embeddings. Costs nothing in parameters; 3 operations per rotated element of q and k.
+struct RopeSpec {
   RopePairs pairs = RopePairs::interleaved;
-  int dims = 0;           ///< rotated dimensions per head (<= head_dim); 0 means all
+  int dims = 0;           ///< rotated dimensions of a head: an even number, at most the head's; the others stay
   float base = 10000.0f;  ///< theta; larger = slower rotation = longer usable context
   RopeScaling scaling = RopeScaling::none;
   float factor = 1.0f;       ///< context stretch
-  int original_context = 0;  ///< context of the original training; yarn only
+  int original_context = 0;  ///< context of the original training; yarn and long_short factors
   float attn_factor = 1.0f;  ///< extra magnitude of the rotated vectors
   float yarn_ext_factor = 1.0f, yarn_beta_fast = 32.0f, yarn_beta_slow = 1.0f;
+  RopeFactors factors = RopeFactors::none;
+
+  bool operator==(const RopeSpec&) const = default;
 };
 
 }  // namespace plumb

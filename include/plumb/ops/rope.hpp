@@ -34,32 +34,31 @@ inline double yarn_pair(int dims, double base, int context, double turns) {
 }
 
 /// Share of the unstretched frequency that YaRN keeps for pair i: 1 for the fast pairs, 0 for the slow ones.
-inline double yarn_kept(const RopeConfig& config, int dims, int i) {
-  const double low = std::floor(yarn_pair(dims, config.base, config.original_context, config.yarn_beta_fast));
-  const double high = std::ceil(yarn_pair(dims, config.base, config.original_context, config.yarn_beta_slow));
+inline double yarn_kept(const RopeSpec& spec, int dims, int i) {
+  const double low = std::floor(yarn_pair(dims, spec.base, spec.original_context, spec.yarn_beta_fast));
+  const double high = std::ceil(yarn_pair(dims, spec.base, spec.original_context, spec.yarn_beta_slow));
   const double first = std::max(0.0, low), last = std::min(dims - 1.0, high);
   return 1.0 - std::clamp((i - first) / std::max(0.001, last - first), 0.0, 1.0);
 }
 
 }  // namespace detail
 
-/// The table of a checked configuration for heads of `head_dim`. `factors` [dims / 2] divides the frequencies one by
+/// A checked table. `factors` [dims / 2] divides the frequencies one by
 /// one; empty for none.
-inline RopeTable make_rope_table(const RopeConfig& config, int head_dim, std::span<const float> factors = {}) {
+inline RopeTable make_rope_table(const RopeSpec& spec, std::span<const float> factors = {}) {
   RopeTable table;
-  table.pairs = config.pairs;
-  if (config.pairs == RopePairs::none) return table;
-  table.dims = config.dims > 0 ? config.dims : head_dim;
-  table.magnitude = config.attn_factor;
-  const bool yarn = config.scaling == RopeScaling::yarn;
-  if (yarn && config.yarn_ext_factor != 0 && config.factor > 0)
-    table.magnitude *= 1.0f + 0.1f * std::log(config.factor);
+  table.pairs = spec.pairs;
+  if (spec.pairs == RopePairs::none) return table;
+  table.dims = spec.dims;
+  table.magnitude = spec.attn_factor;
+  const bool yarn = spec.scaling == RopeScaling::yarn;
+  if (yarn && spec.yarn_ext_factor != 0 && spec.factor > 0) table.magnitude *= 1.0f + 0.1f * std::log(spec.factor);
   for (int i = 0; i < table.dims / 2; ++i) {
-    double own = std::pow(static_cast<double>(config.base), -2.0 * i / table.dims);
+    double own = std::pow(static_cast<double>(spec.base), -2.0 * i / table.dims);
     if (!factors.empty()) own /= static_cast<double>(factors[static_cast<std::size_t>(i)]);
-    double frequency = config.scaling == RopeScaling::none ? own : own / static_cast<double>(config.factor);
+    double frequency = spec.scaling == RopeScaling::none ? own : own / static_cast<double>(spec.factor);
     if (yarn) {
-      const double kept = detail::yarn_kept(config, table.dims, i) * static_cast<double>(config.yarn_ext_factor);
+      const double kept = detail::yarn_kept(spec, table.dims, i) * static_cast<double>(spec.yarn_ext_factor);
       frequency = frequency * (1 - kept) + own * kept;
     }
     table.frequency.push_back(frequency);

@@ -3,14 +3,16 @@
 /// Which experts the rows of a batch visit, and the rows of each expert side by side, so that a product with an
 /// expert's weights serves all its rows at once.
 ///
-///     p      = softmax(scores of the row)          [E]
-///     chosen = the k largest p; of equal ones the lowest index
-///     weight = p of the chosen, divided by their sum where the model wants that
+///     p      = softmax or sigmoid of the row's scores          [E]
+///     chosen = the k largest p + bias, of the best groups; of equal ones the lowest index
+///     weight = p of the chosen, divided by their sum where the model wants that, times a scale
 ///
 /// Every (row, chosen expert) is a slot. Slots are sorted by expert, then by row.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -20,17 +22,30 @@
 
 namespace plumb::inline PLUMB_ABI::ops {
 
+/// How scores become a choice of experts and their weights.
+struct RoutingRule {
+  bool sigmoid = false;       ///< p is a sigmoid of each score rather than a softmax over all (deepseek v3)
+  bool renormalise = true;    ///< the weights of a row are divided by their sum
+  float weight_scale = 1.0f;  ///< multiplies the weights
+  int groups = 0;             ///< experts are chosen within the best groups of equal size (deepseek); 0: no groups
+  int groups_used = 0;        ///< groups that a row may visit
+  bool best_two = true;       ///< a group is as good as its two best experts together; false: as its best
+
+  bool operator==(const RoutingRule&) const = default;
+};
+
 /// The routing of one batch. Sized up front; routing allocates nothing. One a worker: each routes the whole batch for
 /// itself, which costs less than a barrier when there are few rows and little beside the products when there are many.
 class Routing {
  public:
   Routing() = default;
-  /// For batches of up to `max_rows` rows over `count` experts of which each row visits `used`, 1 to count.
+  /// For batches of up to `max_rows` rows over up to `count` experts of which each row visits up to `used`.
   Routing(std::int64_t max_rows, int count, int used)
       : count_(count),
         used_(used),
         probabilities_(static_cast<std::size_t>(count)),
-        chosen_(static_cast<std::size_t>(count)),
+        preference_(static_cast<std::size_t>(count)),
+        group_(static_cast<std::size_t>(count)),
         first_(static_cast<std::size_t>(count) + 1) {
     const auto slots = static_cast<std::size_t>(checked_mul<std::int64_t>(max_rows, used, "routing"));
     visits_.resize(slots);
@@ -44,12 +59,22 @@ class Routing {
     std::int64_t slot = 0;
   };
 
-  /// Chooses for `rows` rows of scores[n * stride + e]. `sum_to_one`: the weights of a row are divided by their sum.
-  /// Scores that are not finite choose some experts, never one twice.
-  void route(const KernelTable& kernels, const float* scores, std::int64_t stride, std::int64_t rows, bool sum_to_one) {
-    std::fill(first_.begin(), first_.end(), 0);
+  /// The experts of a layer: 1 to count of them, of which each row visits 1 to used.
+  struct Experts {
+    int count = 0, used = 0;
+    RoutingRule rule = {};
+    const float* bias = nullptr;  // [count], added to p for the choice alone, or none
+  };
+
+  /// Chooses for `rows` rows of scores[n * stride + e]. Scores that are not finite choose some experts, never one
+  /// twice.
+  void route(const KernelTable& kernels, const Experts& experts, const float* scores, std::int64_t stride,
+             std::int64_t rows) {
+    count_ = experts.count;
+    used_ = experts.used;
+    first_.assign(static_cast<std::size_t>(count_) + 1, 0);
     for (std::int64_t n = 0; n < rows; ++n) {
-      choose(kernels, scores + n * stride, visits_of(n), sum_to_one);
+      choose(kernels, experts, scores + n * stride, visits_of(n));
       for (const Visit& visit : visits_of(n)) ++first_[static_cast<std::size_t>(visit.expert) + 1];
     }
     for (std::size_t e = 1; e < first_.size(); ++e) first_[e] += first_[e - 1];
@@ -76,33 +101,66 @@ class Routing {
  private:
   std::span<Visit> visits_of(std::int64_t n) { return {visits_.data() + n * used_, static_cast<std::size_t>(used_)}; }
 
-  void choose(const KernelTable& kernels, const float* scores, std::span<Visit> visits, bool sum_to_one) {
-    std::copy_n(scores, count_, probabilities_.data());
-    softmax(kernels, probabilities_.data(), count_);
-    std::fill(chosen_.begin(), chosen_.end(), false);
-    for (int i = 0; i < used_; ++i) {
-      int best = -1;
-      for (int e = 0; e < count_; ++e) {
-        if (chosen_[static_cast<std::size_t>(e)]) continue;
-        if (best < 0 || probabilities_[static_cast<std::size_t>(e)] > probabilities_[static_cast<std::size_t>(best)])
-          best = e;
-      }
-      chosen_[static_cast<std::size_t>(best)] = true;
-    }
+  void choose(const KernelTable& kernels, const Experts& experts, const float* scores, std::span<Visit> visits) {
+    float* const p = probabilities_.data();
+    std::copy_n(scores, count_, p);
+    if (experts.rule.sigmoid)
+      for (int e = 0; e < count_; ++e) p[e] = 1.0f / (1.0f + std::exp(-p[e]));
+    else
+      softmax(kernels, p, count_);
+    for (int e = 0; e < count_; ++e)
+      preference_[static_cast<std::size_t>(e)] = p[e] + (experts.bias ? experts.bias[e] : 0);
+    if (experts.rule.groups > 1) leave_out_groups(experts.rule);
+    for (int i = 0; i < used_; ++i) preference_[static_cast<std::size_t>(best_of(preference_, count_))] = kChosen;
     float sum = 0;
     auto next = visits.begin();
     for (int e = 0; e < count_; ++e) {
-      if (!chosen_[static_cast<std::size_t>(e)]) continue;
-      *next++ = {e, probabilities_[static_cast<std::size_t>(e)], 0};
-      sum += probabilities_[static_cast<std::size_t>(e)];
+      if (preference_[static_cast<std::size_t>(e)] != kChosen) continue;
+      *next++ = {e, p[e], 0};
+      sum += p[e];
     }
-    if (!sum_to_one) return;
-    for (Visit& visit : visits) visit.weight /= sum;
+    if (experts.rule.sigmoid) sum = std::max(sum, kSmallestSum);
+    for (Visit& visit : visits) {
+      if (experts.rule.renormalise) visit.weight /= sum;
+      visit.weight *= experts.rule.weight_scale;
+    }
   }
+
+  /// Experts outside the best groups are not to be chosen.
+  void leave_out_groups(const RoutingRule& rule) {
+    const int size = count_ / rule.groups;
+    for (int g = 0; g < rule.groups; ++g) {
+      const std::span<const float> own{preference_.data() + g * size, static_cast<std::size_t>(size)};
+      float best = -INFINITY, second = -INFINITY;
+      for (const float value : own) {
+        second = std::max(second, std::min(best, value));
+        best = std::max(best, value);
+      }
+      group_[static_cast<std::size_t>(g)] = rule.best_two && size > 1 ? best + second : best;
+    }
+    for (int i = 0; i < rule.groups_used; ++i) group_[static_cast<std::size_t>(best_of(group_, rule.groups))] = kChosen;
+    for (int e = 0; e < count_; ++e)
+      if (group_[static_cast<std::size_t>(e / size)] != kChosen) preference_[static_cast<std::size_t>(e)] = kLeftOut;
+  }
+
+  /// The first of the largest values that are not chosen yet. Values that are no numbers come last.
+  static int best_of(const std::vector<float>& values, int n) {
+    int best = -1;
+    for (int i = 0; i < n; ++i) {
+      const float value = values[static_cast<std::size_t>(i)];
+      if (value != kChosen && (best < 0 || value > values[static_cast<std::size_t>(best)])) best = i;
+    }
+    return best;
+  }
+
+  static constexpr float kChosen = std::numeric_limits<float>::infinity();  // a mark: no sum of probabilities is that
+  static constexpr float kLeftOut = -std::numeric_limits<float>::infinity();
+  static constexpr float kSmallestSum = 6.103515625e-5f;  // 2^-14, below which other engines do not divide either
 
   int count_ = 0, used_ = 0;
   std::vector<float> probabilities_;  // [count], of one row
-  std::vector<char> chosen_;          // [count], of one row
+  std::vector<float> preference_;     // [count], what the choice of one row is made by
+  std::vector<float> group_;          // [groups], likewise
   std::vector<Visit> visits_;         // [rows, used]
   std::vector<std::int64_t> row_;     // [slots]
   std::vector<std::int64_t> first_;   // [count + 1], first slot of each expert

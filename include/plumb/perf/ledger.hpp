@@ -1,48 +1,96 @@
 #pragma once
 /// @file
-/// The ledger: what a forward pass must do and move, from a configuration alone. It counts what is really touched: one
+/// The ledger: what a forward pass must do and move, from a description alone. It counts what is really touched: one
 /// row of the embedding per token, the experts that are visited, the positions inside a window, the head only for rows
-/// that ask for logits. The file size is not the bytes per token.
+/// that ask for logits. The file size is not the bytes per token. What a block does stands on its page (plumb/blocks).
 
 #include <cstdint>
 
-#include "plumb/perf/ledger_writer.hpp"
+#include "plumb/blocks/work.hpp"
+#include "plumb/model/weights.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
 /// Memory that a session holds, in bytes.
 struct MemoryUse {
   double weights = 0;
-  double kv = 0;           ///< keys and values of the whole context, windowed layers included
+  double kv = 0;  ///< state of the whole context: keys and values, those of windows only as far as they are kept
   double activations = 0;  ///< scratch of one pass
   double total() const { return weights + kv + activations; }
 };
 
-/// The work of one forward pass. The configuration must have passed check_config. @throws Error{invalid_argument}.
-inline Ledger pass_work(const ModelConfig& config, const PassOptions& pass) {
+namespace detail {
+
+inline void embedding_work(const ModelSpec& spec, WorkWriter& writer) {
+  constexpr double kFloat = WorkWriter::kFloat;
+  OpWork& work = writer.add(Op::embedding);
+  const DType type = writer.type_of(TensorRole::token_embedding, spec.vocab_size, spec.width);
+  const double values = writer.rows() * spec.width;
+  work.bytes = weight_traffic(type, writer.rows(), spec.width);
+  if (type != DType::f32) work.operations.unpack = values;
+  if (spec.embedding.scale != 1.0f) work.operations.f32 += values;
+  if (spec.embedding.positions) {
+    work.bytes.weight_payload += values * kFloat;
+    work.operations.f32 += values * ElementCost::kAdd;
+  }
+  work.bytes.activation_write = values * kFloat;
+  if (spec.embedding.norm) norm_work(*spec.embedding.norm, Op::embedding, writer.rows(), spec.width, writer);
+}
+
+inline void head_work(const ModelSpec& spec, WorkWriter& writer) {
+  const PassOptions& pass = writer.pass();
+  const OutputSpec& output = spec.output;
+  const double asked = static_cast<double>(pass.logits >= 0 ? pass.logits : pass.sequences);
+  if (asked == 0) return;
+  if (output.norm) norm_work(*output.norm, Op::head_norm, asked, spec.width, writer);
+  const TensorRole role = output.tied ? TensorRole::token_embedding : TensorRole::head;
+  writer.quantize_for(role, spec.vocab_size, spec.width, asked);
+  writer.matmul(Op::head, role, spec.vocab_size, spec.width, asked, 1, output.bias);
+  const double cost = (output.scale != 1.0f || output.softcap > 0 ? ElementCost::kAdd : 0) +
+                      (output.softcap > 0 ? ElementCost::kSoftcap : 0);
+  if (cost == 0) return;
+  OpWork& scaled = writer.add(Op::head);
+  scaled.operations.f32 = asked * spec.vocab_size * cost;
+  scaled.bytes.activation_read = scaled.bytes.activation_write = asked * spec.vocab_size * WorkWriter::kFloat;
+}
+
+}  // namespace detail
+
+/// The work of one forward pass. The spec must have passed check_spec. @throws Error{invalid_argument}.
+inline Ledger pass_work(const ModelSpec& spec, const PassOptions& pass) {
   check_pass(pass);
-  return detail::LedgerWriter(config, pass).write();
+  WorkWriter writer(pass);
+  detail::embedding_work(spec, writer);
+  for (int l = 0; l < spec.n_layers(); ++l) {
+    writer.set_layer(l);
+    layer_work(spec.layers[static_cast<std::size_t>(l)], spec.width, spec.ropes, writer);
+  }
+  writer.set_layer(-1);
+  detail::head_work(spec, writer);
+  return {writer.take(), writer.rows()};
+}
+
+/// Bytes of the state of one sequence with room for `context` positions, in passes of up to `batch` rows.
+inline double state_bytes(const ModelSpec& spec, DType kv, std::int64_t context, std::int64_t batch) {
+  double bytes = 0;
+  for (const LayerSpec& layer : spec.layers) bytes += state_bytes(layer_state(layer), kv, context, batch);
+  return bytes;
 }
 
 /// Memory of a session with room for `context` positions of each of `sequences` sequences.
 /// Activations are those of a pass of `batch` rows.
-inline MemoryUse memory_use(const ModelConfig& config, const WeightTypes& weights, DType kv, std::int64_t context,
+inline MemoryUse memory_use(const ModelSpec& spec, const WeightTypes& weights, DType kv, std::int64_t context,
                             std::int64_t sequences = 1, std::int64_t batch = 512) {
   MemoryUse memory;
-  for_each_tensor(config, [&](const TensorSpec& tensor) {
+  for_each_tensor(spec, [&](const TensorSpec& tensor) {
+    if (is_rope_factors(tensor.id.role)) return;
     memory.weights += weight_traffic(weights.of(tensor), static_cast<double>(tensor.shape.rows()),
                                      static_cast<double>(tensor.shape.cols()))
                           .weights();
   });
-  memory.kv = kv_bytes_per_position(config, kv) * static_cast<double>(context) * static_cast<double>(sequences) *
-              config.n_layers;
-  const MoeConfig& moe = config.moe;
-  const double inner =
-      config.is_moe() ? static_cast<double>(moe.used) * moe.ffn_dim + moe.shared_ffn_dim : config.ffn_dim;
-  const double outer = 3.0 + 2.0 * moe.used;  // gathered inputs and outputs of the experts
-  const double per_row = outer * config.width + 2.0 * config.q_dim() + 2.0 * config.kv_dim() + 2.0 * inner;
-  memory.activations = 4 * (per_row * static_cast<double>(batch) +
-                            static_cast<double>(config.vocab_size) * static_cast<double>(sequences));
+  memory.kv = state_bytes(spec, kv, context, batch) * static_cast<double>(sequences);
+  memory.activations = sizeof(float) * (static_cast<double>(scratch_sizes(spec).floats_per_row() * batch) +
+                                        static_cast<double>(spec.vocab_size) * static_cast<double>(sequences));
   return memory;
 }
 

@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "plumb/blocks/scratch_sizes.hpp"
 #include "plumb/core/memory.hpp"
-#include "plumb/model/config.hpp"
-#include "plumb/model/weights.hpp"
 #include "plumb/ops/attention.hpp"
 #include "plumb/ops/matmul.hpp"
+#include "plumb/ops/rope.hpp"
 #include "plumb/ops/routing.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -43,17 +43,17 @@ inline constexpr int kOwnRows = 4;
 
 /// What one worker prepares for itself.
 struct OwnInputs {
-  explicit OwnInputs(const ModelConfig& config)
-      : normed(kOwnRows, config.width), form(kOwnRows, std::max(config.width, config.q_dim())) {}
+  explicit OwnInputs(const ScratchSizes& sizes)
+      : normed(kOwnRows, sizes.width), form(kOwnRows, std::max(sizes.width, sizes.heads)) {}
 
   Rows normed;                 // [kOwnRows, D]
-  ops::ActivationBuffer form;  // normed or attn_out, prepared for products
+  ops::ActivationBuffer form;  // normed or heads, prepared for products
 };
 
 /// What the experts of a layer need: a slot is a row of the batch at one of the `used` experts that it visits.
-struct MoeScratch {
-  MoeScratch() = default;
-  MoeScratch(const ModelConfig& config, std::int64_t max_rows, int threads);
+struct ExpertsScratch {
+  ExpertsScratch() = default;
+  ExpertsScratch(const ScratchSizes& sizes, std::int64_t max_rows, int threads);
 
   Rows scores;                        // [max_rows, E + 1], of the experts and of the shared one
   Rows gate;                          // [slots, F'], becomes act(gate) * up, input of down
@@ -70,22 +70,23 @@ struct MoeScratch {
 /// Scratch of one session, for batches of up to `max_rows` rows and sequences of up to `context` positions.
 struct Scratch {
   Scratch() = default;
-  Scratch(const ModelConfig& config, int max_rows, int context, int threads);
+  Scratch(const ScratchSizes& sizes, int max_rows, int context, int threads);
 
   Rows residual;                          // [max_rows, D], the stream that every branch reads and adds to
+  Rows branch[2];                         // [max_rows, D], outputs of parts that are not added right away
   Rows normed;                            // [max_rows, D], input of q/k/v, of gate/up, of the head
   Rows q;                                 // [max_rows, H * head_dim]
   Rows k, v;                              // [max_rows, G * head_dim]
-  Rows attn_out;                          // [max_rows, H * head_dim], all heads' weighted values, input of wo
+  Rows heads;                             // [max_rows, H * value_dim], all heads' weighted values, input of wo
   Rows ffn_gate;                          // [max_rows, F or S], becomes act(gate) * up, input of down
   Rows ffn_up;                            // [max_rows, F or S]
-  Rows angles;                            // [max_rows, rotated dims], cos and sin of each row's position
+  std::vector<Rows> angles;               // of each table: [max_rows, rotated dims], cos and sin of a row's position
   Rows logits;                            // [rows that asked, V]
   std::vector<ops::AttentionRow> asking;  // [max_rows], position and sequence of each row
   ops::ActivationBuffer input_form;       // normed, prepared for products
-  ops::ActivationBuffer inner_form;       // attn_out, then act(gate) * up, prepared for products
+  ops::ActivationBuffer inner_form;       // heads, then act(gate) * up, prepared for products
   std::vector<OwnInputs> own;             // [threads], the same for batches of a few rows
-  MoeScratch moe;                         // of models with experts
+  ExpertsScratch experts;                 // of models with experts
   ops::MatmulScratch matmul;
   ops::AttentionScratch attention;
 
@@ -97,68 +98,52 @@ struct Scratch {
   std::size_t bytes() const;
 };
 
-/// What attention needs to know of a model.
-inline ops::AttentionShape attention_shape(const ModelConfig& config, int layer) {
-  ops::AttentionShape shape;
-  shape.n_heads = config.n_heads;
-  shape.n_kv_heads = config.n_kv_heads;
-  shape.k_dim = shape.v_dim = config.head_dim;
-  shape.scale = config.attn_scale > 0 ? config.attn_scale : 1.0f / std::sqrt(static_cast<float>(config.head_dim));
-  shape.softcap = config.attn_softcap;
-  shape.window = config.is_windowed(layer) ? config.sliding_window : 0;
-  return shape;
+inline ExpertsScratch::ExpertsScratch(const ScratchSizes& sizes, std::int64_t max_rows, int threads) {
+  const std::int64_t slots = checked_mul<std::int64_t>(max_rows, sizes.used, "scratch");
+  scores = Rows(max_rows, sizes.experts + 1);
+  gate = Rows(slots, sizes.expert_inner);
+  up = Rows(slots, sizes.expert_inner);
+  out = Rows(slots, sizes.width);
+  if (sizes.shared_expert) shared_out = Rows(max_rows, sizes.width);
+  input_form = ops::ActivationBuffer(slots, sizes.width);
+  inner_form = ops::ActivationBuffer(slots, sizes.expert_inner);
+  routing.assign(static_cast<std::size_t>(threads), ops::Routing(max_rows, sizes.experts, sizes.used));
 }
 
-/// Inner width of the feed-forward block that every row visits: F, S beside experts, or 0.
-inline int dense_ffn_dim(const ModelConfig& config) {
-  return config.is_moe() ? config.moe.shared_ffn_dim : config.ffn_dim;
-}
-
-inline MoeScratch::MoeScratch(const ModelConfig& config, std::int64_t max_rows, int threads) {
-  const MoeConfig& moe = config.moe;
-  const std::int64_t slots = checked_mul<std::int64_t>(max_rows, moe.used, "scratch");
-  scores = Rows(max_rows, moe.count + 1);
-  gate = Rows(slots, moe.ffn_dim);
-  up = Rows(slots, moe.ffn_dim);
-  out = Rows(slots, config.width);
-  if (moe.shared_ffn_dim > 0) shared_out = Rows(max_rows, config.width);
-  input_form = ops::ActivationBuffer(slots, config.width);
-  inner_form = ops::ActivationBuffer(slots, moe.ffn_dim);
-  routing.assign(static_cast<std::size_t>(threads), ops::Routing(max_rows, moe.count, moe.used));
-}
-
-inline std::size_t MoeScratch::bytes() const {
+inline std::size_t ExpertsScratch::bytes() const {
   std::size_t total = 0;
   for (const Rows* rows : {&scores, &gate, &up, &out, &shared_out}) total += rows->bytes();
   return total + input_form.bytes() + inner_form.bytes();
 }
 
-inline Scratch::Scratch(const ModelConfig& config, int max_rows, int context, int threads)
-    : residual(max_rows, config.width),
-      normed(max_rows, config.width),
-      q(max_rows, config.q_dim()),
-      k(max_rows, config.kv_dim()),
-      v(max_rows, config.kv_dim()),
-      attn_out(max_rows, config.q_dim()),
-      ffn_gate(max_rows, dense_ffn_dim(config)),
-      ffn_up(max_rows, dense_ffn_dim(config)),
-      angles(max_rows, config.head_dim),
+inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, int threads)
+    : residual(max_rows, sizes.width),
+      normed(max_rows, sizes.width),
+      q(max_rows, sizes.q),
+      k(max_rows, sizes.k),
+      v(max_rows, sizes.v),
+      heads(max_rows, sizes.heads),
+      ffn_gate(max_rows, sizes.inner),
+      ffn_up(max_rows, sizes.inner),
       asking(static_cast<std::size_t>(max_rows)),
-      input_form(max_rows, config.width),
-      inner_form(max_rows, std::max(config.q_dim(), dense_ffn_dim(config))),
-      matmul(std::max({config.width, config.q_dim(), dense_ffn_dim(config), config.moe.ffn_dim}), threads),
-      attention(attention_shape(config, 0), threads, context) {
+      input_form(max_rows, sizes.width),
+      inner_form(max_rows, std::max(sizes.heads, sizes.inner)),
+      matmul(sizes.columns, threads),
+      attention(sizes.attention, threads, context) {
+  for (int b = 0; b < sizes.branches; ++b) branch[b] = Rows(max_rows, sizes.width);
+  for (const int dims : sizes.rope_dims) angles.emplace_back(max_rows, dims);
   own.reserve(static_cast<std::size_t>(threads));
-  for (int i = 0; i < threads; ++i) own.emplace_back(config);
-  if (config.is_moe()) moe = MoeScratch(config, max_rows, threads);
+  for (int i = 0; i < threads; ++i) own.emplace_back(sizes);
+  if (sizes.experts > 0) experts = ExpertsScratch(sizes, max_rows, threads);
 }
 
 inline std::size_t Scratch::bytes() const {
   std::size_t total = 0;
-  for (const Rows* rows : {&residual, &normed, &q, &k, &v, &attn_out, &ffn_gate, &ffn_up, &angles, &logits})
+  for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &ffn_gate, &ffn_up, &logits})
     total += rows->bytes();
+  for (const Rows& table : angles) total += table.bytes();
   for (const OwnInputs& inputs : own) total += inputs.normed.bytes() + inputs.form.bytes();
-  return total + input_form.bytes() + inner_form.bytes() + moe.bytes() + attention.bytes();
+  return total + input_form.bytes() + inner_form.bytes() + experts.bytes() + attention.bytes();
 }
 
 }  // namespace plumb

@@ -1,28 +1,18 @@
 #pragma once
 /// @file
-/// Which element type each weight tensor of a configuration is stored in: one type throughout, or what a file holds.
+/// Which element type each weight tensor of a model is stored in: one type throughout, or what a file holds.
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "plumb/blocks/tensors.hpp"
 #include "plumb/core/dtype.hpp"
-#include "plumb/model/tensor_list.hpp"
+#include "plumb/quant/fitting_type.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
-/// `type`, or what stands in for it where a row of `cols` weights does not fill its blocks, as random models and the
-/// writers do: for an in-memory integer the same with smaller groups (blocks of whole rows are 32), else F16.
-constexpr DType storable_type(DType type, std::int64_t cols) {
-  while (cols % dtype_info(type).block_elements != 0) {
-    const bool smaller_group = dtype_info(type).in_memory() && dtype_info(type).block_elements > 32;
-    type = smaller_group ? static_cast<DType>(static_cast<std::uint32_t>(type) - 1) : DType::f16;
-  }
-  return type;
-}
-
 /// Element types of the weights. Vectors, routers and position tables are F32; matrices have one type throughout unless
-/// a role, or a role in one layer, is set apart.
+/// a role, or a role in one layer, is set apart. Where a type's blocks do not divide a row, fitting_type stands in.
 class WeightTypes {
  public:
   WeightTypes(DType matrices = DType::f16) : matrices_(matrices) {}
@@ -40,11 +30,11 @@ class WeightTypes {
 
   /// The type of one tensor.
   DType of(const TensorSpec& tensor) const {
-    if (!tensor.is_matrix() || tensor.bias) return DType::f32;
+    if (!tensor.is_matrix()) return DType::f32;
     for (auto it = exceptions_.rbegin(); it != exceptions_.rend(); ++it)
-      if (it->role == tensor.role && (it->layer == kEveryLayer || it->layer == tensor.layer))
-        return storable_type(it->type, tensor.shape.cols());
-    return storable_type(matrices_, tensor.shape.cols());
+      if (it->role == tensor.id.role && (it->layer == kEveryLayer || it->layer == tensor.id.layer))
+        return fitting_type(it->type, tensor.shape.cols());
+    return fitting_type(matrices_, tensor.shape.cols());
   }
 
  private:

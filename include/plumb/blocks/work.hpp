@@ -5,9 +5,8 @@
 
 #include <vector>
 
+#include "plumb/blocks/op.hpp"
 #include "plumb/core/dtype.hpp"
-#include "plumb/model/op.hpp"
-#include "plumb/model/tensor_list.hpp"
 #include "plumb/quant/integer_group.hpp"
 
 namespace plumb::inline PLUMB_ABI {

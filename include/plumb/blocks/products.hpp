@@ -7,10 +7,10 @@
 #include <functional>
 #include <initializer_list>
 
+#include "plumb/blocks/op.hpp"
+#include "plumb/blocks/scratch.hpp"
+#include "plumb/blocks/tensors.hpp"
 #include "plumb/core/parallel.hpp"
-#include "plumb/model/op.hpp"
-#include "plumb/model/scratch.hpp"
-#include "plumb/model/weights.hpp"
 #include "plumb/ops/activation.hpp"
 #include "plumb/ops/matmul.hpp"
 
@@ -25,10 +25,10 @@ using ActivationObserver =
 /// What the products of a pass share.
 class Products {
  public:
-  /// `exact`: never quantize activations. `observer` may be null.
-  Products(const Weights& weights, const KernelTable& kernels, bool exact, ops::MatmulScratch& scratch,
+  /// `head`: the matrix that makes logits. `exact`: never quantize activations. `observer` may be null.
+  Products(const ops::WeightMatrix& head, const KernelTable& kernels, bool exact, ops::MatmulScratch& scratch,
            const ActivationObserver* observer)
-      : weights_(weights), kernels_(kernels), exact_(exact), scratch_(scratch), observer_(observer) {}
+      : head_(head), kernels_(kernels), exact_(exact), scratch_(scratch), observer_(observer) {}
 
   /// A product and its name in traces.
   struct Named {
@@ -45,27 +45,19 @@ class Products {
     multiply(worker, x, named, in_f32, ops::matmul_rows(worker, *named.task.weights));
   }
 
-  /// inner = act(gate x) * up x, prepared for the next product, in the columns that are this worker's; nobody watches
-  /// x. `inner` lies where gate's product goes. Of many rows 128 columns at a time: both products are then read again
-  /// while they are near.
-  void gated(const Worker& worker, Activation kind, const ops::Activations& x, const Named& gate, const Named& up,
-             const ops::Activations& inner, ops::ActivationForms forms) const {
+  /// inner = act(gate x) * up x, or act(up x) without a gate, prepared for the next product, in the columns that are
+  /// this worker's; nobody watches x. `inner` lies where the first of the products goes. Of many rows 128 columns at a
+  /// time: the products are then read again while they are near.
+  void activated(const Worker& worker, Activation kind, const ops::Activations& x, const Named* gate, const Named& up,
+                 const ops::Activations& inner, ops::ActivationForms forms) const {
     const Range mine = ops::matmul_rows(worker, *up.task.weights);
     const std::int64_t at_once = x.streamed() ? mine.size() : ops::kBlockPanels * kPanelRows;
     for (std::int64_t begin = mine.begin; begin < mine.end; begin += at_once) {
       const Range columns = {begin, std::min(begin + at_once, mine.end)};
-      multiply(worker, x, gate, takes_f32(*gate.task.weights), columns);
+      if (gate) multiply(worker, x, *gate, takes_f32(*gate->task.weights), columns);
       multiply(worker, x, up, takes_f32(*up.task.weights), columns);
-      activate(worker, kind, gate.task, up.task, inner, forms, columns);
+      activate(worker, kind, gate ? gate->task : up.task, gate ? &up.task : nullptr, inner, forms, columns);
     }
-  }
-
-  /// The same, where x may be watched.
-  void run_gated(const Worker& worker, Activation kind, const ops::Activations& x, const Named& gate, const Named& up,
-                 const ops::Activations& inner, ops::ActivationForms forms) const {
-    observe(worker, gate, x);
-    observe(worker, up, x);
-    gated(worker, kind, x, gate, up, inner, forms);
   }
 
   /// Shows the input of matrix `matrix` of a stack to whoever watches.
@@ -87,9 +79,7 @@ class Products {
   }
   /// Whether products with `w` take f32 activations. The head does where its weights are bfloat16: nothing after it
   /// evens its rounding out, and it runs for the rows that ask only.
-  bool takes_f32(const ops::WeightMatrix& w) const {
-    return exact_ || (&w == &weights_.head.w && w.type == DType::bf16);
-  }
+  bool takes_f32(const ops::WeightMatrix& w) const { return exact_ || (&w == &head_ && w.type == DType::bf16); }
   bool exact() const { return exact_; }
   const KernelTable& kernels() const { return kernels_; }
   ops::MatmulScratch& scratch() const { return scratch_; }
@@ -97,9 +87,6 @@ class Products {
   static ops::MatmulTask into(const Linear& linear, Rows& out) { return into(linear, out.data(), out.stride()); }
   static ops::MatmulTask into(const Linear& linear, float* out, std::int64_t stride) {
     return {&linear.w, out, stride, linear.bias_data(), false};
-  }
-  static ops::MatmulTask onto(const Linear& linear, Rows& out) {
-    return {&linear.w, out.data(), out.stride(), linear.bias_data(), true};
   }
   /// A barrier before a product with `next`, whose first weights are on their way meanwhile.
   static void meet(const Worker& worker, const ops::WeightMatrix& next) {
@@ -112,8 +99,8 @@ class Products {
     worker.enter(named.op);
     ops::matmul(worker, {&kernels_, &scratch_, in_f32}, named.task, x, rows);
   }
-  /// gate = act(gate) * up, and inner's prepared form of it.
-  void activate(const Worker& worker, Activation kind, const ops::MatmulTask& gate, const ops::MatmulTask& up,
+  /// gate = act(gate) * up (or without up, where there is none), and inner's prepared form of it.
+  void activate(const Worker& worker, Activation kind, const ops::MatmulTask& gate, const ops::MatmulTask* up,
                 const ops::Activations& inner, ops::ActivationForms forms, Range columns) const {
     for (int t = 0; t < inner.tiles(); ++t) {
       worker.enter(Op::activation);
@@ -121,13 +108,13 @@ class Products {
       const Range rows = inner.tile(t);
       for (std::int64_t n = rows.begin; n < rows.end; ++n)
         ops::activate(kernels_, kind, gate.out + n * gate.out_stride + columns.begin,
-                      up.out + n * up.out_stride + columns.begin, columns.size());
+                      up ? up->out + n * up->out_stride + columns.begin : nullptr, columns.size());
       worker.enter(Op::quantize);
       ops::prepare_tile(kernels_, inner, forms, t, columns);
     }
   }
 
-  const Weights& weights_;
+  const ops::WeightMatrix& head_;
   const KernelTable& kernels_;
   bool exact_;
   ops::MatmulScratch& scratch_;

@@ -1,0 +1,128 @@
+#pragma once
+/// @file
+/// How a layer's attention is run: what every worker does, phase by phase, with a barrier between a phase and the next
+/// one that reads what other workers wrote.
+
+#include "plumb/blocks/attention.hpp"
+#include "plumb/blocks/pass.hpp"
+#include "plumb/ops/attention.hpp"
+#include "plumb/ops/rope.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+class AttentionRun {
+ public:
+  AttentionRun(const Pass& pass, const AttentionSpec& spec, const AttentionWeights& weights, int layer)
+      : pass_(pass), spec_(spec), w_(weights), s_(pass.scratch()), kv_(pass.state().kv(layer)) {}
+
+  /// The forms that it takes of its input, and the first product with it.
+  ops::ActivationForms forms() const { return pass_.products().forms({&w_.q, &w_.k, &w_.v}); }
+  const Linear& first() const { return w_.q; }
+  /// The columns of the output that a worker writes.
+  Range columns(const Worker& worker) const { return ops::matmul_rows(worker, w_.out.w); }
+
+  /// By every worker, on the prepared input [n, D].
+  void run(const Worker& worker, const ops::Activations& input, const BranchOutput& output) {
+    project(worker, input);
+    worker.barrier();
+    rotate_and_store(worker);
+    worker.barrier();
+    attend(worker);
+    worker.barrier();
+    put_out(worker, output);
+  }
+
+ private:
+  void project(const Worker& worker, const ops::Activations& input) {
+    pass_.products().run(worker, input,
+                         {{Op::q, Products::into(w_.q, s_.q)},
+                          {Op::k, Products::into(w_.k, s_.k)},
+                          {Op::v, Products::into(w_.v, s_.v)}});
+  }
+
+  /// Clips, norms and rotates q and k, and puts k and v into the state. Tasks are (row, head), so that one row still
+  /// feeds every worker: query heads, then KV heads. A norm over all heads makes a row one task for each of q and k.
+  void rotate_and_store(const Worker& worker) {
+    worker.enter(Op::rope);
+    const bool whole = spec_.qk_norm_over == QkNormOver::all_heads;
+    const std::int64_t q_heads = whole ? 1 : spec_.n_heads, kv_heads = whole ? 1 : spec_.n_kv_heads;
+    const int at_once_q = whole ? spec_.n_heads : 1, at_once_kv = whole ? spec_.n_kv_heads : 1;
+    const Range mine = worker.share(pass_.n() * (q_heads + kv_heads));
+    for (std::int64_t task = mine.begin; task < mine.end; ++task) {
+      const std::int64_t n = task / (q_heads + kv_heads), head = task % (q_heads + kv_heads);
+      if (head < q_heads)
+        finish_heads(w_.q_norm, n, head, at_once_q, s_.q.row(n) + head * spec_.head_dim);
+      else
+        store(n, head - q_heads, at_once_kv);
+    }
+  }
+
+  /// Keys and values [first, first + count) of row n.
+  void store(std::int64_t n, std::int64_t first, int count) {
+    const BatchRow& row = pass_.rows()[static_cast<std::size_t>(n)];
+    float* const keys = s_.k.row(n) + first * spec_.head_dim;
+    float* const values = s_.v.row(n) + first * spec_.v_dim();
+    finish_heads(w_.k_norm, n, first, count, keys);
+    clip(values, std::int64_t{count} * spec_.v_dim());
+    for (int g = 0; g < count; ++g)
+      ops::store_kv(pass_.kernels(), kv_, row.sequence, first + g, row.position, keys + g * spec_.head_dim,
+                    values + g * spec_.v_dim());
+  }
+
+  /// Clip, norm and rotation (where the layer has them) of heads [first, first + count) of q or k in row n.
+  void finish_heads(const NormWeights& norm, std::int64_t n, std::int64_t first, int count, float* heads) {
+    clip(heads, std::int64_t{count} * spec_.head_dim);
+    if (!spec_.qk_norm_after_rope) norm_heads(norm, first, count, heads);
+    if (spec_.rope >= 0) {
+      const auto table = static_cast<std::size_t>(spec_.rope);
+      for (int h = 0; h < count; ++h)
+        ops::rotate_head(pass_.kernels(), pass_.ropes()[table], s_.angles[table].row(n), heads + h * spec_.head_dim);
+    }
+    if (spec_.qk_norm_after_rope) norm_heads(norm, first, count, heads);
+  }
+
+  void norm_heads(const NormWeights& norm, std::int64_t first, int count, float* heads) {
+    switch (spec_.qk_norm_over) {
+      case QkNormOver::none: return;
+      case QkNormOver::head: return norm_row(pass_.kernels(), spec_.qk_norm, norm, heads, heads, spec_.head_dim);
+      case QkNormOver::each_head:
+        return norm_row(pass_.kernels(), spec_.qk_norm, norm, heads, heads, spec_.head_dim, first * spec_.head_dim);
+      case QkNormOver::all_heads:
+        return norm_row(pass_.kernels(), spec_.qk_norm, norm, heads, heads, std::int64_t{count} * spec_.head_dim);
+    }
+  }
+
+  void clip(float* values, std::int64_t n) const {
+    if (spec_.clip <= 0) return;
+    for (std::int64_t i = 0; i < n; ++i) values[i] = std::clamp(values[i], -spec_.clip, spec_.clip);
+  }
+
+  /// heads = softmax(q K) V of every head.
+  void attend(const Worker& worker) {
+    worker.enter(Op::attention);
+    const ops::AttentionShape shape = attention_shape(spec_);
+    ops::AttentionCall call{&pass_.kernels(), &shape, &kv_, pass_.asking()};
+    call.q = s_.q.data();
+    call.q_stride = s_.q.stride();
+    call.out = s_.heads.data();
+    call.out_stride = s_.heads.stride();
+    call.rounded = !pass_.products().forms({&w_.q}).f32;
+    call.slopes = w_.slopes.empty() ? nullptr : w_.slopes.data();
+    call.sinks = w_.sinks.empty() ? nullptr : w_.sinks.data();
+    ops::attention(worker, call, s_.attention);
+  }
+
+  void put_out(const Worker& worker, const BranchOutput& output) {
+    const ops::Activations heads = pass_.activations(s_.heads, spec_.out_cols(), pass_.form_for(worker, s_.inner_form));
+    pass_.prepare(worker, heads, w_.out, pass_.products().forms({&w_.out}), [](Range) {});
+    pass_.products().run(worker, heads, {{Op::attn_out, output.task(w_.out)}});
+  }
+
+  const Pass& pass_;
+  const AttentionSpec& spec_;
+  const AttentionWeights& w_;
+  Scratch& s_;
+  ops::KvLayer kv_;
+};
+
+}  // namespace plumb

@@ -1,0 +1,90 @@
+#pragma once
+/// @file
+/// The feed-forward block that every row visits. With x the normed row, F the inner width:
+///
+///     y = down(act(gate x) * up x)       gated: three matrices
+///     y = down(act(up x))                not gated: two
+///
+/// How it is run: feed_forward_run.hpp.
+
+#include "plumb/blocks/check.hpp"
+#include "plumb/blocks/scratch_sizes.hpp"
+#include "plumb/blocks/tensors.hpp"
+#include "plumb/blocks/work_writer.hpp"
+#include "plumb/ops/kinds.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+// -- spec -------------------------------------------------------------------------------------------------------------
+
+struct DenseSpec {
+  int inner = 0;      ///< F. Each matrix has D * F parameters: usually two thirds of a layer
+  bool gated = true;  ///< a third matrix
+  Activation activation = Activation::silu;
+  bool bias = false;  ///< of all matrices: F, F and D parameters
+
+  bool operator==(const DenseSpec&) const = default;
+};
+
+// -- tensors ----------------------------------------------------------------------------------------------------------
+
+struct DenseWeights {
+  Linear gate, up;  // [F, D]; gate empty unless gated
+  Linear down;      // [D, F]
+};
+
+/// What the matrices of a dense block are for.
+struct DenseRoles {
+  TensorRole gate = TensorRole::ffn_gate, up = TensorRole::ffn_up, down = TensorRole::ffn_down;
+};
+
+template <class Visit>
+void dense_tensors(const DenseSpec& spec, int width, DenseWeights& w, const TensorList<Visit>& list,
+                   const DenseRoles& roles = {}) {
+  if (spec.gated) list.matrix(roles.gate, w.gate, spec.inner, width, spec.bias);
+  list.matrix(roles.up, w.up, spec.inner, width, spec.bias);
+  list.matrix(roles.down, w.down, width, spec.inner, spec.bias);
+}
+
+// -- state: none ------------------------------------------------------------------------------------------------------
+// -- work -------------------------------------------------------------------------------------------------------------
+
+/// The non-linearity of `elements` values.
+inline void activation_work(bool gated, double elements, WorkWriter& writer) {
+  OpWork& work = writer.add(Op::activation);
+  work.operations.f32 = elements * (gated ? ElementCost::kGated : ElementCost::kPlain);
+  work.bytes.activation_read = elements * WorkWriter::kFloat * (gated ? 2 : 1);
+  work.bytes.activation_write = elements * WorkWriter::kFloat;
+}
+
+/// For `tokens` rows and each of `count` blocks of this kind, input prepared.
+inline void dense_products_work(const DenseSpec& spec, int width, double tokens, double count, const DenseRoles& roles,
+                                WorkWriter& writer) {
+  if (spec.gated) writer.matmul(Op::gate, roles.gate, spec.inner, width, tokens, count, spec.bias);
+  writer.matmul(Op::up, roles.up, spec.inner, width, tokens, count, spec.bias);
+  activation_work(spec.gated, tokens * count * spec.inner, writer);
+  writer.quantize_for(roles.down, width, spec.inner, tokens * count);
+  writer.matmul(Op::down, roles.down, width, spec.inner, tokens, count, spec.bias);
+}
+
+inline void dense_work(const DenseSpec& spec, int width, WorkWriter& writer, const DenseRoles& roles = {}) {
+  writer.quantize_for(roles.up, spec.inner, width, writer.rows());
+  dense_products_work(spec, width, writer.rows(), 1, roles, writer);
+}
+
+// -- run (feed_forward_run.hpp) ---------------------------------------------------------------------------------------
+
+inline void dense_scratch(const DenseSpec& spec, ScratchSizes& sizes) {
+  sizes.inner = std::max(sizes.inner, spec.inner);
+}
+
+// -- refuses ----------------------------------------------------------------------------------------------------------
+
+inline void dense_check(const DenseSpec& spec, const SpecChecker& check) {
+  check.in_range("ffn_dim", spec.inner, 1, SpecLimits::kFfn);
+}
+
+/// Every kind above is run.
+inline Refusal dense_refuses(const DenseSpec&) { return {}; }
+
+}  // namespace plumb

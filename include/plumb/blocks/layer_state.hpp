@@ -1,0 +1,64 @@
+#pragma once
+/// @file
+/// What a sequence must remember in one layer: what blocks ask for.
+
+#include <algorithm>
+#include <cstdint>
+#include <variant>
+
+#include "plumb/cpu/attention_kernels.hpp"
+#include "plumb/ops/kv.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+/// Nothing: the layer sees the batch alone.
+struct NoState {
+  bool operator==(const NoState&) const = default;
+};
+
+/// Keys and values of every position, or of the last `window` positions.
+struct KvState {
+  int kv_heads = 0;
+  int k_dim = 0, v_dim = 0;
+  int window = 0;  ///< positions that a row sees, its own included; 0 = all
+
+  bool operator==(const KvState&) const = default;
+};
+
+/// One compressed vector per position, shared by all heads (latent attention).
+struct LatentState {
+  int dim = 0;
+
+  bool operator==(const LatentState&) const = default;
+};
+
+/// Kinds of state. What cannot be cut back to any earlier position (a window, later recurrences) is read again from
+/// the tokens that the session keeps: see Session::truncate.
+using LayerState = std::variant<NoState, KvState, LatentState>;
+
+/// Bytes of one position of keys and values in one layer.
+inline double bytes_per_position(const KvState& state, DType kv) {
+  const double bytes = dtype_info(kv).bits_per_weight() / 8;
+  const double scales = kv == DType::i8 ? 2 * 4 : 0;  // f32, of each key and each value
+  return state.kv_heads * ((static_cast<double>(state.k_dim) + state.v_dim) * bytes + scales);
+}
+inline double bytes_per_position(const LatentState& state, DType kv) {
+  return state.dim * dtype_info(kv).bits_per_weight() / 8;
+}
+
+/// Positions that a session of `context` positions and batches of `batch` rows keeps for a layer with this window: a
+/// ring (ops/kv.hpp), or all.
+inline std::int64_t kept_positions(int window, std::int64_t context, std::int64_t batch) {
+  return std::min(context, kKeyTile * ops::kv_ring_tiles(context, window, batch));
+}
+
+/// Bytes that a layer keeps for one sequence, padding aside.
+inline double state_bytes(const LayerState& state, DType kv, std::int64_t context, std::int64_t batch) {
+  if (const auto* own = std::get_if<KvState>(&state))
+    return bytes_per_position(*own, kv) * static_cast<double>(kept_positions(own->window, context, batch));
+  if (const auto* own = std::get_if<LatentState>(&state))
+    return bytes_per_position(*own, kv) * static_cast<double>(context);
+  return 0;
+}
+
+}  // namespace plumb

@@ -1,0 +1,35 @@
+#pragma once
+/// @file
+/// How much memory the blocks of a model need in a pass: each raises the sizes to its own.
+
+#include <cstdint>
+#include <vector>
+
+#include "plumb/ops/attention_plan.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+/// Widths of the rows that blocks write between their phases, the largest of all layers.
+struct ScratchSizes {
+  int width = 0;            ///< D, the stream
+  int branches = 0;         ///< outputs of blocks that are not added to the stream right away
+  int q = 0, k = 0, v = 0;  ///< queries, keys, values
+  int heads = 0;            ///< weighted values of all heads
+  int inner = 0;            ///< feed-forward blocks that every row visits
+  int experts = 0;          ///< experts of a layer; 0: none
+  int used = 0;             ///< of which a row visits
+  int expert_inner = 0;     ///< inner width of an expert
+  bool shared_expert = false;
+  int columns = 0;                             ///< longest row of a matrix
+  std::vector<ops::AttentionShape> attention;  ///< of all layers
+  std::vector<int> rope_dims;                  ///< of all tables
+
+  /// f32 values that a row of the batch takes, all buffers together.
+  std::int64_t floats_per_row() const {
+    const std::int64_t stream = std::int64_t{2 + branches} * width + q + k + v + heads + 2 * inner;
+    const std::int64_t visits = std::int64_t{used} * (2 * width + 3 * expert_inner) + experts;
+    return stream + visits + (shared_expert ? width : 0);
+  }
+};
+
+}  // namespace plumb

@@ -1,0 +1,174 @@
+#pragma once
+/// @file
+/// What a weight tensor is for, and the names that GGUF files give to it. Inside plumb a tensor is named by role and
+/// layer; the names of files are looked up here (GGUF specification, "Standardized tensor names") and, where a family
+/// has names of its own, in its file under src/families.
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "plumb/core/version.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+/// What a weight tensor is for. The shapes stand with the blocks that own the tensors (plumb/blocks).
+enum class TensorRole {
+  token_embedding,       ///< rows of the vocabulary; also the head when tied
+  position_embedding,    ///< rows of the positions (gpt2)
+  embedding_norm,        ///< after the embedding (bloom)
+  rope_factors,          ///< divide the rotation's frequencies (llama 3.1)
+  rope_factors_long,     ///< the same for contexts beyond the original one (phi3)
+  rope_factors_short,    ///< and for those within it
+  attn_norm,             ///< before the mixer
+  attn_q,                ///< queries
+  attn_k,                ///< keys
+  attn_v,                ///< values
+  attn_q_norm,           ///< norm of the query heads
+  attn_k_norm,           ///< norm of the key heads
+  attn_sinks,            ///< a logit per head that takes part in the softmax and has no value (gpt-oss)
+  attn_out,              ///< output projection
+  attn_post_norm,        ///< after the mixer
+  mla_q_down,            ///< compression of the queries
+  mla_q_norm,            ///< its norm
+  mla_q_up,              ///< queries from the compressed ones, or straight from the stream
+  mla_kv_down,           ///< compression of keys and values
+  mla_kv_norm,           ///< its norm
+  mla_k_up,              ///< keys from the compressed vector
+  mla_v_up,              ///< values from the compressed vector
+  ffn_norm,              ///< before the feed-forward block
+  ffn_gate,              ///< gate projection of a dense block
+  ffn_up,                ///< up projection
+  ffn_down,              ///< down projection
+  router,                ///< scores of the experts
+  router_choice_bias,    ///< added to the scores for the choice of experts alone
+  expert_gate,           ///< gate projections of all experts
+  expert_up,             ///< up projections
+  expert_down,           ///< down projections
+  shared_router,         ///< gate of the shared expert
+  shared_gate,           ///< gate projection of the shared expert
+  shared_up,             ///< up projection
+  shared_down,           ///< down projection
+  ffn_post_norm,         ///< after the feed-forward block
+  output_norm,           ///< before the head
+  head,                  ///< logits from the stream; absent when tied
+};
+
+/// A role's name in tables and its usual name in GGUF files.
+struct RoleNames {
+  TensorRole role;
+  std::string_view name;  ///< "attn_q"
+  std::string_view gguf;  ///< the part of a tensor's name that tells the role
+};
+
+/// All roles, in the order of the enumeration.
+inline constexpr std::array kRoleNames{
+    RoleNames{TensorRole::token_embedding, "token_embedding", "token_embd"},
+    RoleNames{TensorRole::position_embedding, "position_embedding", "position_embd"},
+    RoleNames{TensorRole::embedding_norm, "embedding_norm", "token_embd_norm"},
+    RoleNames{TensorRole::rope_factors, "rope_factors", "rope_freqs"},
+    RoleNames{TensorRole::rope_factors_long, "rope_factors_long", "rope_factors_long"},
+    RoleNames{TensorRole::rope_factors_short, "rope_factors_short", "rope_factors_short"},
+    RoleNames{TensorRole::attn_norm, "attn_norm", "attn_norm"},
+    RoleNames{TensorRole::attn_q, "attn_q", "attn_q"},
+    RoleNames{TensorRole::attn_k, "attn_k", "attn_k"},
+    RoleNames{TensorRole::attn_v, "attn_v", "attn_v"},
+    RoleNames{TensorRole::attn_q_norm, "attn_q_norm", "attn_q_norm"},
+    RoleNames{TensorRole::attn_k_norm, "attn_k_norm", "attn_k_norm"},
+    RoleNames{TensorRole::attn_sinks, "attn_sinks", "attn_sinks"},
+    RoleNames{TensorRole::attn_out, "attn_out", "attn_output"},
+    RoleNames{TensorRole::attn_post_norm, "attn_post_norm", "post_attention_norm"},
+    RoleNames{TensorRole::mla_q_down, "mla_q_down", "attn_q_a"},
+    RoleNames{TensorRole::mla_q_norm, "mla_q_norm", "attn_q_a_norm"},
+    RoleNames{TensorRole::mla_q_up, "mla_q_up", "attn_q_b"},
+    RoleNames{TensorRole::mla_kv_down, "mla_kv_down", "attn_kv_a_mqa"},
+    RoleNames{TensorRole::mla_kv_norm, "mla_kv_norm", "attn_kv_a_norm"},
+    RoleNames{TensorRole::mla_k_up, "mla_k_up", "attn_k_b"},
+    RoleNames{TensorRole::mla_v_up, "mla_v_up", "attn_v_b"},
+    RoleNames{TensorRole::ffn_norm, "ffn_norm", "ffn_norm"},
+    RoleNames{TensorRole::ffn_gate, "ffn_gate", "ffn_gate"},
+    RoleNames{TensorRole::ffn_up, "ffn_up", "ffn_up"},
+    RoleNames{TensorRole::ffn_down, "ffn_down", "ffn_down"},
+    RoleNames{TensorRole::router, "router", "ffn_gate_inp"},
+    RoleNames{TensorRole::router_choice_bias, "router_choice_bias", "exp_probs_b"},
+    RoleNames{TensorRole::expert_gate, "expert_gate", "ffn_gate_exps"},
+    RoleNames{TensorRole::expert_up, "expert_up", "ffn_up_exps"},
+    RoleNames{TensorRole::expert_down, "expert_down", "ffn_down_exps"},
+    RoleNames{TensorRole::shared_router, "shared_router", "ffn_gate_inp_shexp"},
+    RoleNames{TensorRole::shared_gate, "shared_gate", "ffn_gate_shexp"},
+    RoleNames{TensorRole::shared_up, "shared_up", "ffn_up_shexp"},
+    RoleNames{TensorRole::shared_down, "shared_down", "ffn_down_shexp"},
+    RoleNames{TensorRole::ffn_post_norm, "ffn_post_norm", "post_ffw_norm"},
+    RoleNames{TensorRole::output_norm, "output_norm", "output_norm"},
+    RoleNames{TensorRole::head, "head", "output"},
+};
+static_assert(kRoleNames.size() == static_cast<std::size_t>(TensorRole::head) + 1);
+static_assert([] {
+  for (std::size_t i = 0; i < kRoleNames.size(); ++i)
+    if (kRoleNames[i].role != static_cast<TensorRole>(i)) return false;
+  return true;
+}());
+
+/// Short lower-case name of a role for tables: "attn_q".
+constexpr std::string_view role_name(TensorRole role) { return kRoleNames[static_cast<std::size_t>(role)].name; }
+
+/// One weight tensor of a model by what it is for.
+struct TensorId {
+  TensorRole role = TensorRole::token_embedding;
+  int layer = -1;     ///< -1 outside the layers
+  bool bias = false;  ///< the bias that belongs to the tensor of this role
+
+  bool operator==(const TensorId&) const = default;
+};
+
+/// What follows the role in a tensor's name: ".weight" or ".bias", which the steering bias of a router is too.
+constexpr std::string_view gguf_suffix(const TensorId& id) {
+  return id.bias || id.role == TensorRole::router_choice_bias ? ".bias" : ".weight";
+}
+
+/// The usual name in GGUF files: "blk.3.attn_q.weight", "output.bias". `base` replaces the name of the role.
+inline std::string gguf_tensor_name(const TensorId& id, std::string_view base = {}) {
+  std::string name = id.layer >= 0 ? "blk." + std::to_string(id.layer) + "." : "";
+  if (base.empty()) base = kRoleNames[static_cast<std::size_t>(id.role)].gguf;
+  return name.append(base).append(gguf_suffix(id));
+}
+
+/// A tensor's name taken apart: "blk.7.ffn_down.weight" is "ffn_down" of layer 7, "output.bias" the bias of "output".
+struct GgufName {
+  std::string_view base;    ///< between layer and suffix
+  std::string_view suffix;  ///< ".weight", ".bias" or nothing
+  int layer = -1;
+};
+constexpr GgufName split_gguf_name(std::string_view name) {
+  GgufName parts;
+  if (name.starts_with("blk.")) {
+    const std::string_view rest = name.substr(4);
+    int layer = 0;
+    std::size_t digits = 0;
+    while (digits < rest.size() && digits < 9 && rest[digits] >= '0' && rest[digits] <= '9')
+      layer = layer * 10 + (rest[digits++] - '0');
+    if (digits > 0 && digits < rest.size() && rest[digits] == '.') {
+      parts.layer = layer;
+      name = rest.substr(digits + 1);
+    }
+  }
+  for (const std::string_view suffix : {std::string_view(".weight"), std::string_view(".bias")})
+    if (name.ends_with(suffix)) {
+      parts.suffix = suffix;
+      name.remove_suffix(suffix.size());
+    }
+  parts.base = name;
+  return parts;
+}
+
+/// What the usual name stands for; nothing for names that are not in the table.
+constexpr std::optional<TensorId> tensor_id_of_gguf_name(std::string_view name) {
+  const GgufName parts = split_gguf_name(name);
+  for (const RoleNames& known : kRoleNames)
+    if (known.gguf == parts.base)
+      return TensorId{known.role, parts.layer, parts.suffix == ".bias" && known.role != TensorRole::router_choice_bias};
+  return std::nullopt;
+}
+
+}  // namespace plumb

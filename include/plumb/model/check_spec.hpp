@@ -1,0 +1,82 @@
+#pragma once
+/// @file
+/// One place that decides whether a spec describes a transformer at all, and whether this library can run it. Whoever
+/// makes a spec (a GGUF file, a config.json, a command line, a sweep, a program) passes it through here before anything
+/// is computed from it. What a block is asked stands with the block.
+
+#include <string>
+#include <string_view>
+
+#include "plumb/core/checked.hpp"
+#include "plumb/model/spec.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+namespace detail {
+
+/// `run`: also what only a forward pass needs.
+inline void check_rope(const RopeSpec& rope, std::size_t table, bool run, const SpecChecker& check) {
+  const std::string name = table == 0 ? "rope" : "rope table " + std::to_string(table);
+  if (rope.pairs == RopePairs::none) return;
+  check.in_range(name + ".dims", rope.dims, 2, SpecLimits::kHeadDim);
+  check.divides("two", 2, name + ".dims", rope.dims);
+  check.finite(name + ".base", rope.base, true);
+  check.finite(name + ".factor", rope.factor, true);
+  if (!run) return;
+  check.finite(name + ".attn_factor", rope.attn_factor, true);
+  if (rope.scaling != RopeScaling::yarn) return;
+  check.in_range(name + ".original_context", rope.original_context, 1, SpecLimits::kContext);
+  check.finite(name + ".yarn_ext_factor", rope.yarn_ext_factor, false);
+  check.finite(name + ".yarn_beta_fast", rope.yarn_beta_fast, true);
+  check.finite(name + ".yarn_beta_slow", rope.yarn_beta_slow, true);
+  if (rope.base == 1.0f) check.fail(ErrorCode::bad_value, name + ".base is 1, expected another with yarn");
+}
+
+}  // namespace detail
+
+inline void check_spec(const ModelSpec& spec, std::string_view where) {
+  const SpecChecker check{std::string(where) + ": "};
+  check.in_range("vocab_size", spec.vocab_size, 1, SpecLimits::kVocab);
+  check.in_range("width", spec.width, 1, SpecLimits::kWidth);
+  check.in_range("context", spec.context, 1, SpecLimits::kContext);
+  if (spec.layers.empty() || spec.layers.size() > SpecLimits::kLayers)
+    check.fail(ErrorCode::bad_value, "n_layers is " + std::to_string(spec.layers.size()) + ", expected 1 to " +
+                                         std::to_string(SpecLimits::kLayers));
+  if (spec.ropes.size() > SpecLimits::kRopeTables)
+    check.fail(ErrorCode::bad_value, "rope tables: " + std::to_string(spec.ropes.size()) + ", expected at most " +
+                                         std::to_string(SpecLimits::kRopeTables));
+  check.finite("embedding.scale", spec.embedding.scale, true);
+  if (spec.embedding.norm) norm_check(*spec.embedding.norm, "embedding.norm", check);
+  for (std::size_t t = 0; t < spec.ropes.size(); ++t) detail::check_rope(spec.ropes[t], t, false, check);
+  for (int l = 0; l < spec.n_layers(); ++l)
+    layer_check(spec.layers[static_cast<std::size_t>(l)], spec.ropes, check.at_layer(l));
+  if (spec.output.norm) norm_check(*spec.output.norm, "output.norm", check);
+  check.finite("output.scale", spec.output.scale, true);
+  check.finite("output.softcap", spec.output.softcap, false);
+}
+
+inline void check_runnable(const ModelSpec& spec, std::string_view where) {
+  check_spec(spec, where);
+  const SpecChecker check{std::string(where) + ": "};
+  for (std::size_t t = 0; t < spec.ropes.size(); ++t) detail::check_rope(spec.ropes[t], t, true, check);
+  // The largest state (f32, one sequence) must have a size.
+  const std::string what = std::string(where) + ": bytes of the state, context * layers * heads * dimensions * 8";
+  std::int64_t values = 0;
+  for (int l = 0; l < spec.n_layers(); ++l) {
+    const LayerSpec& layer = spec.layers[static_cast<std::size_t>(l)];
+    const SpecChecker own = check.at_layer(l);
+    const Refusal why = layer_refuses(layer);
+    if (!why.empty()) own.fail(ErrorCode::unsupported_architecture, why);
+    for (const auto* branch : {&layer.mixer_branch, &layer.ffn_branch})
+      for (const auto* norm : {&branch->norm, &branch->post_norm})
+        if (*norm) own.finite("norm_eps", (*norm)->eps, true);
+    if (const auto* a = std::get_if<AttentionSpec>(&layer.mixer)) {
+      checked_mul(a->n_heads, a->head_dim, what);
+      checked_mul(a->n_heads, a->v_dim(), what);
+      values = checked_add<std::int64_t>(values, std::int64_t{a->k_rows()} + a->v_rows(), what);
+    }
+  }
+  if (spec.output.norm) check.finite("norm_eps", spec.output.norm->eps, true);
+  checked_mul<std::int64_t>(checked_mul<std::int64_t>(values, spec.context, what), sizeof(float), what);
+}
+
+}  // namespace plumb

@@ -1,0 +1,51 @@
+#pragma once
+/// @file
+/// Families of models: who reads which keys, what their files call tensors, how these are laid out. A family is one
+/// file under src/families; nothing else in plumb knows names of files. Whether a model runs is not decided here but by
+/// its blocks (check_runnable).
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plumb/io/gguf_writer.hpp"
+#include "plumb/io/model_file.hpp"
+#include "plumb/model/spec.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+/// The spec that the keys and tensors of a model file describe. It has passed check_spec.
+/// @throws Error{unsupported_architecture} naming an unknown `general.architecture` and those that are known;
+/// {missing_key, wrong_type} for absent or mistyped keys; {bad_value} for numbers that make no sense;
+/// {unsupported_type} for features that are known by key but not described.
+ModelSpec spec_from_file(const ModelFile& file);
+
+/// The spec of a Hugging Face `config.json`. `where` stands for the file in messages. It has passed check_spec.
+/// @throws Error{bad_value, duplicate, missing_key, wrong_type, unsupported_architecture} naming the field, what was
+/// found and what was expected.
+ModelSpec spec_from_json(std::string_view text, std::string_view where);
+/// The same from a file. @throws as above, and Error{io, truncated}.
+ModelSpec spec_from_json_file(const std::filesystem::path& path);
+
+/// Sets `general.architecture` and the keys of the spec's family, which spec_from_file reads back as an equal spec.
+/// @throws Error{unsupported_architecture} for a spec whose family has no such keys, naming the layer and the feature.
+void write_spec(GgufWriter& writer, const ModelSpec& spec);
+
+/// What files of the spec's family call a tensor: "blk.3.attn_q.weight".
+std::string tensor_name(const ModelSpec& spec, const TensorId& id);
+
+/// A tensor of the spec in a file: by its name, or as a part of a fused one. Nothing where it is absent.
+std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor);
+
+/// A family, for listings.
+struct FamilyInfo {
+  std::string_view architecture;               ///< GGUF `general.architecture`
+  std::vector<std::string_view> model_types;   ///< config.json `model_type`
+  std::string_view models;                     ///< which models these are: "Llama 1 to 3.2, Mistral, ..."
+};
+/// All of them, by architecture.
+std::vector<FamilyInfo> families();
+
+}  // namespace plumb

@@ -1,0 +1,180 @@
+#pragma once
+/// @file
+/// The forward pass. One parallel region; every worker runs the same phases and does its share of each; a barrier
+/// stands between a phase and the next one that reads what other workers wrote. What a block does is on its own page
+/// (plumb/blocks); here is what a model does.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "plumb/blocks/attention_run.hpp"
+#include "plumb/blocks/experts_run.hpp"
+#include "plumb/blocks/feed_forward_run.hpp"
+#include "plumb/blocks/residual.hpp"
+#include "plumb/core/parallel.hpp"
+#include "plumb/model/weights.hpp"
+#include "plumb/quant/dequantize.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+/// What is fixed for a model: description, weights, kernels.
+struct Transformer {
+  ModelSpec spec;
+  Weights weights;
+  const KernelTable* kernels = nullptr;
+  bool exact = false;  ///< never quantize activations
+};
+
+/// The rotation of a session's context: long factors where it exceeds the context of the original training.
+inline std::vector<ops::RopeTable> make_rope_tables(const Transformer& model, int context) {
+  std::vector<ops::RopeTable> tables;
+  for (const RopeSpec& rope : model.spec.ropes) {
+    const Weights& w = model.weights;
+    const bool stretched = context > rope.original_context;
+    const Vector none, &factors = rope.factors == RopeFactors::none  ? none
+                                  : rope.factors == RopeFactors::one ? w.rope_factors
+                                  : stretched                        ? w.rope_factors_long
+                                                                     : w.rope_factors_short;
+    tables.push_back(ops::make_rope_table(rope, factors));
+  }
+  return tables;
+}
+
+/// One forward pass over checked rows: tokens in the vocabulary, positions in the state and contiguous with what it
+/// holds, at most scratch.max_rows() rows, room for the logits asked for.
+class ForwardPass {
+ public:
+  ForwardPass(const Transformer& model, std::span<const ops::RopeTable> ropes, SessionState& state, Scratch& scratch,
+              std::span<const BatchRow> rows, const ActivationObserver* observer = nullptr)
+      : spec_(model.spec),
+        weights_(model.weights),
+        scratch_(scratch),
+        products_(model.weights.head.w, *model.kernels, model.exact, scratch.matmul, observer),
+        pass_(products_, ropes, state, scratch, rows) {}
+
+  /// The whole pass, by every worker of a region.
+  void run(const Worker& worker) {
+    embed(worker);
+    worker.barrier();  // the first norm takes whole column tiles, not the rows that a worker has embedded
+    for (int l = 0; l < spec_.n_layers(); ++l) layer(worker, l);
+    head(worker);
+  }
+
+ private:
+  /// residual = embedding of each token and position; the angles of each position, once for all layers.
+  void embed(const Worker& worker) {
+    worker.enter(Op::embedding);
+    const EmbeddingSpec& embedding = spec_.embedding;
+    const Range mine = worker.share(pass_.n());
+    for (std::int64_t n = mine.begin; n < mine.end; ++n) {
+      const BatchRow& row = pass_.rows()[static_cast<std::size_t>(n)];
+      float* const residual = scratch_.residual.row(n);
+      look_up(weights_.embedding.w, row.token, residual);
+      if (embedding.scale != 1.0f)
+        for (int i = 0; i < spec_.width; ++i) residual[i] *= embedding.scale;
+      if (embedding.positions) {
+        float* const position = scratch_.normed.row(n);  // free until the first norm
+        look_up(weights_.positions.w, row.position, position);
+        for (int i = 0; i < spec_.width; ++i) residual[i] += position[i];
+      }
+      if (embedding.norm)
+        norm_row(pass_.kernels(), *embedding.norm, weights_.embedding_norm, residual, residual, spec_.width);
+      for (std::size_t t = 0; t < scratch_.angles.size(); ++t)
+        ops::rope_angles(pass_.ropes()[t], row.position, scratch_.angles[t].row(n));
+      scratch_.asking[static_cast<std::size_t>(n)] = {row.position, row.sequence};
+    }
+  }
+  void look_up(const ops::WeightMatrix& table, std::int64_t row, float* out) const {
+    dequantize_row(table.type, table.file.row(row), out, spec_.width);
+  }
+
+  /// x += mixer(norm(x)), then x += ffn(norm(x)); or both of the same x.
+  void layer(const Worker& worker, int l) {
+    const LayerSpec& spec = spec_.layers[static_cast<std::size_t>(l)];
+    const LayerWeights& w = weights_.layers[static_cast<std::size_t>(l)];
+    const Residual mixer(pass_, spec.mixer_branch, spec.residual_scale, scratch_.branch[0], spec.parallel);
+    const Residual ffn(pass_, spec.ffn_branch, spec.residual_scale, scratch_.branch[spec.parallel ? 1 : 0], false);
+    Range mixed{};  // columns of the mixer's output that this worker has written
+    if (const auto* attention = std::get_if<AttentionSpec>(&spec.mixer)) {
+      AttentionRun run(pass_, *attention, std::get<AttentionWeights>(w.mixer), l);
+      mixed = run.columns(worker);
+      branch(worker, run, mixer, Op::attn_norm, spec.mixer_branch.norm, w.mixer_norm);
+    }
+    if (!spec.parallel) {
+      mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
+      worker.barrier();
+    }
+    const bool shared = spec.shared_norm;
+    const auto& norm = shared ? spec.mixer_branch.norm : spec.ffn_branch.norm;
+    const NormWeights& norm_weights = shared ? w.mixer_norm : w.ffn_norm;
+    Range fed{};
+    if (const auto* dense = std::get_if<DenseSpec>(&spec.ffn)) {
+      DenseRun run(pass_, *dense, std::get<DenseWeights>(w.ffn));
+      fed = run.columns(worker);
+      branch(worker, run, ffn, Op::ffn_norm, norm, norm_weights);
+    } else if (const auto* experts = std::get_if<ExpertsSpec>(&spec.ffn)) {
+      ExpertsRun run(pass_, *experts, std::get<ExpertsWeights>(w.ffn));
+      fed = run.columns(worker);
+      branch(worker, run, ffn, Op::ffn_norm, norm, norm_weights);
+    }
+    if (spec.parallel) mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
+    ffn.write(worker, Op::ffn_norm, w.ffn_post_norm, spec_.width, fed);
+    worker.barrier();
+  }
+
+  /// One part of a layer: reads the stream, runs, puts its output where the stream wants it.
+  template <class Run>
+  void branch(const Worker& worker, Run& run, const Residual& residual, Op op, const std::optional<NormSpec>& norm,
+              const NormWeights& weights) const {
+    const ops::Activations input = residual.read(worker, op, norm, weights, spec_.width, run.first(), run.forms());
+    run.run(worker, input, residual.output());
+  }
+
+  /// logits = head(norm(x)) for the rows that asked, in their order.
+  void head(const Worker& worker) {
+    std::int64_t asked = 0;
+    for (const BatchRow& row : pass_.rows()) asked += row.logits ? 1 : 0;
+    if (asked == 0) return;
+    const ops::Activations x = pass_.normed(worker, asked, spec_.width);
+    pass_.prepare(worker, x, weights_.head, products_.forms({&weights_.head}), [&](Range rows) {
+      worker.enter(Op::head_norm);
+      std::int64_t index = 0;  // of a row among those that asked
+      for (std::int64_t n = 0; n < pass_.n(); ++n) {
+        if (!pass_.rows()[static_cast<std::size_t>(n)].logits) continue;
+        if (index >= rows.begin && index < rows.end) normalise(n, pass_.normed_rows(worker, asked).row(index));
+        ++index;
+      }
+    });
+    products_.run(worker, x, {{Op::head, Products::into(weights_.head, scratch_.logits)}});
+    finish_logits(ops::matmul_rows(worker, weights_.head.w), asked);
+  }
+  void normalise(std::int64_t n, float* out) const {
+    const float* const residual = scratch_.residual.row(n);
+    if (spec_.output.norm)
+      norm_row(pass_.kernels(), *spec_.output.norm, weights_.output_norm, residual, out, spec_.width);
+    else
+      std::copy_n(residual, spec_.width, out);
+  }
+  /// Scale and cap, in the columns that this worker has computed.
+  void finish_logits(Range mine, std::int64_t asked) const {
+    const OutputSpec& output = spec_.output;
+    if (output.scale == 1.0f && output.softcap == 0.0f) return;
+    const float before = output.softcap > 0 ? output.scale / output.softcap : output.scale;
+    for (std::int64_t i = 0; i < asked; ++i) {
+      float* const logits = scratch_.logits.row(i) + mine.begin;
+      for (std::int64_t v = 0; v < mine.size(); ++v) logits[v] *= before;
+      if (output.softcap == 0.0f) continue;
+      pass_.kernels().vector.tanh(logits, logits, mine.size());
+      for (std::int64_t v = 0; v < mine.size(); ++v) logits[v] *= output.softcap;
+    }
+  }
+
+  const ModelSpec& spec_;
+  const Weights& weights_;
+  Scratch& scratch_;
+  Products products_;
+  Pass pass_;
+};
+
+}  // namespace plumb
