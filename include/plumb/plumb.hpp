@@ -61,21 +61,21 @@
 #include "plumb/text/sampler.hpp"
 
 // The transformer: its shape, its weights, its memory, one pass; then what a program holds.
-#include "plumb/model/config.hpp"
-#include "plumb/model/check.hpp"
+#include "plumb/model/spec.hpp"
+#include "plumb/model/check_spec.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/config_from_gguf.hpp"
-#include "plumb/model/hf_config.hpp"
-#include "plumb/model/tensor_list.hpp"
-#include "plumb/model/weight_types.hpp"
+#include "plumb/model/family.hpp"
+#include "plumb/model/family.hpp"
 #include "plumb/model/weights.hpp"
-#include "plumb/model/op.hpp"  // the operations of a pass by name
-#include "plumb/model/batch.hpp"
-#include "plumb/model/kv_cache.hpp"
-#include "plumb/model/scratch.hpp"
-#include "plumb/model/products.hpp"
-#include "plumb/model/moe.hpp"
-#include "plumb/model/transformer.hpp"
+#include "plumb/blocks/weight_types.hpp"
+#include "plumb/model/weights.hpp"
+#include "plumb/blocks/op.hpp"  // the operations of a pass by name
+#include "plumb/blocks/batch.hpp"
+#include "plumb/blocks/state.hpp"
+#include "plumb/blocks/scratch.hpp"
+#include "plumb/blocks/products.hpp"
+#include "plumb/blocks/experts_run.hpp"
+#include "plumb/model/forward_pass.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/model/random_weights.hpp"
@@ -86,7 +86,7 @@
 #include "plumb/model/collect_moments.hpp"
 
 // What it costs.
-#include "plumb/perf/work.hpp"
+#include "plumb/blocks/work.hpp"
 #include "plumb/perf/parameters.hpp"
 #include "plumb/perf/ledger.hpp"
 #include "plumb/perf/machine.hpp"

@@ -47,10 +47,10 @@ ModelInfo describe(const Model& model) {
   const std::vector<TensorClass> classes = tensor_classes(model);
   info.source = model.source();
   info.types = describe_types(classes);
-  info.bytes = model.weights().bytes();
-  info.parameters = count_parameters(model.config()).total();
+  info.bytes = model.weight_bytes();
+  info.parameters = count_parameters(model.spec()).total();
   info.tier = model.transformer().kernels->name;
-  info.description = model.config().name.empty() ? model.config().architecture : model.config().name;
+  info.description = model.spec().name.empty() ? model.spec().architecture : model.spec().name;
   for (const TensorClass& c : classes)
     if (!c.fast) info.slow.push_back(c.role + " " + std::string(dtype_name(c.type)));
   return info;
@@ -208,7 +208,7 @@ void run(const BenchOptions& options) {
     }
   for (const std::string& preset : options.presets)
     for (const std::string& type : types("q4_0")) {
-      const ModelConfig config = load_subject(preset).config;
+      const ModelSpec spec = load_subject(preset).spec;
       const Model model = Model::random(config, weight_types_by_name(type, config), 0, load);
       ModelInfo info = describe(model);
       info.description += " " + type;

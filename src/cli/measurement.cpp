@@ -30,7 +30,7 @@ Json timing_json(const PassTiming& t) {
 }  // namespace
 
 Table config_table(const Measurement& m) {
-  const ModelConfig& c = m.config;
+  const ModelSpec& c = m.spec;
   Table table({{"configuration", Table::Align::left}, {"", Table::Align::right}});
   const auto row = [&](const char* name, const std::string& value) { table.add({name, value}); };
   row("model", printable(m.name));
@@ -84,7 +84,7 @@ Table speed_table(const std::vector<Measurement>& all) {
 }
 
 Json to_json(const Measurement& m) {
-  const ModelConfig& c = m.config;
+  const ModelSpec& c = m.spec;
   return {{"name", printable(m.name)},
           {"config",
            {{"architecture", c.architecture},

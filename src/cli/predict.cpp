@@ -36,7 +36,7 @@ void list_presets() {
   Table table({{"preset", Align::left}, {"model", Align::left}, {"parameters", Align::right}});
   for (const Preset& preset : all_presets())
     table.add(
-        {std::string(preset.name), preset.config().name, count_text(static_cast<double>(preset.published_parameters))});
+        {std::string(preset.name), preset.spec().name, count_text(static_cast<double>(preset.published_parameters))});
   fmt::print("{}", table.text());
 }
 
@@ -215,7 +215,7 @@ void run(PredictCommand command) {
     command.options.weights = DType::q4_0;
   }
   command.options.kv = parse_kv_type(command.kv);
-  command.options.context = std::min<std::int64_t>(command.options.context, subject.config.context);
+  command.options.context = std::min<std::int64_t>(command.options.context, subject.spec.context);
   Machine machine;
   if (!command.machine.empty()) {
     machine = load_machine(command.machine);
@@ -223,7 +223,7 @@ void run(PredictCommand command) {
     Progress progress;
     machine = load_or_measure_machine({.threads = {}, .progress = progress.callback()});
   }
-  const Forecast f = forecast(subject.config, command.options, machine);
+  const Forecast f = forecast(subject.spec, command.options, machine);
   if (command.format == Format::json) {
     fmt::print("{}\n", forecast_json(subject, command, f).dump(1));
   } else if (command.format == Format::csv) {

@@ -28,7 +28,7 @@ void add_synth(CLI::App& app) {
   command->callback([options] {
     Progress progress;
     options->synth.progress = [&progress](double fraction) { progress.show(fraction, "writing"); };
-    write_random_model(options->out, load_subject(options->config).config, options->synth);
+    write_random_model(options->out, load_subject(options->config).spec, options->synth);
     fmt::print("{}: {} bytes\n", options->out, std::filesystem::file_size(options->out));
   });
 }

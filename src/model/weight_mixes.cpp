@@ -104,13 +104,13 @@ const std::vector<WeightMix>& weight_mixes() {
   return mixes;
 }
 
-WeightTypes weight_types_by_name(std::string_view name, const ModelConfig& config) {
+WeightTypes weight_types_by_name(std::string_view name, const ModelSpec& spec) {
   const WeightMix& mix = find_mix(name);
   WeightTypes types(mix.matrices);
   if (!mix.name.ends_with("_s") && !mix.name.ends_with("_m")) return types;
-  types.set(config.tied_head ? TensorRole::token_embedding : TensorRole::head, DType::q6_k);
-  set_layers(types, mix.name, config.n_layers);
-  if (config.moe.count == 8) set_beside_eight_experts(types, mix.matrices);
+  types.set(spec.tied_head ? TensorRole::token_embedding : TensorRole::head, DType::q6_k);
+  set_layers(types, mix.name, spec.n_layers);
+  if (spec.moe.count == 8) set_beside_eight_experts(types, mix.matrices);
   return types;
 }
 

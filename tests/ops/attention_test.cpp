@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "plumb/core/half.hpp"
-#include "plumb/model/kv_cache.hpp"
+#include "plumb/blocks/state.hpp"
 #include "tests/support/numeric.hpp"
 #include "tests/support/tiers.hpp"
 
@@ -28,8 +28,8 @@ struct Heads {
 
   int group() const { return n_heads / n_kv_heads; }
   std::size_t width() const { return static_cast<std::size_t>(n_heads * head_dim); }
-  ModelConfig config() const {
-    ModelConfig c;
+  ModelSpec spec() const {
+    ModelSpec c;
     c.n_layers = 2;
     c.n_heads = n_heads;
     c.n_kv_heads = n_kv_heads;
@@ -59,7 +59,7 @@ std::vector<double> kept(DType type, const std::vector<float>& row) {
 /// d].
 struct Filled {
   Filled(const KernelTable& kernels, const Heads& setup)
-      : cache(setup.config(), setup.context, setup.sequences, setup.kv) {
+      : cache(setup.spec(), setup.context, setup.sequences, setup.kv) {
     std::mt19937 random(99);
     std::normal_distribution<float> normal;
     const ops::KvLayer layer = cache.layer(1);
@@ -242,7 +242,7 @@ TEST(Attention, Int8CachesStayClose) {
 
 TEST(KvCache, HeadsDoNotFallIntoTheSameCacheSets) {
   for (const DType type : {DType::f32, DType::f16, DType::i8}) {
-    const KvCache cache(Heads{8, 8, 64}.config(), 4096, 1, type);
+    const KvCache cache(Heads{8, 8, 64}.spec(), 4096, 1, type);
     const ops::KvLayer layer = cache.layer(0);
     EXPECT_EQ(layer.head_stride % 64, 0);
     EXPECT_EQ(layer.head_stride / 64 % 2, 1);
@@ -250,7 +250,7 @@ TEST(KvCache, HeadsDoNotFallIntoTheSameCacheSets) {
 }
 
 TEST(KvCache, HoldsWhatItsTypeNeeds) {
-  const auto bytes = [](DType type) { return KvCache(Heads{8, 2, 64}.config(), 4096, 1, type).bytes(); };
+  const auto bytes = [](DType type) { return KvCache(Heads{8, 2, 64}.spec(), 4096, 1, type).bytes(); };
   const double elements = 2.0 * 2 * 2 * 64 * 4096;  // layers, K and V, heads
   EXPECT_NEAR(static_cast<double>(bytes(DType::f32)) / elements, 4, 0.001);
   EXPECT_NEAR(static_cast<double>(bytes(DType::f16)) / elements, 2, 0.001);

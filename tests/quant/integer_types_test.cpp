@@ -189,7 +189,7 @@ TEST_P(IntegerTypes, RaggedRowsFallBackToSmallerGroupsThenF16) {
   const DType type = GetParam();
   const IntegerType parts = integer_type(type);
   for (const std::int64_t columns : {128, 64, 96, 100, 2880}) {
-    const DType stored = storable_type(type, columns);
+    const DType stored = fitting_type(type, columns);
     if (columns % 32 != 0) {
       EXPECT_EQ(stored, DType::f16);
       continue;

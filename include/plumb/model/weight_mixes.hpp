@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "plumb/model/config.hpp"
-#include "plumb/model/weight_types.hpp"
+#include "plumb/blocks/weight_types.hpp"
+#include "plumb/model/spec.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -31,7 +31,7 @@ const std::vector<WeightMix>& weight_mixes();
 /// head); in the _M mixes the value projection and the down projection have more bits in the first and last eighth of
 /// the layers and in every third layer between.
 /// @throws Error{invalid_argument} that lists the known names.
-WeightTypes weight_types_by_name(std::string_view name, const ModelConfig& config);
+WeightTypes weight_types_by_name(std::string_view name, const ModelSpec& spec);
 
 /// `general.file_type` of a named mix. @throws as weight_types_by_name, Error{unsupported_type} for a type that exists
 /// in memory only.
