@@ -132,7 +132,7 @@ Model open(const ExplainCommand& command) {
   const Subject subject = load_subject(command.run.model);
   if (subject.file) return Model::load(*subject.file, command.run.load());
   return Model::random(subject.spec, command.type.empty() ? DType::q4_0 : parse_weight_type(command.type), 0,
-                       command.run.load());
+                       {.exact = command.run.exact, .repack = !command.run.no_repack});
 }
 
 void run(ExplainCommand command) {

@@ -66,7 +66,7 @@ Json choice_json(const FitChoice& c) {
           {"parameters", c.forecast.parameters.total()},
           {"type", c.type},
           {"width", c.spec.width},
-          {"layers", c.spec.n_layers},
+          {"layers", c.spec.n_layers()},
           {"memory_bytes", c.forecast.memory.total()},
           {"seconds_per_token", c.latency()},
           {"seconds_to_first_token", c.forecast.time_to_first_token()},

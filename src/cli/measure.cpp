@@ -96,8 +96,9 @@ void run(Arguments& arguments) {
   } else {
     const ModelSpec spec = preset_spec(arguments.preset);
     for (const std::string& type : arguments.types.empty() ? std::vector<std::string>{"q8_0"} : arguments.types)
-      add(config.name,
-          [&](const LoadOptions& load) { return Model::random(config, weight_types_by_name(type, config), 0, load); });
+      add(spec.name, [&](const LoadOptions& load) {
+        return Model::random(spec, weight_types_by_name(type, spec), 0, {load.exact, load.repack, load.progress});
+      });
   }
   print(all, arguments);
 }
