@@ -49,6 +49,8 @@ struct AttentionRange {
   const std::int32_t* first = nullptr;  // [rows], absolute position of the first key that a row sees
   const std::int32_t* end = nullptr;    // [rows], and of the first after them that it does not
   std::int32_t start = 0;               ///< absolute position of the range: a multiple of 256
+  /// [rows], times log2(e), or null: slope * (p - (end - 1)) is added to a row's exponent of position p (ALiBi).
+  const float* slope = nullptr;
 
   const std::byte* k = nullptr;  ///< the range's first key tile
   const std::byte* v = nullptr;
@@ -58,7 +60,7 @@ struct AttentionRange {
   std::int64_t k_scale_stride = 0, v_scale_stride = 0;  ///< bytes from one tile's scales to the next
   int k_dim = 0, v_dim = 0;                             ///< v_dim padded to 16
   int first_key = 0, end_key = 0;                       ///< keys that some row sees; what lies beyond is not used
-  float softcap = 0.0f;                                 ///< 0: 2^(q.k) are the weights; else 2^(softcap * tanh(q.k))
+  float softcap = 0.0f;                                 ///< 0: exponents are q.k; else softcap * tanh(q.k)
 
   int first_tile() const { return first_key / kKeyTile; }
   int end_tile() const { return (end_key + kKeyTile - 1) / kKeyTile; }
@@ -77,8 +79,9 @@ struct AttentionKernels {
   /// Folds another state of one row, of the ranges that follow, into a state: the same arithmetic as `attend`.
   void (*merge)(float* top, float* total, float* acc, const float* other_top, const float* other_total,
                 const float* other_acc, int v_dim) = nullptr;
-  /// out[d] = acc[d] / total for d < v_dim (not padded); 0 where total is 0.
-  void (*finish)(const float* acc, float total, float* out, int v_dim) = nullptr;
+  /// out[d] = acc[d] / (total + 2^(sink - top)) for d < v_dim (not padded); 0 where that sum is 0. `sink` is the
+  /// exponent of a position without a value, -inf for none.
+  void (*finish)(const float* acc, float top, float total, float sink, float* out, int v_dim) = nullptr;
   /// Converts n elements of a tile to f32, int8 codes without their scales. n is a multiple of 16.
   void (*unpack[kKvTypes])(const std::byte* from, std::int64_t n, float* to) = {};
   /// `attend` by bf16 dots: queries, keys, weights and values are rounded to bf16 (relative error at most 2^-9), sums

@@ -2,7 +2,11 @@
 /// @file
 /// Causal attention of a batch of rows over the KV cache.
 ///
-///     out[n, h] = sum_p softmax_p(scale * q[n, h] . K[p]) V[p]   over the positions p that row n sees
+///     out[n, h] = sum_p softmax_p(s[p]) V[p]            over the positions p that row n sees
+///     s[p] = capped(scale * q[n, h] . K[p]) + slope[h] (p - position of n)
+///
+/// A head may have a *sink*: one more score s = sink[h] that takes its share of the softmax and has no value. Softcap,
+/// slopes (ALiBi) and sinks are optional.
 ///
 /// All query heads of a KV head's group, and all rows of a tile (attention_plan.hpp), share each load of K and V. Keys
 /// are walked in ranges of 256 positions cut at multiples of 256; each range is computed by itself and folded into the
@@ -18,6 +22,7 @@
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/cpu/kernel_table.hpp"
+#include "plumb/ops/alibi.hpp"
 #include "plumb/ops/attention_plan.hpp"
 #include "plumb/ops/kv.hpp"
 
@@ -41,61 +46,76 @@ struct AttentionState {
 class AttentionScratch {
  public:
   AttentionScratch() = default;
-  /// For layers of this shape and up to `context` positions. @throws Error{overflow, out_of_memory}.
-  AttentionScratch(const AttentionShape& shape, int threads, std::int64_t context) {
-    const std::int64_t queries = round_up<std::int64_t>(AttentionPlan::max_queries(shape), kQueryTile);
-    padded_dim_ = padded_value_dim(shape.v_dim);
-    queries_ = queries;
-    cut_queries_ = AttentionPlan::max_cut_queries(shape);
+  /// For layers of any of these shapes and up to `context` positions. @throws Error{overflow, out_of_memory}.
+  AttentionScratch(std::span<const AttentionShape> shapes, int threads, std::int64_t context) {
+    std::int64_t packed = 0, keys = 0, values = 0;
+    for (const AttentionShape& shape : shapes) {
+      const std::int64_t queries = round_up<std::int64_t>(AttentionPlan::max_queries(shape), kQueryTile);
+      const std::int64_t cut_queries = AttentionPlan::max_cut_queries(shape), dim = padded_value_dim(shape.v_dim);
+      packed = std::max(packed, queries * shape.k_dim);
+      keys = std::max(keys, std::int64_t{kKeyRange} * shape.k_dim);
+      values = std::max(values, kKeyRange * dim);
+      whole_.grow(queries, dim);
+      cut_.grow(cut_queries, dim);
+    }
     std::int64_t floats = 0;
     const auto reserve = [&](std::int64_t n) {
       const std::int64_t at = floats;
       floats += round_up<std::int64_t>(n, 16);
       return at;
     };
-    packed_q_ = reserve(queries * shape.k_dim);
+    packed_q_ = reserve(packed);
     scores_ = reserve(kQueryTile * kScoreStride);
-    keys_ = reserve(kKeyRange * shape.k_dim);
-    values_ = reserve(kKeyRange * padded_dim_);
-    bounds_ = reserve(2 * queries);
-    state_ = reserve(state_floats(queries));
+    keys_ = reserve(keys);
+    values_ = reserve(values);
+    first_ = reserve(whole_.queries);
+    end_ = reserve(whole_.queries);
+    slope_ = reserve(whole_.queries);
+    state_ = reserve(whole_.floats());
     // A worker that begins inside a tile leaves the tile's remaining ranges one by one: at most all of a context.
     parts_ = floats;
     const std::int64_t ranges = threads > 1 ? ceil_div<std::int64_t>(context, kKeyRange) : 0;
-    floats += checked_mul(ranges, state_floats(cut_queries_), "attention scratch");
+    floats += checked_mul(ranges, cut_.floats(), "attention scratch");
     stride_ = floats;
     const std::int64_t all = checked_mul<std::int64_t>(stride_, threads, "attention scratch");
     memory_ = AlignedBuffer(static_cast<std::size_t>(checked_mul<std::int64_t>(all, 4, "attention scratch")));
   }
+  /// For layers that all have one shape.
+  AttentionScratch(const AttentionShape& shape, int threads, std::int64_t context)
+      : AttentionScratch(std::span<const AttentionShape>(&shape, 1), threads, context) {}
 
   float* packed_q(int worker) { return of(worker) + packed_q_; }
   float* scores(int worker) { return of(worker) + scores_; }
   float* keys(int worker) { return of(worker) + keys_; }
   float* values(int worker) { return of(worker) + values_; }
-  std::int32_t* first(int worker) { return reinterpret_cast<std::int32_t*>(of(worker) + bounds_); }
-  std::int32_t* end(int worker) { return first(worker) + queries_; }
+  /// What the query rows of a tile see, and their slopes: [queries] each.
+  std::int32_t* first(int worker) { return reinterpret_cast<std::int32_t*>(of(worker) + first_); }
+  std::int32_t* end(int worker) { return reinterpret_cast<std::int32_t*>(of(worker) + end_); }
+  float* slope(int worker) { return of(worker) + slope_; }
   /// State of the tile that a worker works at, from the tile's first range on.
-  AttentionState state(int worker) { return state_at(of(worker) + state_, queries_); }
+  AttentionState state(int worker) { return whole_.at(of(worker) + state_); }
   /// State of the i-th range of the tile that a worker began inside.
-  AttentionState part(int worker, std::int64_t i) {
-    return state_at(of(worker) + parts_ + i * state_floats(cut_queries_), cut_queries_);
-  }
-  int padded_dim() const { return padded_dim_; }
+  AttentionState part(int worker, std::int64_t i) { return cut_.at(of(worker) + parts_ + i * cut_.floats()); }
   std::size_t bytes() const { return memory_.size(); }
 
  private:
-  std::int64_t state_floats(std::int64_t queries) const {
-    return round_up<std::int64_t>(2 * round_up<std::int64_t>(queries, 16) + queries * padded_dim_, 16);
-  }
-  AttentionState state_at(float* p, std::int64_t queries) const {
-    const std::int64_t column = round_up<std::int64_t>(queries, 16);
-    return {p, p + column, p + 2 * column};
-  }
+  /// Room for the state of a tile of any shape.
+  struct Room {
+    std::int64_t queries = 0;  ///< padded to a cache line
+    std::int64_t acc = 0;      ///< floats of the values: [queries, padded v_dim] of the largest shape
+
+    void grow(std::int64_t n, std::int64_t padded_dim) {
+      queries = std::max(queries, round_up<std::int64_t>(n, 16));
+      acc = std::max(acc, round_up<std::int64_t>(n * padded_dim, 16));
+    }
+    std::int64_t floats() const { return 2 * queries + acc; }
+    AttentionState at(float* p) const { return {p, p + queries, p + 2 * queries}; }
+  };
   float* of(int worker) { return memory_.as<float>() + stride_ * worker; }
 
-  int padded_dim_ = 0;
-  std::int64_t queries_ = 0, cut_queries_ = 0;
-  std::int64_t packed_q_ = 0, scores_ = 0, keys_ = 0, values_ = 0, bounds_ = 0, state_ = 0, parts_ = 0;
+  Room whole_, cut_;
+  std::int64_t packed_q_ = 0, scores_ = 0, keys_ = 0, values_ = 0, first_ = 0, end_ = 0, slope_ = 0, state_ = 0;
+  std::int64_t parts_ = 0;
   std::int64_t stride_ = 0;
   AlignedBuffer memory_;  // [threads, stride_] f32
 };
@@ -113,6 +133,8 @@ struct AttentionCall {
   /// Dots of bf16 where the tier has them and the cache is not f32: for models whose products round their activations
   /// at least as coarsely.
   bool rounded = false;
+  const float* slopes = nullptr;  // [n_heads], ALiBi, or null
+  const float* sinks = nullptr;   // [n_heads], a score without a value that every row of a head has, or null
 
   /// Whether this call multiplies by bf16 dots.
   bool by_bf16() const {
@@ -127,7 +149,13 @@ namespace detail {
 class AttentionWorker {
  public:
   AttentionWorker(const AttentionCall& call, const AttentionPlan& plan, AttentionScratch& scratch, int worker)
-      : call_(call), shape_(*call.shape), kv_(*call.kv), plan_(plan), scratch_(scratch), worker_(worker) {}
+      : call_(call),
+        shape_(*call.shape),
+        kv_(*call.kv),
+        plan_(plan),
+        scratch_(scratch),
+        worker_(worker),
+        padded_dim_(padded_value_dim(shape_.v_dim)) {}
 
   /// The worker's part of the line.
   void run() {
@@ -163,13 +191,12 @@ class AttentionWorker {
   void attend(std::int64_t head, const AttentionTile& tile, std::int32_t from, std::int32_t end, bool part, bool open) {
     pack(head, tile);
     const std::int64_t queries = queries_of(tile);
-    const int dim = scratch_.padded_dim();
     AttentionRange range = describe(tile);
     const AttentionState own = scratch_.state(worker_);
-    if (!part) own.clear(queries, dim);
+    if (!part) own.clear(queries, padded_dim_);
     for (std::int32_t r = from; r < end; ++r) {
       const AttentionState state = part ? scratch_.part(worker_, r - from) : own;
-      if (part) state.clear(queries, dim);
+      if (part) state.clear(queries, padded_dim_);
       range.top = state.top;
       range.total = state.total;
       range.acc = state.acc;
@@ -187,8 +214,9 @@ class AttentionWorker {
     range.first = scratch_.first(worker_);
     range.end = scratch_.end(worker_);
     range.k_dim = shape_.k_dim;
-    range.v_dim = scratch_.padded_dim();
+    range.v_dim = padded_dim_;
     range.softcap = shape_.softcap * kLog2E;
+    range.slope = call_.slopes ? scratch_.slope(worker_) : nullptr;
     range.scores = scratch_.scores(worker_);
     return range;
   }
@@ -248,7 +276,8 @@ class AttentionWorker {
     range.v_tile_bytes = value_bytes;
   }
 
-  /// Queries of a tile side by side, 8 at a time, with the scale and log2(e) multiplied in; and what each of them sees.
+  /// Queries of a tile side by side, 8 at a time, with the scale and log2(e) multiplied in; what each of them sees; and
+  /// the slopes of their heads.
   /// Query m is head m % group of batch row m / group.
   void pack(std::int64_t head, const AttentionTile& tile) {
     const int group = shape_.group(), dim = shape_.k_dim;
@@ -262,22 +291,24 @@ class AttentionWorker {
         float* const column = packed + m / kQueryTile * kQueryTile * dim + m % kQueryTile;
         for (int d = 0; d < dim; ++d) column[d * kQueryTile] = q[d] * scale;
         scratch_.first(worker_)[m] = shape_.first_key(position);
-        scratch_.end(worker_)[m] = position + 1;
+        scratch_.end(worker_)[m] = shape_.end_key(position);
+        if (call_.slopes) scratch_.slope(worker_)[m] = call_.slopes[head * group + h] * kLog2E;
       }
     }
   }
 
   void finish(const AttentionState& state, std::int64_t head, const AttentionTile& tile, std::int64_t m) {
     const int group = shape_.group();
-    float* const out =
-        call_.out + (tile.begin + m / group) * call_.out_stride + (head * group + m % group) * shape_.v_dim;
-    call_.kernels->attention.finish(state.acc + m * scratch_.padded_dim(), state.total[m], out, shape_.v_dim);
+    const std::int64_t query_head = head * group + m % group;
+    float* const out = call_.out + (tile.begin + m / group) * call_.out_stride + query_head * shape_.v_dim;
+    const float sink = call_.sinks ? call_.sinks[query_head] * kLog2E : -INFINITY;
+    call_.kernels->attention.finish(state.acc + m * padded_dim_, state.top[m], state.total[m], sink, out, shape_.v_dim);
   }
 
   /// One query row of a tile whose later parts were left by workers w, w + 1, ...
   void join_row(int w, int workers, const AttentionCursor& cut, const AttentionTile& tile, std::int64_t m) {
     const AttentionState state = scratch_.state(w - 1);
-    const int dim = scratch_.padded_dim();
+    const int dim = padded_dim_;
     for (AttentionCursor from = cut; w < workers && from.cut && from.same_tile(cut); ++w) {
       const AttentionCursor to = plan_.begin_of(w + 1);
       const std::int32_t end = to.cut && to.same_tile(cut) ? to.range : tile.end_range();
@@ -299,6 +330,7 @@ class AttentionWorker {
   const AttentionPlan& plan_;
   AttentionScratch& scratch_;
   int worker_;
+  int padded_dim_;  // of values
 };
 
 }  // namespace detail

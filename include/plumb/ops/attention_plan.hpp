@@ -36,6 +36,8 @@ struct AttentionShape {
   std::int32_t first_key(std::int32_t position) const {
     return window > 0 && position >= window ? position - window + 1 : 0;
   }
+  /// First position after them that it does not see.
+  std::int32_t end_key(std::int32_t position) const { return position + 1; }
 };
 
 /// Query rows (batch rows x heads of a group) that a tile aims at: enough to hide the conversion of K and V.
@@ -96,7 +98,7 @@ class AttentionPlan {
     }
     t.sequence = head.sequence;
     t.first_key = shape_.first_key(head.position);
-    t.end_key = head.position + static_cast<std::int32_t>(t.end - begin);
+    t.end_key = shape_.end_key(head.position + static_cast<std::int32_t>(t.end - begin) - 1);
     return t;
   }
 
