@@ -130,7 +130,7 @@ struct Way {
 
 /// Rows [from, from + n) of the queries against the range.
 inline void attend(const AttentionKernels& kernels, Range& range, Queries& queries, int from, int n, float softcap = 0,
-            Way way = {}) {
+                   Way way = {}) {
   const int groups = ceil_div(n, kQueryTile);
   Guarded<float> packed(static_cast<std::size_t>(groups * kQueryTile * range.k_dim));
   for (int m = 0; m < n; ++m)

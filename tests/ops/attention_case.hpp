@@ -26,9 +26,9 @@ struct AttentionCase {
   DType kv = DType::f32;
   int window = 0;
   float softcap = 0;
-  bool rounded = false;             ///< bf16 dots, where a tier has them
-  std::vector<float> slopes = {};   // [n_heads], or none
-  std::vector<float> sinks = {};    // [n_heads], or none
+  bool rounded = false;            ///< bf16 dots, where a tier has them
+  std::vector<float> slopes = {};  // [n_heads], or none
+  std::vector<float> sinks = {};   // [n_heads], or none
   int sequences = 2, context = 700;
 
   int group() const { return n_heads / n_kv_heads; }
@@ -130,8 +130,7 @@ class LayerMemory {
     return ring_tiles > 0 ? ring_tiles : ceil_div(c.context, kKeyTile);
   }
   static std::int64_t slab(const AttentionCase& c, std::int64_t ring_tiles) {
-    return tiles(c, ring_tiles) *
-           (kv_tile_bytes(c.kv, c.k_dim) + kv_tile_bytes(c.kv, padded_value_dim(c.v_dim)));
+    return tiles(c, ring_tiles) * (kv_tile_bytes(c.kv, c.k_dim) + kv_tile_bytes(c.kv, padded_value_dim(c.v_dim)));
   }
   Guarded<std::byte> memory_;
   ops::KvLayer layer_;
@@ -204,8 +203,7 @@ inline std::vector<float> attention_of(const KernelTable& kernels, const Attenti
 inline double attention_bound(const AttentionCase& c) { return c.rounded ? 8 * 0x1p-18 : 1e-11; }
 
 /// Every tier against double, over thread counts, and each row (or every 37th) alone.
-inline void check_attention(const AttentionCase& c, const std::vector<ops::AttentionRow>& rows,
-                            bool every_row = true) {
+inline void check_attention(const AttentionCase& c, const std::vector<ops::AttentionRow>& rows, bool every_row = true) {
   SCOPED_TRACE(c.name() + ", " + std::to_string(rows.size()) + " rows");
   const std::vector<float> q = normal_numbers(rows.size() * c.q_width(), 5);
   const KeysAndValues data(c);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "plumb/ops/alibi.hpp"
 #include "tests/ops/attention_case.hpp"
 
 namespace plumb {
@@ -107,7 +108,8 @@ TEST(AttentionFeatures, SlopesAreThoseOfThePaper) {
 
 TEST(AttentionFeatures, KeysAndValuesOfDifferentSizes) {
   for (const auto& [type, rounded] : kWays)
-    for (const auto& [k_dim, v_dim] : {std::pair{24, 16}, {40, 24}, {80, 128}, {192, 128}, {16, 80}, {7, 33}, {33, 1}}) {
+    for (const auto& [k_dim, v_dim] :
+         {std::pair{24, 16}, {40, 24}, {80, 128}, {192, 128}, {16, 80}, {7, 33}, {33, 1}}) {
       AttentionCase c{4, 2, k_dim, v_dim, type};
       c.rounded = rounded;
       check_attention(c, kRows);
@@ -176,8 +178,10 @@ TEST(AttentionFeatures, RingsAreWholeRangesOrEverything) {
 
 /// Layers of other heads and sizes in one scratch, one after the other, have the bits they have in their own.
 TEST(AttentionFeatures, OneScratchForSeveralShapes) {
-  const std::array<AttentionCase, 4> layers = {AttentionCase{8, 2, 64, 16, DType::f16}, {40, 1, 16, 24, DType::f16},
-                                               {4, 4, 24, 128, DType::f16, 100}, {150, 1, 8, 40, DType::i8}};
+  const std::array<AttentionCase, 4> layers = {AttentionCase{8, 2, 64, 16, DType::f16},
+                                               {40, 1, 16, 24, DType::f16},
+                                               {4, 4, 24, 128, DType::f16, 100},
+                                               {150, 1, 8, 40, DType::i8}};
   std::vector<ops::AttentionShape> shapes;
   for (const AttentionCase& c : layers) shapes.push_back(c.shape());
   for (const int threads : {1, 4}) {
