@@ -38,8 +38,7 @@ std::vector<float> slopes_of(int n_heads, float max_bias = 8) {
 
 TEST(AttentionFeatures, Sinks) {
   for (const auto& [type, rounded] : kWays) {
-    for (AttentionCase c : {heads(8, 2, 32, type, 0, 0, rounded), heads(6, 3, 18, type, 100, 0, rounded),
-                            heads(5, 1, 16, type, 0, 3.0f, rounded)}) {
+    for (AttentionCase c : {heads(6, 3, 18, type, 100, 0, rounded), heads(5, 1, 16, type, 0, 3.0f, rounded)}) {
       c.sinks = sinks_of(c.n_heads);
       check_attention(c, kRows);
       check_attention(c, {{699, 1}});  // cut between workers and joined
@@ -72,8 +71,7 @@ TEST(AttentionFeatures, ExtremeSinks) {
 
 TEST(AttentionFeatures, Slopes) {
   for (const auto& [type, rounded] : kWays) {
-    for (AttentionCase c : {heads(8, 2, 32, type, 0, 0, rounded), heads(6, 3, 18, type, 100, 0, rounded),
-                            heads(12, 1, 16, type, 0, 3.0f, rounded)}) {
+    for (AttentionCase c : {heads(6, 3, 18, type, 100, 0, rounded), heads(12, 1, 16, type, 0, 3.0f, rounded)}) {
       c.slopes = slopes_of(c.n_heads);
       check_attention(c, kRows);
       check_attention(c, {{699, 1}});
@@ -107,21 +105,22 @@ TEST(AttentionFeatures, SlopesAreThoseOfThePaper) {
 }
 
 TEST(AttentionFeatures, KeysAndValuesOfDifferentSizes) {
+  std::vector<ops::AttentionRow> rows = {{0, 1}, {15, 1}, {256, 1}, {299, 1}};
+  for (const ops::AttentionRow& row : prompt(230, 50)) rows.push_back(row);
   for (const auto& [type, rounded] : kWays)
     for (const auto& [k_dim, v_dim] :
          {std::pair{24, 16}, {40, 24}, {80, 128}, {192, 128}, {16, 80}, {7, 33}, {33, 1}}) {
       AttentionCase c{4, 2, k_dim, v_dim, type};
       c.rounded = rounded;
-      check_attention(c, kRows);
-      c.context = 400;
-      check_attention(c, prompt(120, 150), false);
+      c.context = 300;
+      if (!rounded || k_dim % 2 == 0) check_attention(c, rows, false);  // an odd size keeps f32
     }
 }
 
 /// Batches of a sequence that goes round a ring several times, compared with a cache that holds every position.
 void check_ring(AttentionCase c, int batch) {
   SCOPED_TRACE(c.name() + ", batches of " + std::to_string(batch));
-  c.context = 2100;
+  c.context = 1300;
   const std::int64_t ring = ops::kv_ring_tiles(c.context, c.window, batch);
   ASSERT_LT(ring * kKeyTile, c.context);
   const test::KeysAndValues data(c);
