@@ -6,16 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/model/session.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb {
 namespace {
 
 Model make_model(const std::string& preset, const std::string& type) {
   const ModelSpec spec = preset_spec(preset);
-  return Model::random(config, weight_types_by_name(type, config));
+  return Model::random(spec, weight_types_by_name(type, spec));
 }
 
 /// range(0): tokens in the cache before.

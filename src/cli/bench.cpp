@@ -10,8 +10,8 @@
 
 #include "commands.hpp"
 #include "options.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "plumb/model/forward_pass.hpp"
+#include "plumb/model/weight_mixes.hpp"
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/parameters.hpp"
 #include "plumb/perf/subject.hpp"

@@ -40,15 +40,9 @@ Json spec_json(const ModelSpec& c) {
   const AttentionSpec* a = first_attention(c);
   const AttentionSpec none;
   if (!a) a = &none;
-  return {{"architecture", c.family},
-          {"n_layers", c.n_layers()},
-          {"width", c.width},
-          {"n_heads", a->n_heads},
-          {"n_kv_heads", a->n_kv_heads},
-          {"head_dim", a->head_dim},
-          {"ffn_dim", inner_width(c)},
-          {"vocab_size", c.vocab_size},
-          {"context", c.context},
+  return {{"architecture", c.family},  {"n_layers", c.n_layers()},    {"width", c.width},
+          {"n_heads", a->n_heads},     {"n_kv_heads", a->n_kv_heads}, {"head_dim", a->head_dim},
+          {"ffn_dim", inner_width(c)}, {"vocab_size", c.vocab_size},  {"context", c.context},
           {"tied_head", c.output.tied}};
 }
 

@@ -150,8 +150,7 @@ Prediction predict(const Ledger& ledger, const Machine& machine, int threads) {
   }
   prediction.meeting_seconds = machine.meeting_seconds(layers, prediction.seconds(), threads);
   if (prediction.meeting_seconds == 0 && threads > 1)  // not measured
-    prediction.meeting_seconds =
-        ledger.barriers * machine.barrier_seconds(threads) + machine.region_seconds(threads);
+    prediction.meeting_seconds = ledger.barriers * machine.barrier_seconds(threads) + machine.region_seconds(threads);
   return prediction;
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "plumb/io/gguf_writer.hpp"
-#include "plumb/model/weight_mixes.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/quant/dequantize.hpp"
 #include "plumb/quant/integer.hpp"
 #include "plumb/quant/pack.hpp"

@@ -84,8 +84,8 @@ TEST(RecipeParse, PatternsOfManyStarsEndSoon) {
 // By role or by name: the name of a tensor and what it stands for are asked the same.
 TEST(RecipeWanted, RolesAreTheirUsualNames) {
   RecipeFacts facts{"llama", 32, 4, 8, false, false};
-  for (const std::string_view text : {"q4_k_m", "q3_k_l", "q2_k", "mxfp4_moe", "q8_0", "int4g64",
-                                      "ffn_*=q6_k,attn_v=q8_0,blk.7.*=f16,*=q4_k_s"})
+  for (const std::string_view text :
+       {"q4_k_m", "q3_k_l", "q2_k", "mxfp4_moe", "q8_0", "int4g64", "ffn_*=q6_k,attn_v=q8_0,blk.7.*=f16,*=q4_k_s"})
     for (const bool tied : {false, true})
       for (const RoleNames& role : kRoleNames)
         for (const int layer : {-1, 0, 7, 31})

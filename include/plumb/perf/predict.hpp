@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "plumb/perf/ledger.hpp"
-#include "plumb/perf/parameters.hpp"
 #include "plumb/perf/machine.hpp"
+#include "plumb/perf/parameters.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
