@@ -1,5 +1,6 @@
 /// `plumb explain`: runs a model under a trace and lays each operation beside its work, its prediction and its ceiling.
 
+#include "machine_option.hpp"
 #include "plumb/perf/explain.hpp"
 
 #include <fmt/format.h>
@@ -141,9 +142,7 @@ void run(ExplainCommand command) {
   command.options.session.kv = kv_type(command.run.kv);
   command.options.progress = progress.callback();
   command.options.sampling.temperature = 0;
-  const Machine machine = command.machine.empty()
-                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-                              : load_machine(command.machine);
+  const Machine machine = machine_of(command.machine, progress);
   print(explain(open(command), machine, command.options), command.format);
 }
 

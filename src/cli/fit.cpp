@@ -1,5 +1,6 @@
 /// `plumb fit`: the largest models that this machine runs within a budget.
 
+#include "machine_option.hpp"
 #include "plumb/perf/fit.hpp"
 
 #include <fmt/format.h>
@@ -115,9 +116,7 @@ void run(FitCommand command) {
   options.budget.prompt = std::min(options.budget.prompt, options.budget.context);
   options.kv = kv_type(command.kv);
   Progress progress;
-  const Machine machine = command.machine.empty()
-                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-                              : load_machine(command.machine);
+  const Machine machine = machine_of(command.machine, progress);
   const std::vector<FitChoice> choices = fit_models(options, machine);
   std::optional<Measurement> measured;
   const FitChoice* verified = command.verify ? first_runnable(choices) : nullptr;

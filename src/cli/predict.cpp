@@ -7,6 +7,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "machine_option.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/perf/predict.hpp"
@@ -167,9 +168,7 @@ Json forecast_json(const Subject& subject, const PredictCommand& command, const 
 /// Predicted and measured times of models that played no part in measuring the machine.
 void run_verify(const PredictCommand& command) {
   Progress progress;
-  const Machine machine = command.machine.empty()
-                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-                              : load_machine(command.machine);
+  const Machine machine = machine_of(command.machine, progress);
   const std::vector<VerifyResult> results = verify(held_out_cases(), machine,
                                                    {.threads = command.options.threads,
                                                     .repetitions = command.repetitions,
@@ -216,13 +215,8 @@ void run(PredictCommand command) {
   }
   command.options.kv = parse_kv_type(command.kv);
   command.options.context = std::min<std::int64_t>(command.options.context, subject.spec.context);
-  Machine machine;
-  if (!command.machine.empty()) {
-    machine = load_machine(command.machine);
-  } else {
-    Progress progress;
-    machine = load_or_measure_machine({.threads = {}, .progress = progress.callback()});
-  }
+  Progress progress;
+  const Machine machine = machine_of(command.machine, progress);
   const Forecast f = forecast(subject.spec, command.options, machine);
   if (command.format == Format::json) {
     fmt::print("{}\n", forecast_json(subject, command, f).dump(1));
