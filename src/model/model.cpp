@@ -5,8 +5,8 @@
 
 #include "plumb/io/open_model.hpp"
 #include "plumb/model/config_from_gguf.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/pack_weights.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

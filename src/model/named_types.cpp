@@ -14,7 +14,8 @@ namespace {
 DType most_common(const std::vector<std::pair<int, DType>>& types) {
   std::map<DType, int> counts;
   for (const auto& [layer, type] : types) ++counts[type];
-  return std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; })
+  return std::max_element(counts.begin(), counts.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
       ->first;
 }
 

@@ -5,8 +5,8 @@
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/model/config_from_gguf.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/random_weights.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -78,7 +78,8 @@ void write_random_model(const std::filesystem::path& path, const ModelConfig& co
       random_tensors(config, weight_types_by_name(options.type, config), options.seed);
   GgufWriter writer;
   set_config(writer, config);
-  writer.set("general.file_type", static_cast<std::uint32_t>(gguf_file_type(options.type)));
+  const int file_type = Recipe::parse(options.type).file_type();
+  if (file_type >= 0) writer.set("general.file_type", static_cast<std::uint32_t>(file_type));
   writer.set("general.quantization_version", std::uint32_t{2});
   if (config.vocab_size >= kSmallestSynthVocabulary) set_vocabulary(writer, synthetic_vocabulary(config.vocab_size));
   std::uint64_t total = 0, done = 0;

@@ -5,8 +5,8 @@
 
 #include "plumb/core/error.hpp"
 #include "plumb/model/config_from_gguf.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

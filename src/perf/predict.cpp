@@ -187,6 +187,7 @@ Forecast forecast(const ModelConfig& config, const ForecastOptions& options, con
   check("prompt", options.prompt, 1, options.context);
   check("batch", options.batch, 1, ConfigLimits::kContext);
   check("threads", options.threads, 0, 65536);
+  check_kv_type(options.kv);
   Forecast result;
   result.threads = options.threads > 0 ? options.threads : machine.max_threads();
   result.parameters = count_parameters(config);

@@ -10,8 +10,8 @@
 #include "plumb/core/parallel.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/model/config_from_gguf.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "plumb/perf/sweep.hpp"
 
 namespace plumb::inline PLUMB_ABI {

@@ -25,8 +25,7 @@ TEST(KvTypes, NamesAreReadBackInAnyCase) {
 
 TEST(KvTypes, OthersAreRefusedWithTheList) {
   for (const char* name : {"", "q4_0", "bf16", "f8", "int8 ", "int4", "f32\n"}) {
-    const std::string message =
-        test::expect_error(ErrorCode::invalid_argument, [&] { (void)kv_type_from_name(name); });
+    const std::string message = test::expect_error(ErrorCode::invalid_argument, [&] { (void)kv_type_from_name(name); });
     EXPECT_NE(message.find(kKvTypeNames), std::string::npos) << message;
     EXPECT_EQ(message.find('\n'), std::string::npos);
   }
@@ -35,8 +34,7 @@ TEST(KvTypes, OthersAreRefusedWithTheList) {
       EXPECT_NO_THROW(check_kv_type(info.type));
       continue;
     }
-    const std::string message =
-        test::expect_error(ErrorCode::invalid_argument, [&] { check_kv_type(info.type); });
+    const std::string message = test::expect_error(ErrorCode::invalid_argument, [&] { check_kv_type(info.type); });
     EXPECT_NE(message.find(info.name), std::string::npos) << message;
   }
 }

@@ -70,9 +70,8 @@ std::filesystem::path write_zeros(const std::filesystem::path& path, const Model
   for_each_tensor(spec, [&](const TensorSpec& tensor) {
     writer.add_tensor(gguf_tensor_name(tensor.id), tensor.is_matrix() ? DType::f16 : DType::f32, tensor.shape);
   });
-  writer.write(path, [](const GgufTensorPlan& plan, const GgufAppend& append) {
-    append(std::vector<std::byte>(plan.bytes));
-  });
+  writer.write(
+      path, [](const GgufTensorPlan& plan, const GgufAppend& append) { append(std::vector<std::byte>(plan.bytes)); });
   return path;
 }
 

@@ -23,7 +23,7 @@ struct LoadOptions {
   bool exact = false;     ///< keep activations in f32 in every product: slower, the same numbers as a plain evaluation
   bool repack = true;     ///< interleave the weights for the kernels and give the file's pages back; false: in place
   bool tokenizer = true;  ///< read the file's tokenizer, if it has one
-  /// Types to turn a file's matrices into, by a name of weight_mixes() such as "int4g64"; empty: as the file has them.
+  /// Types to turn a file's matrices into, by the name of a recipe such as "int4g64"; empty: as the file has them.
   std::string weights = {};
   QuantMethod method = QuantMethod::search;                    ///< how scales are chosen then
   std::function<void(std::string_view message)> warning = {};  ///< something works but not as well as it might
