@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/model/session.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb {
 namespace {

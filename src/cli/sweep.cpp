@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "machine_option.hpp"
 #include "measurement.hpp"
 #include "options.hpp"
-#include "machine_option.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/quantity.hpp"
 #include "plumb/model/presets.hpp"

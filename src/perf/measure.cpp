@@ -69,8 +69,7 @@ MeasureOptions fitted_options(MeasureOptions options, const ModelSpec& spec) {
   return options;
 }
 
-TimedPasses timed_passes(const ModelSpec& spec, const WeightTypes& weights, const MeasureOptions& options,
-                         bool exact) {
+TimedPasses timed_passes(const ModelSpec& spec, const WeightTypes& weights, const MeasureOptions& options, bool exact) {
   TimedPasses passes;
   PassOptions pass{.weights = weights, .kv = options.session.kv, .exact = exact, .bf16_dot = has_bf16_dots()};
   for (int done = 0; done < options.prompt; done += options.session.batch) {
@@ -146,10 +145,10 @@ Measuring::Measuring(const Model& model, const MeasureOptions& options)
   m.prefill = {options_.prompt, static_cast<int>(passes.prefill.size()), {}, joined(passes.prefill)};
   m.decode = {options_.tokens * m.sequences, options_.tokens, {}, joined(passes.decode)};
   const Ledger token = pass_work(m.spec, {.weights = m.weights,
-                                            .kv = m.kv,
-                                            .position = options_.depth + options_.tokens / 2,
-                                            .exact = exact,
-                                            .bf16_dot = has_bf16_dots()});
+                                          .kv = m.kv,
+                                          .position = options_.depth + options_.tokens / 2,
+                                          .exact = exact,
+                                          .bf16_dot = has_bf16_dots()});
   m.token_operations = token.operations();
   m.token_bytes = token.bytes();
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "measure_kernels.hpp"
-#include "plumb/cpu/kernel_table.hpp"
 #include "plumb/blocks/state.hpp"
+#include "plumb/cpu/kernel_table.hpp"
 #include "plumb/ops/attention.hpp"
 #include "probes.hpp"
 #include "stopwatch.hpp"

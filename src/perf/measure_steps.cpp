@@ -71,10 +71,10 @@ class Probe {
     const auto rows = static_cast<std::int64_t>(batch_.size());
     const bool prompt = rows > kSideBySide;
     return pass_work(spec, {.weights = type,
-                              .kv = DType::f16,
-                              .tokens = prompt ? rows : 1,
-                              .sequences = prompt ? 1 : rows,
-                              .bf16_dot = bf16_dot});
+                            .kv = DType::f16,
+                            .tokens = prompt ? rows : 1,
+                            .sequences = prompt ? 1 : rows,
+                            .bf16_dot = bf16_dot});
   }
   double busy() const {
     double sum = 0;

@@ -150,8 +150,7 @@ Prediction predict(const Ledger& ledger, const Machine& machine, int threads) {
   }
   prediction.meeting_seconds = machine.meeting_seconds(layers, prediction.seconds(), threads);
   if (prediction.meeting_seconds == 0 && threads > 1)  // not measured
-    prediction.meeting_seconds =
-        ledger.barriers * machine.barrier_seconds(threads) + machine.region_seconds(threads);
+    prediction.meeting_seconds = ledger.barriers * machine.barrier_seconds(threads) + machine.region_seconds(threads);
   return prediction;
 }
 
@@ -182,6 +181,7 @@ Forecast forecast(const ModelSpec& spec, const ForecastOptions& options, const M
   check("prompt", options.prompt, 1, options.context);
   check("batch", options.batch, 1, SpecLimits::kContext);
   check("threads", options.threads, 0, 65536);
+  check_kv_type(options.kv);
   Forecast result;
   result.threads = options.threads > 0 ? options.threads : machine.max_threads();
   result.parameters = count_parameters(spec);

@@ -9,9 +9,8 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/core/printable.hpp"
-#include "plumb/model/family.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "plumb/perf/sweep.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -172,8 +171,8 @@ SweepCase with_value(const SweepOptions& options, const ModelSpec& base, double 
     case Dimension::threads: c.measure.session.threads = n; break;
   }
   const std::int64_t needed = std::int64_t{c.measure.depth} + std::max({c.measure.prompt, c.measure.tokens, 1});
-  c.spec.context = static_cast<int>(
-      std::min<std::int64_t>(std::max<std::int64_t>(c.spec.context, needed), SpecLimits::kContext));
+  c.spec.context =
+      static_cast<int>(std::min<std::int64_t>(std::max<std::int64_t>(c.spec.context, needed), SpecLimits::kContext));
   if (options.dimension != Dimension::size && options.dimension != Dimension::type) c.spec.name = c.label;
   return c;
 }
@@ -191,9 +190,10 @@ std::vector<SweepCase> settings(const SweepOptions& options, const ModelSpec& ba
     if (all.empty()) fail(fmt::format("the family has no model of {:.4g} to {:.4g} parameters", from, to));
     return all;
   }
-  const std::vector<double> values = options.dimension == Dimension::type  ? std::vector{0.0}
-                                     : options.dimension == Dimension::gqa ? divisors(attention_of(base).n_heads, from, to)
-                                                                           : grid(from, to, options.steps, grain);
+  const std::vector<double> values = options.dimension == Dimension::type ? std::vector{0.0}
+                                     : options.dimension == Dimension::gqa
+                                         ? divisors(attention_of(base).n_heads, from, to)
+                                         : grid(from, to, options.steps, grain);
   for (const double value : values) all.push_back(with_value(options, base, value));
   return all;
 }

@@ -11,8 +11,8 @@
 
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/calibrate.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/synth.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "plumb/quant/quantize_model.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"

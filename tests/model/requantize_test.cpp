@@ -99,7 +99,7 @@ TEST_P(Requantized, LogitsAreNearThoseOfF32Activations) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Requantized,
-                         testing::Values("int4g64z", "int4g128", "int4rowz", "int8g32", "int8row", "q4_0"),
+                         testing::Values("int4g64z", "int4g128", "int4rowz", "int8g32", "int8row", "q8_0"),
                          [](const auto& info) { return std::string(info.param); });
 
 using RequantizedFiles = Requantized;

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "plumb/io/gguf.hpp"
+#include "plumb/io/tensor_id.hpp"
 #include "plumb/model/family.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/model/synth.hpp"
-#include "plumb/io/tensor_id.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "plumb/quant/recipe.hpp"
 #include "plumb/text/tokenizer.hpp"
 #include "tests/support/expect_error.hpp"
@@ -126,56 +126,6 @@ TEST(SynthVocabulary, SpellsEveryText) {
     EXPECT_EQ(tokenizer.decode(tokens, {.skip_bos_eos = true}), text);
   }
   EXPECT_LE(tokenizer.encode("little girl").size(), 7u) << "bos, then letters joined two or three at a time";
-}
-
-/// Tensors by type of a 22-layer and a 32-layer model as the loaders of published Q4_K_M files list them:
-/// TinyLlama 1.1B has 135 Q4_K and 21 Q6_K, Mistral 7B 193 and 33.
-TEST(WeightMixes, Q4KMHasThePublishedNumberOfTensors) {
-  const auto count = [](const ModelSpec& spec) {
-    const WeightTypes types = weight_types_by_name("q4_k_m", config);
-    std::map<DType, int> counts;
-    for_each_tensor(config, [&](const TensorSpec& tensor) { ++counts[types.of(tensor)]; });
-    return counts;
-  };
-  const auto tiny = count(presets::tinyllama_1_1b());
-  EXPECT_EQ(tiny.at(DType::q4_k), 135);
-  EXPECT_EQ(tiny.at(DType::q6_k), 21);
-  const auto mistral = count(presets::mistral_7b());
-  EXPECT_EQ(mistral.at(DType::q4_k), 193);
-  EXPECT_EQ(mistral.at(DType::q6_k), 33);
-}
-
-/// The mixes by configuration and the recipes by tensor name are two statements of one rule.
-TEST(WeightMixes, OfExpertsAreThoseThatRecipesGive) {
-  for (const auto& [config, name] : {std::pair{presets::mixtral_8x7b(), "q4_k_m"},
-                                     {presets::mixtral_8x7b(), "q3_k_m"},
-                                     {presets::mixtral_8x7b(), "q5_k_m"},
-                                     {presets::mixtral_8x7b(), "q4_k_s"},
-                                     {presets::qwen3_30b_a3b(), "q4_k_m"},
-                                     {presets::qwen1_5_moe_a2_7b(), "q4_k_m"}}) {
-    const WeightTypes types = weight_types_by_name(name, config);
-    RecipeFacts facts;
-    facts.architecture = config.architecture;
-    facts.n_layers = config.n_layers;
-    facts.n_experts = config.moe.count;
-    facts.group_size = config.group_size();
-    const Recipe recipe = Recipe::parse(name);
-    for_each_tensor(config, [&](const TensorSpec& tensor) {
-      const std::string tensor_name = gguf_tensor_name(tensor);
-      if (!is_quantizable(tensor_name, tensor.shape) || tensor.shape.cols() % 256 != 0) return;
-      EXPECT_EQ(dtype_name(types.of(tensor)), dtype_name(recipe.wanted(tensor_name, DType::f32, tensor.shape, facts)))
-          << config.name << ' ' << name << ' ' << tensor_name;
-    });
-  }
-}
-
-TEST(WeightMixes, EveryNameIsKnownAndOneTypeMeansOneType) {
-  const ModelSpec spec = presets::llama_3_2_1b();
-  for (const WeightMix& mix : weight_mixes()) {
-    const WeightTypes types = weight_types_by_name(mix.name, config);
-    EXPECT_EQ(types.matrices(), mix.matrices) << mix.name;
-    EXPECT_EQ(types.uniform(), dtype_from_name(mix.name).has_value()) << mix.name;
-  }
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <string>
 
-#include "plumb/model/weight_mixes.hpp"
+#include "plumb/model/named_types.hpp"
 #include "tests/support/expect_error.hpp"
 
 namespace plumb {

@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "tests/support/round_machine.hpp"
 
 namespace plumb {

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "plumb/core/error.hpp"
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/perf/subject.hpp"
+#include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 #include "tests/support/round_machine.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -81,11 +83,29 @@ TEST(Forecast, APromptIsReadInPassesAndOneRowAsksForLogits) {
 }
 
 TEST(Forecast, ContextCostsBandwidth) {
-  const Forecast f =
-      forecast(presets::llama_2_7b(), {.weights = DType::q4_0, .context = 4096, .prompt = 1}, round_machine());
+  const Forecast f = forecast(
+      presets::llama_2_7b(), {.weights = DType::q4_0, .kv = DType::f16, .context = 4096, .prompt = 1}, round_machine());
   const double kv = 4096.0 * 524288;
   EXPECT_NEAR(f.memory.kv, kv, 1);
   EXPECT_NEAR(f.decode_full.seconds() - f.decode.seconds(), kv / 20e9, 0.05 * kv / 20e9);
+}
+
+// No session has such a cache, so none is priced.
+TEST(Forecast, TypesOfKeysAndValuesAreThoseOfSessions) {
+  for (const DTypeInfo& info : kDTypes) {
+    const ForecastOptions options{.weights = DType::q4_0, .kv = info.type, .context = 64, .prompt = 8};
+    const auto priced = [&] { (void)forecast(presets::tinyllama_1_1b(), options, round_machine()); };
+    const auto counted = [&] { (void)pass_work(presets::tinyllama_1_1b(), {.kv = info.type}); };
+    if (is_kv_type(info.type)) {
+      EXPECT_NO_THROW(priced());
+      EXPECT_NO_THROW(counted());
+      continue;
+    }
+    for (const std::function<void()>& refused : {std::function<void()>(priced), std::function<void()>(counted)}) {
+      const std::string message = test::expect_error(ErrorCode::invalid_argument, refused);
+      EXPECT_NE(message.find(info.name), std::string::npos) << message;
+    }
+  }
 }
 
 TEST(Forecast, ModelsBeyondAnyMemoryArePredictedAndMarked) {
