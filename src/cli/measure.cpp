@@ -11,8 +11,8 @@
 #include "measurement.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "progress.hpp"
 #include "sweep.hpp"
 #include "table.hpp"
@@ -67,7 +67,7 @@ void run_sweep_of(const Arguments& arguments, Progress& progress) {
 
 void run(Arguments& arguments) {
   arguments.measure.session.threads = arguments.run.session.threads;
-  arguments.measure.session.kv = kv_type(arguments.run.kv);
+  arguments.measure.session.kv = arguments.run.session.kv;
   if (arguments.max_seconds) arguments.measure.max_seconds = *arguments.max_seconds;
   Progress progress(arguments.progress || ::isatty(STDERR_FILENO) == 1);
   const bool family = arguments.run.model.empty() && arguments.preset.empty();
@@ -118,8 +118,10 @@ void add_measure(CLI::App& app) {
   command
       .add_option(
           "--type", arguments->types,
-          "Weight types, separated by commas: int4g64, q4_k_m, ... (default: as the file has them; random models "
-          "q8_0, the family f16,q8_0,q4_0, a sweep over types all)")
+          fmt::format(
+              "Weight types, separated by commas (default: as the file has them; random models q8_0, the family "
+              "f16,q8_0,q4_0, a sweep over types all): {}",
+              kTypeHelp))
       ->delimiter(',');
   const CLI::Range length(0, 1 << 30);
   command.add_option("-p,--prompt", measure.prompt, "Tokens of the measured prefill; 0: none")

@@ -61,7 +61,7 @@ Table config_table(const Measurement& m) {
   row("feed-forward width", std::to_string(inner_width(c)));
   row("vocabulary", fmt::format("{}{}", c.vocab_size, c.output.tied ? " (tied head)" : ""));
   row("context", std::to_string(c.context));
-  row("kernels, threads, KV", fmt::format("{}, {}, {}", m.tier, m.threads, kv_name(m.kv)));
+  row("kernels, threads, KV", fmt::format("{}, {}, {}", m.tier, m.threads, kv_type_name(m.kv)));
   row("weights", m.kernels);
   row("pages, huge pages, governor", fmt::format("{}, {}, {}", binary_size(m.system.page_bytes), m.system.huge_pages,
                                                  m.system.governor.empty() ? "not shown" : m.system.governor));
@@ -114,7 +114,7 @@ Json to_json(const Measurement& m) {
           {"weight_bytes_per_token", m.token_bytes.weights()},
           {"operations_per_token", m.token_operations.total()},
           {"kv_bytes_per_token", m.kv_bytes_per_token},
-          {"kv_type", kv_name(m.kv)},
+          {"kv_type", kv_type_name(m.kv)},
           {"depth", m.depth},
           {"threads", m.threads},
           {"sequences", m.sequences},

@@ -23,7 +23,7 @@ void add_synth(CLI::App& app) {
       app.add_subcommand("synth", "Write a model of random weights and a usable tokenizer as a GGUF file");
   command->add_option("MODEL", options->subject, "A preset, or a Hugging Face config.json")->required();
   command->add_option("out", options->out, "The file to write")->required();
-  command->add_option("--type", options->synth.type, "Weight type: q4_0, q8_0, q4_k_m, f16, ... (default q4_0)");
+  command->add_option("--type", options->synth.type, "Recipe, as `plumb quantize --type` (default q4_0)");
   command->add_option("--seed", options->synth.seed, "Seed of the weights (default 0)");
   command->callback([options] {
     Progress progress;

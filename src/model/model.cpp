@@ -5,8 +5,8 @@
 
 #include "model_parts.hpp"
 #include "plumb/model/checkpoint.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/pack_weights.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

@@ -5,8 +5,8 @@
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/model/family.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/random_weights.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -40,7 +40,8 @@ void write_random_model(const std::filesystem::path& path, const ModelSpec& spec
       random_tensors(spec, weight_types_by_name(options.type, spec), options.seed);
   GgufWriter writer;
   write_spec(writer, spec);
-  writer.set("general.file_type", static_cast<std::uint32_t>(gguf_file_type(options.type)));
+  const int file_type = Recipe::parse(options.type).file_type();
+  if (file_type >= 0) writer.set("general.file_type", static_cast<std::uint32_t>(file_type));
   writer.set("general.quantization_version", std::uint32_t{2});
   if (spec.vocab_size >= kSmallestSynthVocabulary) set_vocabulary(writer, synthetic_vocabulary(spec.vocab_size));
   std::uint64_t total = 0, done = 0;

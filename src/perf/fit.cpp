@@ -4,10 +4,9 @@
 #include <cmath>
 
 #include "plumb/core/error.hpp"
-#include "plumb/model/family.hpp"
 #include "plumb/model/llama_spec.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

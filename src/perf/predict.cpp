@@ -181,6 +181,7 @@ Forecast forecast(const ModelSpec& spec, const ForecastOptions& options, const M
   check("prompt", options.prompt, 1, options.context);
   check("batch", options.batch, 1, SpecLimits::kContext);
   check("threads", options.threads, 0, 65536);
+  check_kv_type(options.kv);
   Forecast result;
   result.threads = options.threads > 0 ? options.threads : machine.max_threads();
   result.parameters = count_parameters(spec);

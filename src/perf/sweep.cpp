@@ -6,7 +6,7 @@
 
 #include "plumb/core/parallel.hpp"
 #include "plumb/cpu/kernel_table.hpp"
-#include "plumb/model/weight_mixes.hpp"
+#include "plumb/model/named_types.hpp"
 #include "stopwatch.hpp"
 
 namespace plumb::inline PLUMB_ABI {

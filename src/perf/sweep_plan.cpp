@@ -9,9 +9,8 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/core/printable.hpp"
-#include "plumb/model/family.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "plumb/perf/sweep.hpp"
 
 namespace plumb::inline PLUMB_ABI {

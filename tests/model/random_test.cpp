@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plumb/model/forward_pass.hpp"
+#include "plumb/model/pack_weights.hpp"
 #include "plumb/model/random_rows.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/quant/dequantize.hpp"

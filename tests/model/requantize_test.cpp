@@ -9,6 +9,7 @@
 #include "plumb/io/open_model.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/model/forward_pass.hpp"
+#include "plumb/model/pack_weights.hpp"
 #include "plumb/model/synth.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
@@ -102,7 +103,7 @@ TEST_P(Requantized, LogitsAreNearThoseOfF32Activations) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Requantized,
-                         testing::Values("int4g64z", "int4g128", "int4rowz", "int8g32", "int8row", "q4_0"),
+                         testing::Values("int4g64z", "int4g128", "int4rowz", "int8g32", "int8row", "q8_0"),
                          [](const auto& info) { return std::string(info.param); });
 
 using RequantizedFiles = Requantized;

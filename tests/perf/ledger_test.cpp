@@ -7,6 +7,7 @@
 #include <random>
 
 #include "plumb/model/presets.hpp"
+#include "plumb/perf/parameters.hpp"
 #include "tests/support/specs.hpp"
 
 namespace plumb {

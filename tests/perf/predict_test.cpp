@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "plumb/core/error.hpp"
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/perf/subject.hpp"
+#include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 #include "tests/support/round_machine.hpp"
 #include "tests/support/specs.hpp"
@@ -83,10 +85,29 @@ TEST(Forecast, APromptIsReadInPassesAndOneRowAsksForLogits) {
 
 TEST(Forecast, ContextCostsBandwidth) {
   const Forecast f =
-      forecast(preset_spec("llama-2-7b"), {.weights = DType::q4_0, .context = 4096, .prompt = 1}, round_machine());
+      forecast(preset_spec("llama-2-7b"), {.weights = DType::q4_0, .kv = DType::f16, .context = 4096, .prompt = 1},
+               round_machine());
   const double kv = 4096.0 * 524288;
   EXPECT_NEAR(f.memory.kv, kv, 1);
   EXPECT_NEAR(f.decode_full.seconds() - f.decode.seconds(), kv / 20e9, 0.05 * kv / 20e9);
+}
+
+// No session has such a cache, so none is priced.
+TEST(Forecast, TypesOfKeysAndValuesAreThoseOfSessions) {
+  for (const DTypeInfo& info : kDTypes) {
+    const ForecastOptions options{.weights = DType::q4_0, .kv = info.type, .context = 64, .prompt = 8};
+    const auto priced = [&] { (void)forecast(preset_spec("tinyllama-1.1b"), options, round_machine()); };
+    const auto counted = [&] { (void)pass_work(preset_spec("tinyllama-1.1b"), {.kv = info.type}); };
+    if (is_kv_type(info.type)) {
+      EXPECT_NO_THROW(priced());
+      EXPECT_NO_THROW(counted());
+      continue;
+    }
+    for (const std::function<void()>& refused : {std::function<void()>(priced), std::function<void()>(counted)}) {
+      const std::string message = test::expect_error(ErrorCode::invalid_argument, refused);
+      EXPECT_NE(message.find(info.name), std::string::npos) << message;
+    }
+  }
 }
 
 TEST(Forecast, ModelsBeyondAnyMemoryArePredictedAndMarked) {
@@ -135,15 +156,6 @@ TEST(Subject, FindsPresetsAndConfigFiles) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
   }
-}
-
-TEST(Subject, NamesOfTensors) {
-  EXPECT_EQ(tensor_id_of_gguf_name("blk.12.ffn_down.weight"), TensorRole::ffn_down);
-  EXPECT_EQ(tensor_id_of_gguf_name("blk.0.attn_qkv.weight"), TensorRole::attn_q);
-  EXPECT_EQ(tensor_id_of_gguf_name("output.weight"), TensorRole::head);
-  for (const char* name : {"", "blk.", "blk.1", "blk.x.attn_q.weight", "blk.1.attn_q.bias", "rope_freqs.weight",
-                           "blk.99999999999999999999.attn_q.weight", "blk.1.attn_norm.weight"})
-    EXPECT_FALSE(tensor_id_of_gguf_name(name).has_value()) << name;
 }
 
 /// Bytes of the matrices in a file, by looking at it, equal those that the ledger's memory adds up from the types.

@@ -162,7 +162,7 @@ TEST(RecipeNames, ShortNamesAreTheMediumMix) {
 TEST(RecipeWanted, SeventyBillionLlamasHaveMoreBitsInTheirValues) {
   const auto value = [](const char* name, int layers, int group) {
     const RecipeFacts facts{"llama", layers, group, 0, false, false};
-    return Recipe::parse(name).wanted(TensorId{TensorRole::attn_v, 11}, DType::f32, Shape{1024, 8192}, facts);
+    return Recipe::parse(name).wanted(TensorId{TensorRole::attn_v, 16}, DType::f32, Shape{1024, 8192}, facts);
   };
   EXPECT_EQ(value("q4_k_m", 80, 8), DType::q5_k);
   EXPECT_EQ(value("q4_k", 80, 8), DType::q5_k);

@@ -15,7 +15,7 @@ namespace plumb::inline PLUMB_ABI {
 
 /// How to write a random model.
 struct SynthOptions {
-  std::string type = "q4_0";                           ///< a name that weight_types_by_name knows
+  std::string type = "q4_0";                           ///< as weight_types_by_name, but for types in memory only
   std::uint64_t seed = 0;                              ///< Model::random with the same seed has the same weights
   std::function<void(double fraction)> progress = {};  ///< 0 to 1, from the calling thread
 };
@@ -23,7 +23,7 @@ struct SynthOptions {
 /// Writes `spec` with the weights of random_tensors, its metadata, and the tokenizer of synthetic_vocabulary when the
 /// vocabulary has room for one. The file appears complete or not at all.
 /// @throws Error{bad_value, unsupported_architecture} as check_spec and write_spec,
-/// Error{invalid_argument} for an unknown type, Error{io}.
+/// Error{invalid_argument} for an unknown type, {unsupported_type} for one that no file holds, Error{io}.
 void write_random_model(const std::filesystem::path& path, const ModelSpec& spec, const SynthOptions& options);
 
 /// Smallest vocabulary that can spell every text: <unk>, <s>, </s> and 256 bytes.

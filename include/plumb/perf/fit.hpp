@@ -26,7 +26,7 @@ struct Budget {
 /// Where to look.
 struct FitOptions {
   Budget budget;
-  std::vector<std::string> types;  ///< names of weight mixes; empty: Q4_0, Q8_0, F16 and between, see kFitTypes
+  std::vector<std::string> types;  ///< as weight_types_by_name; empty: Q4_0, Q8_0, F16 and between, see kFitTypes
   DType kv = DType::f32;
   int threads = 0;          ///< 0: all that the profile knows
   bool free_shape = false;  ///< free width and depth of a Llama shape instead of presets

@@ -88,7 +88,7 @@ PassForecast forecast_prompt(const ModelSpec& spec, PassOptions pass, std::int64
 /// What is asked of a model.
 struct ForecastOptions {
   WeightTypes weights = DType::f16;
-  DType kv = DType::f16;
+  DType kv = DType::f32;        ///< as sessions have it unless told otherwise
   std::int64_t context = 4096;  ///< positions the session has room for
   std::int64_t prompt = 512;    ///< tokens read before the first is generated
   std::int64_t sequences = 1;   ///< decoded side by side

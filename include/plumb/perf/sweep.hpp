@@ -44,8 +44,9 @@ struct SweepOptions {
   std::optional<double> from, to;  ///< ends of the range, both included; nothing: what suits the dimension
   int steps = 6;                   ///< values, near a geometric progression, as far as the range holds that many
   std::optional<ModelSpec> base;   ///< what holds; nothing: plumb-30m of the family. Not used by `size`
-  std::vector<std::string> types;  ///< names of weight mixes; empty: F16, Q8_0, Q4_0 (size), all (type), Q8_0 (others)
-  MeasureOptions measure;          ///< max_seconds is the time of each point
+  std::vector<std::string>
+      types;               ///< as weight_types_by_name; empty: F16, Q8_0, Q4_0 (size), all (type), Q8_0 (others)
+  MeasureOptions measure;  ///< max_seconds is the time of each point
   std::optional<Machine> machine;  ///< points are predicted for it
   double memory = 0;               ///< bytes that models may take at once; 0: half of what is available
   /// What is being done and how far the whole is, 0 to 1.
@@ -57,7 +58,7 @@ struct SweepCase {
   double value = 0;   ///< in the unit of the dimension
   std::string label;  ///< "width 768"
   ModelSpec spec;
-  std::string type;  ///< name of the weight mix, upper case
+  std::string type;  ///< as weight_types_by_name, upper case
   MeasureOptions measure;
 };
 

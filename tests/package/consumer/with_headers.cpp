@@ -31,17 +31,15 @@ class Maker {
 };
 
 plumb::ModelSpec tiny() {
-  plumb::ModelSpec spec = plumb::llama_spec({.vocab = 37,
-                                             .width = 24,
-                                             .layers = 1,
-                                             .heads = 3,
-                                             .kv_heads = 1,
-                                             .head_dim = 8,
-                                             .ffn = 40,
-                                             .context = 8,
-                                             .tied = true});
-  spec.norm_eps = 1e-5f;
-  return spec;
+  return plumb::llama_spec({.vocab = 37,
+                            .width = 24,
+                            .layers = 1,
+                            .heads = 3,
+                            .kv_heads = 1,
+                            .head_dim = 8,
+                            .ffn = 40,
+                            .context = 8,
+                            .tied = true});
 }
 
 plumb::Weights weights_of(const plumb::ModelSpec& spec, Maker& maker) {
