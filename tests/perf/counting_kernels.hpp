@@ -61,8 +61,8 @@ inline std::mutex mutex;
 inline Counts counts;
 /// The best tier whose products with bfloat16 weights take f32 activations: one set of kernels then serves them all.
 inline const KernelTable& real = active_kernels().matmul_for(DType::bf16).activations == ActivationForm::bf16
-                              ? kernels_for(Isa::avx512_vnni)
-                              : active_kernels();
+                                     ? kernels_for(Isa::avx512_vnni)
+                                     : active_kernels();
 
 /// Whether a product turns stored values of `type` into what the arithmetic takes.
 inline bool unpacks(std::size_t type) { return static_cast<DType>(type) != DType::f32; }
@@ -186,7 +186,8 @@ void activation(float* gate, const float* up, std::int64_t n) {
   }
   (real.vector.*Kernel)(gate, up, n);
 }
-inline void quantize_activations(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols, std::byte* out) {
+inline void quantize_activations(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols,
+                                 std::byte* out) {
   {
     const std::lock_guard lock(mutex);
     counts.quantized += static_cast<double>(n * cols);
