@@ -436,7 +436,7 @@ TEST(TouchedBytes, EqualTheLedgerForMixedSpecs) {
       {"layers that differ",
        [](ModelSpec& s) {
          s.layers[0].parallel = true;
-         test::attention_of(s, 0) = {.n_heads = 4, .n_kv_heads = 1, .head_dim = 64, .window = 30};
+         test::attention_of(s, 0) = {.n_heads = 4, .n_kv_heads = 1, .head_dim = 64, .qk_norm = {}, .window = 30};
          s.layers[1].mixer = Nothing{};
          s.layers[1].ffn = test::experts(4, 4, 256);
          s.layers[1].mixer_branch.norm.reset();

@@ -48,8 +48,8 @@ inline void head_work(const ModelSpec& spec, WorkWriter& writer) {
   const TensorRole role = output.tied ? TensorRole::token_embedding : TensorRole::head;
   writer.quantize_for(role, spec.vocab_size, spec.width, asked);
   writer.matmul(Op::head, role, spec.vocab_size, spec.width, asked, 1, output.bias);
-  const double cost = (output.scale != 1.0f || output.softcap > 0 ? ElementCost::kAdd : 0) +
-                      (output.softcap > 0 ? ElementCost::kSoftcap : 0);
+  // The cap's division takes the scale along.
+  const double cost = output.softcap > 0 ? ElementCost::kSoftcap : output.scale != 1.0f ? ElementCost::kAdd : 0;
   if (cost == 0) return;
   OpWork& scaled = writer.add(Op::head);
   scaled.operations.f32 = asked * spec.vocab_size * cost;
