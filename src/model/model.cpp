@@ -51,7 +51,9 @@ Model Model::from_file(const ModelFile& file, const LoadOptions& options) {
     parts->tokenizer = std::make_unique<const Tokenizer>(Tokenizer::from_file(file));
   transformer.kernels = &active_kernels();
   if (!options.weights.empty())
-    set_types(transformer.weights, transformer.config, weight_types_by_name(options.weights, transformer.config));
+    set_types(transformer.weights, transformer.config,
+              weight_types_by_name(options.weights, transformer.config,
+                                   stored_types(transformer.config, transformer.weights)));
   prepare_weights(transformer.weights, file, {options.repack && !options.exact, options.method, options.progress});
   if (options.warning && !options.exact) warn_of_slow_paths(transformer, options.warning);
   transformer.rope =
