@@ -79,7 +79,7 @@ int main(int argc, char** argv) try {
 
   const std::filesystem::path file =
       std::filesystem::temp_directory_path() / ("luck-" + std::to_string(std::random_device()()) + ".gguf");
-  std::vector<std::size_t> order(static_cast<std::size_t>(plumb::Model::load(argv[1]).config().width));
+  std::vector<std::size_t> order(static_cast<std::size_t>(plumb::Model::load(argv[1]).spec().width));
   std::iota(order.begin(), order.end(), 0u);
   std::mt19937 random(1);
   std::map<std::string, Draws> divergence;

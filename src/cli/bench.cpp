@@ -11,6 +11,7 @@
 
 #include "commands.hpp"
 #include "options.hpp"
+#include "plumb/model/forward_pass.hpp"
 #include "plumb/model/named_types.hpp"
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/parameters.hpp"
@@ -48,10 +49,10 @@ ModelInfo describe(const Model& model) {
   const std::vector<TensorClass> classes = tensor_classes(model);
   info.source = model.source();
   info.types = describe_types(classes);
-  info.bytes = model.weights().bytes();
-  info.parameters = count_parameters(model.config()).total();
+  info.bytes = model.weight_bytes();
+  info.parameters = count_parameters(model.spec()).total();
   info.tier = model.transformer().kernels->name;
-  info.description = model.config().name.empty() ? model.config().architecture : model.config().name;
+  info.description = model.spec().name.empty() ? model.spec().family : model.spec().name;
   for (const TensorClass& c : classes)
     if (!c.fast) info.slow.push_back(c.role + " " + std::string(dtype_name(c.type)));
   return info;
@@ -229,8 +230,8 @@ void run(const BenchOptions& options) {
     }
   for (const std::string& preset : options.presets)
     for (const std::string& type : types("q4_0")) {
-      const ModelConfig config = load_subject(preset).config;
-      const Model model = Model::random(config, weight_types_by_name(type, config), 0, load);
+      const ModelSpec spec = load_subject(preset).spec;
+      const Model model = Model::random(spec, weight_types_by_name(type, spec), 0, {.repack = load.repack});
       ModelInfo info = describe(model);
       info.description += " " + type;
       run_model(model, info);

@@ -1,6 +1,7 @@
 /// `plumb explain`: runs a model under a trace and lays each operation beside its work, its prediction and its ceiling.
 
 #include "plumb/perf/explain.hpp"
+#include "machine_option.hpp"
 
 #include <fmt/format.h>
 
@@ -132,7 +133,8 @@ Model open(const ExplainCommand& command) {
   const Subject subject = load_subject(command.run.model);
   if (subject.file) return Model::load(*subject.file, command.run.load());
   const std::string type = command.run.type.empty() ? "q4_0" : command.run.type;
-  return Model::random(subject.spec, weight_types_by_name(type, subject.spec), 0, command.run.load());
+  return Model::random(subject.spec, weight_types_by_name(type, subject.spec), 0,
+                       {.exact = command.run.exact, .repack = !command.run.no_repack});
 }
 
 void run(ExplainCommand command) {
@@ -140,9 +142,7 @@ void run(ExplainCommand command) {
   command.options.session = command.run.session;
   command.options.progress = progress.callback();
   command.options.sampling.temperature = 0;
-  const Machine machine = command.machine.empty()
-                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-                              : load_machine(command.machine);
+  const Machine machine = machine_of(command.machine, progress);
   print(explain(open(command), machine, command.options), command.format);
 }
 

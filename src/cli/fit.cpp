@@ -1,6 +1,7 @@
 /// `plumb fit`: the largest models that this machine runs within a budget.
 
 #include "plumb/perf/fit.hpp"
+#include "machine_option.hpp"
 
 #include <fmt/format.h>
 
@@ -65,8 +66,8 @@ Json choice_json(const FitChoice& c) {
   return {{"model", c.name},
           {"parameters", c.forecast.parameters.total()},
           {"type", c.type},
-          {"width", c.config.width},
-          {"layers", c.config.n_layers},
+          {"width", c.spec.width},
+          {"layers", c.spec.n_layers()},
           {"memory_bytes", c.forecast.memory.total()},
           {"seconds_per_token", c.latency()},
           {"seconds_to_first_token", c.forecast.time_to_first_token()},
@@ -114,9 +115,7 @@ void run(FitCommand command) {
   if (!command.first_token.empty()) options.budget.first_token = parse_seconds(command.first_token, "--ttft");
   options.budget.prompt = std::min(options.budget.prompt, options.budget.context);
   Progress progress;
-  const Machine machine = command.machine.empty()
-                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-                              : load_machine(command.machine);
+  const Machine machine = machine_of(command.machine, progress);
   const std::vector<FitChoice> choices = fit_models(options, machine);
   std::optional<Measurement> measured;
   const FitChoice* verified = command.verify ? first_runnable(choices) : nullptr;

@@ -27,7 +27,7 @@ void run(Arguments& arguments) {
   const Model model = Model::load(arguments.run.model, arguments.run.load());
   const std::vector<Token> tokens = chosen_tokens(arguments, model);
   write_logits(model, tokens, arguments.run.session, arguments.out);
-  fmt::print(stderr, "{} rows of {} logits\n", tokens.size(), model.config().vocab_size);
+  fmt::print(stderr, "{} rows of {} logits\n", tokens.size(), model.spec().vocab_size);
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ void run_sweep_of(const Arguments& arguments, Progress& progress) {
   if (arguments.run.exact || arguments.run.no_repack)
     throw Error(ErrorCode::invalid_argument, "--exact and --no-repack need a model or a preset, and no sweep");
   SweepOptions options;
-  if (!arguments.preset.empty()) options.base = preset_config(arguments.preset);
+  if (!arguments.preset.empty()) options.base = preset_spec(arguments.preset);
   options.types = arguments.types;
   options.measure = arguments.measure;
   options.measure.max_seconds = arguments.max_seconds.value_or(kSweepSeconds);
@@ -94,10 +94,11 @@ void run(Arguments& arguments) {
         return Model::load(arguments.run.model, load);
       });
   } else {
-    const ModelConfig config = preset_config(arguments.preset);
+    const ModelSpec spec = preset_spec(arguments.preset);
     for (const std::string& type : arguments.types.empty() ? std::vector<std::string>{"q8_0"} : arguments.types)
-      add(config.name,
-          [&](const LoadOptions& load) { return Model::random(config, weight_types_by_name(type, config), 0, load); });
+      add(spec.name, [&](const LoadOptions& load) {
+        return Model::random(spec, weight_types_by_name(type, spec), 0, {load.exact, load.repack, load.progress});
+      });
   }
   print(all, arguments);
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "machine_option.hpp"
 #include "options.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/model/named_types.hpp"
@@ -37,7 +38,7 @@ void list_presets() {
   Table table({{"preset", Align::left}, {"model", Align::left}, {"parameters", Align::right}});
   for (const Preset& preset : all_presets())
     table.add(
-        {std::string(preset.name), preset.config().name, count_text(static_cast<double>(preset.published_parameters))});
+        {std::string(preset.name), preset.spec().name, count_text(static_cast<double>(preset.published_parameters))});
   fmt::print("{}", table.text());
 }
 
@@ -168,9 +169,7 @@ Json forecast_json(const Subject& subject, const PredictCommand& command, const 
 /// Predicted and measured times of models that played no part in measuring the machine.
 void run_verify(const PredictCommand& command) {
   Progress progress;
-  const Machine machine = command.machine.empty()
-                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-                              : load_machine(command.machine);
+  const Machine machine = machine_of(command.machine, progress);
   const std::vector<VerifyResult> results = verify(held_out_cases(), machine,
                                                    {.threads = command.options.threads,
                                                     .repetitions = command.repetitions,
@@ -213,15 +212,10 @@ void run(PredictCommand command) {
     if (command.type.empty()) command.type = "q4_0";
     command.options.weights = weight_types_by_name(command.type, subject.spec, subject.types.value_or(DType::f32));
   }
-  command.options.context = std::min<std::int64_t>(command.options.context, subject.config.context);
-  Machine machine;
-  if (!command.machine.empty()) {
-    machine = load_machine(command.machine);
-  } else {
-    Progress progress;
-    machine = load_or_measure_machine({.threads = {}, .progress = progress.callback()});
-  }
-  const Forecast f = forecast(subject.config, command.options, machine);
+  command.options.context = std::min<std::int64_t>(command.options.context, subject.spec.context);
+  Progress progress;
+  const Machine machine = machine_of(command.machine, progress);
+  const Forecast f = forecast(subject.spec, command.options, machine);
   if (command.format == Format::json) {
     fmt::print("{}\n", forecast_json(subject, command, f).dump(1));
   } else if (command.format == Format::csv) {

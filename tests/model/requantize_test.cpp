@@ -19,8 +19,8 @@ namespace plumb {
 namespace {
 
 /// 384 wide, so that every group size divides; ffn 320, which 128 does not divide.
-ModelConfig small_config(bool tied) {
-  ModelConfig config = presets::tinyllama_1_1b();
+ModelSpec small_config(bool tied) {
+  ModelSpec spec = presets::tinyllama_1_1b();
   config.n_layers = 2;
   config.width = 384;
   config.n_heads = 6;

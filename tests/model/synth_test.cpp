@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "plumb/io/gguf.hpp"
-#include "plumb/model/config_from_gguf.hpp"
+#include "plumb/io/tensor_id.hpp"
+#include "plumb/model/family.hpp"
 #include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/model/synth.hpp"
-#include "plumb/model/tensor_names.hpp"
 #include "plumb/quant/recipe.hpp"
 #include "plumb/text/tokenizer.hpp"
 #include "tests/support/expect_error.hpp"
@@ -24,8 +24,8 @@ namespace {
 
 using test::TempDir;
 
-ModelConfig small_model(bool tied) {
-  ModelConfig config;
+ModelSpec small_model(bool tied) {
+  ModelSpec spec;
   config.name = "small";
   config.vocab_size = 700;
   config.width = 288;  // fills blocks of 32 but not of 256
@@ -53,31 +53,31 @@ TEST(Synth, FileIsTheModelThatRandomMakes) {
   for (const bool tied : {false, true})
     for (const char* type : {"q4_0", "Q8_0", "f16", "q4_k_m"}) {
       SCOPED_TRACE(type);
-      const ModelConfig config = small_model(tied);
+      const ModelSpec spec = small_model(tied);
       write_random_model(dir / "m.gguf", config, {.type = type, .seed = 3});
       const Model loaded = Model::load(dir / "m.gguf");
       EXPECT_EQ(logits_of(loaded), logits_of(Model::random(config, weight_types_by_name(type, config), 3)));
-      EXPECT_EQ(loaded.config().vocab_size, config.vocab_size);
-      EXPECT_EQ(loaded.config().n_kv_heads, config.n_kv_heads);
-      EXPECT_EQ(loaded.config().head_dim, config.head_dim);
-      EXPECT_EQ(loaded.config().ffn_dim, config.ffn_dim);
-      EXPECT_EQ(loaded.config().context, config.context);
-      EXPECT_EQ(loaded.config().norm_eps, config.norm_eps);
-      EXPECT_EQ(loaded.config().rope.base, config.rope.base);
-      EXPECT_EQ(loaded.config().tied_head, tied);
+      EXPECT_EQ(loaded.spec().vocab_size, config.vocab_size);
+      EXPECT_EQ(loaded.spec().n_kv_heads, config.n_kv_heads);
+      EXPECT_EQ(loaded.spec().head_dim, config.head_dim);
+      EXPECT_EQ(loaded.spec().ffn_dim, config.ffn_dim);
+      EXPECT_EQ(loaded.spec().context, config.context);
+      EXPECT_EQ(loaded.spec().norm_eps, config.norm_eps);
+      EXPECT_EQ(loaded.spec().rope.base, config.rope.base);
+      EXPECT_EQ(loaded.spec().tied_head, tied);
       EXPECT_TRUE(loaded.has_tokenizer());
     }
 }
 
 TEST(Synth, StretchedRotationsSurvive) {
   const TempDir dir;
-  ModelConfig config = small_model(false);
+  ModelSpec spec = small_model(false);
   config.rope.scaling = RopeScaling::yarn;
   config.rope.factor = 4;
   config.rope.original_context = 32;
   config.rope_factors = true;
   write_random_model(dir / "m.gguf", config, {.type = "q8_0"});
-  const ModelConfig read = config_from_file(GgufFile::open(dir / "m.gguf"));
+  const ModelSpec read = spec_from_file(GgufFile::open(dir / "m.gguf"));
   EXPECT_EQ(read.rope.scaling, RopeScaling::yarn);
   EXPECT_EQ(read.rope.factor, 4);
   EXPECT_EQ(read.rope.original_context, 32);
@@ -86,7 +86,7 @@ TEST(Synth, StretchedRotationsSurvive) {
 
 TEST(Synth, SmallVocabulariesHaveNoTokenizer) {
   const TempDir dir;
-  ModelConfig config = small_model(true);
+  ModelSpec spec = small_model(true);
   config.vocab_size = 258;
   write_random_model(dir / "m.gguf", config, {});
   EXPECT_FALSE(Model::load(dir / "m.gguf").has_tokenizer());
@@ -95,7 +95,7 @@ TEST(Synth, SmallVocabulariesHaveNoTokenizer) {
 
 TEST(Synth, BadRequestsWriteNothing) {
   const TempDir dir;
-  ModelConfig config = small_model(true);
+  ModelSpec spec = small_model(true);
   const std::string message = test::expect_error(ErrorCode::invalid_argument,
                                                  [&] { write_random_model(dir / "m.gguf", config, {.type = "q9_9"}); });
   EXPECT_NE(message.find("q9_9"), std::string::npos);

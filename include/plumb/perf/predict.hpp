@@ -20,6 +20,7 @@
 
 #include "plumb/perf/ledger.hpp"
 #include "plumb/perf/machine.hpp"
+#include "plumb/perf/parameters.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -81,7 +82,7 @@ struct PassForecast {
 
 /// Reading `prompt` tokens behind `depth` others, in passes of at most `batch` rows; only the last asks for logits.
 /// `pass` gives types. @throws Error{invalid_argument}.
-PassForecast forecast_prompt(const ModelConfig& config, PassOptions pass, std::int64_t depth, std::int64_t prompt,
+PassForecast forecast_prompt(const ModelSpec& spec, PassOptions pass, std::int64_t depth, std::int64_t prompt,
                              std::int64_t batch, const Machine& machine, int threads);
 
 /// What is asked of a model.
@@ -112,6 +113,6 @@ struct Forecast {
 };
 
 /// @throws Error{bad_value} for a configuration, {invalid_argument} for options that make no sense.
-Forecast forecast(const ModelConfig& config, const ForecastOptions& options, const Machine& machine);
+Forecast forecast(const ModelSpec& spec, const ForecastOptions& options, const Machine& machine);
 
 }  // namespace plumb
