@@ -71,8 +71,8 @@ std::string read_json_text(const std::filesystem::path& path) {
   return text;
 }
 
-void JsonFields::refuse(std::string_view key, const std::string& what) const {
-  throw Error(ErrorCode::bad_value, where_ + ": " + field(key) + " " + what);
+void JsonFields::fail(ErrorCode code, std::string_view key, const std::string& what) const {
+  throw Error(code, where_ + ": " + field(key) + " " + what);
 }
 
 void JsonFields::wrong_type(std::string_view key, const json& found, std::string_view expected) const {

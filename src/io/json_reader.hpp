@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plumb/core/error.hpp"
 #include "plumb/core/version.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -52,8 +53,13 @@ class JsonFields {
   std::optional<JsonFields> object(std::string_view key) const;
 
   const std::string& where() const { return where_; }
-  /// Throws Error{bad_value}: "FILE: field KEY WHAT".
-  [[noreturn]] void refuse(std::string_view key, const std::string& what) const;
+  /// The same place in the file with the fields of `object` in place of its own: fields and what stands in for them.
+  JsonFields over(const nlohmann::json& object) const { return JsonFields(object, where_, prefix_); }
+
+  /// Throws Error(code): "FILE: field KEY WHAT".
+  [[noreturn]] void fail(ErrorCode code, std::string_view key, const std::string& what) const;
+  /// The same with bad_value.
+  [[noreturn]] void refuse(std::string_view key, const std::string& what) const { fail(ErrorCode::bad_value, key, what); }
 
  private:
   const nlohmann::json* find(std::string_view key) const;

@@ -1,0 +1,61 @@
+#pragma once
+/// What the decoders of all families have in common: the standard keys, read into a spec of the Llama shape, and the
+/// parts that only some have. A family reads this and then sets what is its own.
+
+#include <functional>
+#include <optional>
+
+#include "keys.hpp"
+#include "plumb/model/spec.hpp"
+
+namespace plumb::inline PLUMB_ABI::family {
+
+/// What the standard keys leave open.
+struct Style {
+  RopePairs pairs = RopePairs::interleaved;
+  NormKind norm = NormKind::rms;  ///< layer norms have biases
+  Activation activation = Activation::silu;
+  bool gated = true;
+  /// GELU is computed in its tanh form, whatever config.json calls it.
+  bool gelu_is_tanh = false;
+  /// config.json without `attention_bias` or `mlp_bias`: these biases exist. GGUF: where their tensors are.
+  bool biases = false;
+  bool scaled_embedding = false;  ///< embeddings are multiplied by sqrt(D) where no key says otherwise
+  int inner_multiple = 0;         ///< config.json without an inner width: this many widths; 0: it must be there
+  /// false: the family reads its mixers and rotation itself.
+  bool attention = true;
+};
+
+/// Vocabulary, width, layers with their norms, attention and dense block, rotation, head.
+ModelSpec read_decoder(const Keys& keys, const Style& style);
+
+/// Windows where keys leave them open.
+struct WindowStyle {
+  int period = 0;  ///< the last of each group of so many layers has no window, the others do; 0: all do
+  int absent = 0;  ///< the window of GGUF files without a key for it
+};
+/// Windows of attention by `sliding_window` and the pattern: an array of flags, `layer_types`, or a period. A window of
+/// 0 is none.
+void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style = {});
+
+/// How a family's experts are read.
+struct ExpertStyle {
+  bool renormalise = true;   ///< GGUF without `expert_weights_norm`; config.json says by `norm_topk_prob`
+  int fallback_inner = 0;    ///< inner width of an expert where no key says it; 0: the key must be there
+  int shared_inner = 0;      ///< inner width of a shared expert where no key says it or how many there are; 0: none
+  bool shared_gate = false;  ///< a shared expert has a gate
+  /// Layers that have experts by config.json; GGUF files tell by their tensors.
+  std::function<bool(int layer)> sparse;
+};
+/// Puts experts in place of dense blocks, in all layers but the leading dense ones and those without a router.
+void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style);
+
+/// The rotation of heads of `head_dim` dimensions: base, rotated part, stretching, factors. `pairs` other than none.
+/// `kind`: the type of layer, for files that have `rope_parameters` for each.
+RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context,
+                   std::string_view kind = "full_attention");
+
+/// Width / heads, where that divides. @throws Error{bad_value} naming the heads.
+int head_dim_of(const Keys& keys, int width, int heads);
+
+}  // namespace plumb::family

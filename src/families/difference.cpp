@@ -1,0 +1,164 @@
+#include "difference.hpp"
+
+#include <concepts>
+#include <sstream>
+#include <type_traits>
+
+namespace plumb::inline PLUMB_ABI::family {
+namespace {
+
+/// Compares field by field and keeps the first that differs.
+class Finder {
+ public:
+  void at(std::string place) { place_ = std::move(place); }
+
+  template <class T>
+  void field(std::string_view name, const T& a, const T& b) {
+    if (!found_.empty() || a == b) return;
+    std::ostringstream text;
+    text.precision(9);
+    text << place_ << name;
+    if constexpr (std::is_enum_v<T>)
+      text << " is of kind " << static_cast<int>(a) << " and not " << static_cast<int>(b);
+    else if constexpr (std::is_arithmetic_v<T>)
+      text << " is " << +a << " and not " << +b;
+    else
+      text << " differs";
+    found_ = text.str();
+  }
+  void norm(const std::string& name, const NormSpec& a, const NormSpec& b) {
+    field(name + ".kind", a.kind, b.kind);
+    field(name + ".weight", a.weight, b.weight);
+    field(name + ".bias", a.bias, b.bias);
+    field(name + ".eps", a.eps, b.eps);
+  }
+  void norm(const std::string& name, const std::optional<NormSpec>& a, const std::optional<NormSpec>& b) {
+    field(name, a.has_value(), b.has_value());
+    if (a && b) norm(name, *a, *b);
+  }
+  void dense(const std::string& name, const DenseSpec& a, const DenseSpec& b) {
+    field(name + ".inner", a.inner, b.inner);
+    field(name + ".gated", a.gated, b.gated);
+    field(name + ".activation", a.activation, b.activation);
+    field(name + ".bias", a.bias, b.bias);
+  }
+  const std::string& found() const { return found_; }
+
+ private:
+  std::string place_, found_;
+};
+
+void compare(Finder& f, const RopeSpec& a, const RopeSpec& b) {
+  f.field("pairs", a.pairs, b.pairs);
+  f.field("dims", a.dims, b.dims);
+  f.field("base", a.base, b.base);
+  f.field("scaling", a.scaling, b.scaling);
+  f.field("factor", a.factor, b.factor);
+  f.field("original_context", a.original_context, b.original_context);
+  f.field("attn_factor", a.attn_factor, b.attn_factor);
+  f.field("yarn_ext_factor", a.yarn_ext_factor, b.yarn_ext_factor);
+  f.field("yarn_beta_fast", a.yarn_beta_fast, b.yarn_beta_fast);
+  f.field("yarn_beta_slow", a.yarn_beta_slow, b.yarn_beta_slow);
+  f.field("factors", a.factors, b.factors);
+}
+
+void compare(Finder& f, const AttentionSpec& a, const AttentionSpec& b) {
+  f.field("attention.n_heads", a.n_heads, b.n_heads);
+  f.field("attention.n_kv_heads", a.n_kv_heads, b.n_kv_heads);
+  f.field("attention.head_dim", a.head_dim, b.head_dim);
+  f.field("attention.value_dim", a.value_dim, b.value_dim);
+  f.field("attention.qkv_bias", a.qkv_bias, b.qkv_bias);
+  f.field("attention.out_bias", a.out_bias, b.out_bias);
+  f.field("attention.qk_norm_over", a.qk_norm_over, b.qk_norm_over);
+  f.norm("attention.qk_norm", a.qk_norm, b.qk_norm);
+  f.field("attention.qk_norm_after_rope", a.qk_norm_after_rope, b.qk_norm_after_rope);
+  f.field("attention.rope", a.rope, b.rope);
+  f.field("attention.alibi_max_bias", a.alibi_max_bias, b.alibi_max_bias);
+  f.field("attention.window", a.window, b.window);
+  f.field("attention.sinks", a.sinks, b.sinks);
+  f.field("attention.clip", a.clip, b.clip);
+  f.field("attention.softcap", a.softcap, b.softcap);
+  f.field("attention.scale", a.scale, b.scale);
+}
+
+void compare(Finder& f, const LatentAttentionSpec& a, const LatentAttentionSpec& b) {
+  f.field("latent.n_heads", a.n_heads, b.n_heads);
+  f.field("latent.q_rank", a.q_rank, b.q_rank);
+  f.field("latent.kv_rank", a.kv_rank, b.kv_rank);
+  f.field("latent.rope_dims", a.rope_dims, b.rope_dims);
+  f.field("latent.nope_dims", a.nope_dims, b.nope_dims);
+  f.field("latent.v_dims", a.v_dims, b.v_dims);
+  f.field("latent.out_bias", a.out_bias, b.out_bias);
+  f.norm("latent.norm", a.norm, b.norm);
+  f.field("latent.rope", a.rope, b.rope);
+  f.field("latent.scale", a.scale, b.scale);
+}
+
+void compare(Finder& f, const DenseSpec& a, const DenseSpec& b) { f.dense("ffn", a, b); }
+
+void compare(Finder& f, const ExpertsSpec& a, const ExpertsSpec& b) {
+  f.field("experts.count", a.count, b.count);
+  f.field("experts.used", a.used, b.used);
+  f.dense("experts.expert", a.expert, b.expert);
+  f.dense("experts.shared", a.shared, b.shared);
+  f.field("experts.shared_gate", a.shared_gate, b.shared_gate);
+  f.field("experts.router_bias", a.router_bias, b.router_bias);
+  f.field("experts.choice_bias", a.choice_bias, b.choice_bias);
+  f.field("experts.sigmoid", a.routing.sigmoid, b.routing.sigmoid);
+  f.field("experts.renormalise", a.routing.renormalise, b.routing.renormalise);
+  f.field("experts.weight_scale", a.routing.weight_scale, b.routing.weight_scale);
+  f.field("experts.groups", a.routing.groups, b.routing.groups);
+  f.field("experts.groups_used", a.routing.groups_used, b.routing.groups_used);
+  f.field("experts.best_two", a.routing.best_two, b.routing.best_two);
+}
+
+void compare(Finder&, const Nothing&, const Nothing&) {}
+
+/// Both hold a value of the same kind, or the kinds differ.
+template <class Variant>
+void compare_kinds(Finder& f, std::string_view name, const Variant& a, const Variant& b) {
+  f.field(name, a.index(), b.index());
+  if (a.index() != b.index()) return;
+  std::visit([&](const auto& own) { compare(f, own, std::get<std::decay_t<decltype(own)>>(b)); }, a);
+}
+
+}  // namespace
+
+std::string difference(const ModelSpec& a, const ModelSpec& b) {
+  Finder f;
+  f.field("family", a.family, b.family);
+  f.field("vocab_size", a.vocab_size, b.vocab_size);
+  f.field("width", a.width, b.width);
+  f.field("context", a.context, b.context);
+  f.field("n_layers", a.n_layers(), b.n_layers());
+  f.field("embedding.scale", a.embedding.scale, b.embedding.scale);
+  f.field("embedding.positions", a.embedding.positions, b.embedding.positions);
+  f.norm("embedding.norm", a.embedding.norm, b.embedding.norm);
+  f.field("number of rope tables", a.ropes.size(), b.ropes.size());
+  for (std::size_t t = 0; t < a.ropes.size() && f.found().empty(); ++t) {
+    f.at("rope table " + std::to_string(t) + ": ");
+    compare(f, a.ropes[t], b.ropes[t]);
+  }
+  for (std::size_t l = 0; l < a.layers.size() && f.found().empty(); ++l) {
+    const LayerSpec &own = a.layers[l], &other = b.layers[l];
+    f.at("layer " + std::to_string(l) + ": ");
+    compare_kinds(f, "kind of mixer", own.mixer, other.mixer);
+    compare_kinds(f, "kind of feed-forward block", own.ffn, other.ffn);
+    f.norm("mixer.norm", own.mixer_branch.norm, other.mixer_branch.norm);
+    f.norm("mixer.post_norm", own.mixer_branch.post_norm, other.mixer_branch.post_norm);
+    f.norm("ffn.norm", own.ffn_branch.norm, other.ffn_branch.norm);
+    f.norm("ffn.post_norm", own.ffn_branch.post_norm, other.ffn_branch.post_norm);
+    f.field("parallel", own.parallel, other.parallel);
+    f.field("shared_norm", own.shared_norm, other.shared_norm);
+    f.field("residual_scale", own.residual_scale, other.residual_scale);
+  }
+  f.at("");
+  f.norm("output.norm", a.output.norm, b.output.norm);
+  f.field("output.tied", a.output.tied, b.output.tied);
+  f.field("output.bias", a.output.bias, b.output.bias);
+  f.field("output.scale", a.output.scale, b.output.scale);
+  f.field("output.softcap", a.output.softcap, b.output.softcap);
+  return f.found();
+}
+
+}  // namespace plumb::family

@@ -1,0 +1,13 @@
+#pragma once
+/// Where two specs differ, in words: what a file cannot say of a spec is found by reading back what it does say.
+
+#include <string>
+
+#include "plumb/model/spec.hpp"
+
+namespace plumb::inline PLUMB_ABI::family {
+
+/// The first difference: "layer 3: attention.window is 512 and not 0"; empty for equal specs. Names do not count.
+std::string difference(const ModelSpec& a, const ModelSpec& b);
+
+}  // namespace plumb::family

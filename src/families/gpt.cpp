@@ -1,0 +1,71 @@
+// GPT-2 and GPT-NeoX (Pythia): layer norms, biases, two matrices in the feed-forward block.
+//
+// Pythia's files say "gelu", which its own code computes with erf. The engine that GGUF files are made for computes the
+// tanh form for every GELU, and the recorded logits of both families are of that form (NMSE with erf is above 1e-6), so
+// it is what these families mean here in both kinds of files.
+
+#include "decoder.hpp"
+#include "registry.hpp"
+
+namespace plumb::inline PLUMB_ABI::family {
+namespace {
+
+Style gpt_style(RopePairs pairs) {
+  Style style;
+  style.pairs = pairs;
+  style.norm = NormKind::layer;
+  style.activation = Activation::gelu_tanh;
+  style.gelu_is_tanh = true;
+  style.gated = false;
+  style.biases = true;
+  return style;
+}
+
+ModelSpec read_gpt2(const Keys& keys) {
+  Style style = gpt_style(RopePairs::none);
+  style.inner_multiple = 4;
+  ModelSpec spec = read_decoder(keys, style);
+  spec.embedding.positions = true;
+  return spec;
+}
+
+const Field kParallel{"use_parallel_residual", "use_parallel_residual"};
+
+ModelSpec read_gptneox(const Keys& keys) {
+  ModelSpec spec = read_decoder(keys, gpt_style(RopePairs::halves));
+  const bool parallel = keys.flag_or(kParallel, true);
+  for (LayerSpec& layer : spec.layers) layer.parallel = parallel;
+  return spec;
+}
+
+void write_gptneox(GgufWriter& writer, const ModelSpec& spec) {
+  writer.set("gptneox.use_parallel_residual", spec.layers.front().parallel);
+}
+
+constexpr Alias kGpt2Names[] = {
+    {"hidden_size", "n_embd"},
+    {"num_hidden_layers", "n_layer"},
+    {"num_attention_heads", "n_head"},
+    {"intermediate_size", "n_inner"},
+    {"max_position_embeddings", "n_positions"},
+    {"layer_norm_eps", "layer_norm_epsilon"},
+    {"hidden_act", "activation_function"},
+};
+constexpr Alias kNeoxNames[] = {{"partial_rotary_factor", "rotary_pct"}, {"rope_theta", "rotary_emb_base"}};
+
+constexpr ModelType kGpt2[] = {
+    {"gpt2", R"({"vocab_size":50257,"n_positions":1024,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})",
+     kGpt2Names}};
+constexpr ModelType kNeox[] = {
+    {"gpt_neox", R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"rotary_pct":0.25})", kNeoxNames}};
+
+constexpr Family kFamilies[] = {
+    {"gpt2", "GPT-2", read_gpt2, kGpt2},
+    {"gptneox", "GPT-NeoX, Pythia", read_gptneox, kNeox, write_gptneox},
+};
+
+}  // namespace
+
+std::span<const Family> gpt_families() { return kFamilies; }
+
+}  // namespace plumb::family

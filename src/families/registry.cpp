@@ -1,0 +1,124 @@
+#include "registry.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "../io/json_reader.hpp"
+#include "plumb/core/printable.hpp"
+#include "plumb/model/family.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+namespace family {
+
+std::span<const Family> all_families() {
+  static const std::vector<Family> all = [] {
+    std::vector<Family> families;
+    for (const auto part : {llama_families(), qwen_families(), gemma_families(), gpt_families(), phi_families(),
+                            deepseek_families()})
+      families.insert(families.end(), part.begin(), part.end());
+    std::sort(families.begin(), families.end(),
+              [](const Family& a, const Family& b) { return a.architecture < b.architecture; });
+    return families;
+  }();
+  return all;
+}
+
+const Family* find_family(std::string_view architecture) {
+  for (const Family& family : all_families())
+    if (family.architecture == architecture) return &family;
+  return nullptr;
+}
+
+std::string usual_name(const Family& family, const TensorId& id) {
+  for (const RoleName& own : family.names)
+    if (own.role == id.role) return gguf_tensor_name(id, own.gguf);
+  return gguf_tensor_name(id);
+}
+
+std::string fused_name(std::string_view base, int layer, bool bias) {
+  return "blk." + std::to_string(layer) + "." + std::string(base) + (bias ? ".bias" : ".weight");
+}
+
+namespace {
+
+std::string known_architectures() {
+  std::string known;
+  for (const Family& family : all_families()) known.append(known.empty() ? "" : ", ").append(family.architecture);
+  return known;
+}
+
+struct TypeOfFamily {
+  const Family* family;
+  const ModelType* type;
+};
+
+TypeOfFamily find_type(std::string_view name, const JsonFields& json) {
+  std::string known;
+  for (const Family& family : all_families())
+    for (const ModelType& type : family.types) {
+      if (type.name == name) return {&family, &type};
+      known.append(known.empty() ? "" : ", ").append(type.name);
+    }
+  json.fail(ErrorCode::unsupported_architecture, "model_type",
+            "is " + quote(name, 60) + ", expected one of " + known);
+}
+
+}  // namespace
+}  // namespace family
+
+ModelSpec spec_from_file(const ModelFile& file) {
+  const std::string_view name = file.get_string("general.architecture");
+  const family::Family* found = family::find_family(name);
+  if (!found)
+    file.fail_key(ErrorCode::unsupported_architecture, "general.architecture",
+                  quote(name, 60) + " is not known here, expected one of " + family::known_architectures());
+  const family::Keys keys(file, *found, [&file](const std::string& name_of) -> std::optional<std::int64_t> {
+    const GgufTensor* tensor = file.find_tensor(name_of);
+    if (!tensor) return std::nullopt;
+    return tensor->view.rows();
+  });
+  ModelSpec spec = found->read(keys);
+  spec.family = name;
+  spec.name = printable(file.string_or("general.name", ""));
+  check_spec(spec, file.path());
+  return spec;
+}
+
+ModelSpec spec_from_json(std::string_view text, std::string_view where) {
+  const nlohmann::json root = parse_json_object(text, where);
+  const JsonFields outer(root, std::string(where));
+  JsonFields json = outer;
+  auto found = family::find_type(outer.get_string("model_type"), outer);
+  const nlohmann::json* object = &root;
+  if (!found.type->text_part.empty()) {
+    const auto part = outer.object("text_config");
+    if (!part) outer.fail(ErrorCode::missing_key, "text_config", "is missing");
+    object = &root.at("text_config");
+    json = *part;
+    found = family::find_type(part->string_or("model_type", found.type->text_part), *part);
+  }
+  nlohmann::json filled = nlohmann::json::parse(found.type->defaults);
+  filled.update(*object);
+  ModelSpec spec = found.family->read(family::Keys(json.over(filled), *found.type));
+  spec.family = found.family->architecture;
+  const std::string name = outer.string_or("_name_or_path", "");
+  spec.name = name.empty() ? std::string(found.type->name) : printable(name);
+  check_spec(spec, where);
+  return spec;
+}
+
+ModelSpec spec_from_json_file(const std::filesystem::path& path) {
+  return spec_from_json(read_json_text(path), quote(path.string()));
+}
+
+std::vector<FamilyInfo> families() {
+  std::vector<FamilyInfo> infos;
+  for (const family::Family& known : family::all_families()) {
+    FamilyInfo info{known.architecture, {}, known.models};
+    for (const family::ModelType& type : known.types) info.model_types.push_back(type.name);
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+}  // namespace plumb

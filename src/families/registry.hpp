@@ -1,0 +1,64 @@
+#pragma once
+/// The families that plumb knows, and what a family is.
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "keys.hpp"
+#include "plumb/io/gguf_writer.hpp"
+#include "plumb/io/tensor_id.hpp"
+#include "plumb/model/spec.hpp"
+
+namespace plumb::inline PLUMB_ABI::family {
+
+/// A config.json field that a model type calls otherwise than most do. `own` is empty where it has no such field.
+struct Alias {
+  std::string_view usual, own;
+};
+
+/// One `model_type` of config.json.
+struct ModelType {
+  std::string_view name;
+  /// What the configuration class of transformers fills in for absent fields, as JSON. A null in the file stays null.
+  std::string_view defaults = "{}";
+  std::span<const Alias> aliases = {};
+  /// The model_type of the object `text_config`, which is the model; empty: the file itself is.
+  std::string_view text_part = {};
+};
+
+/// A tensor that the family's GGUF files call otherwise than most do.
+struct RoleName {
+  TensorRole role;
+  std::string_view gguf;
+};
+
+/// A family: one architecture of GGUF files and the model types that convert to it.
+struct Family {
+  std::string_view architecture;
+  std::string_view models;  ///< for listings
+  ModelSpec (*read)(const Keys& keys) = nullptr;
+  std::span<const ModelType> types = {};
+  /// Keys beyond those that follow from any spec (write.cpp).
+  void (*write)(GgufWriter& writer, const ModelSpec& spec) = nullptr;
+  std::span<const RoleName> names = {};
+};
+
+/// All of them, by architecture.
+std::span<const Family> all_families();
+/// nullptr when there is none.
+const Family* find_family(std::string_view architecture);
+/// The families that stand in one file each.
+std::span<const Family> llama_families();
+std::span<const Family> qwen_families();
+std::span<const Family> gemma_families();
+std::span<const Family> gpt_families();
+std::span<const Family> phi_families();
+std::span<const Family> deepseek_families();
+
+/// What the family's GGUF files call a tensor.
+std::string usual_name(const Family& family, const TensorId& id);
+/// "blk.3.attn_qkv.weight".
+std::string fused_name(std::string_view base, int layer, bool bias);
+
+}  // namespace plumb::family

@@ -1,0 +1,94 @@
+// Rotation by the keys of a file. The spec keeps only what the kind of stretching uses, so that equal tables are equal.
+
+#include <cmath>
+
+#include "decoder.hpp"
+#include "plumb/core/printable.hpp"
+
+namespace plumb::inline PLUMB_ABI::family {
+namespace {
+
+/// What says how the rotation is stretched: newer files have `rope_parameters`, some one for each type of layer.
+Keys rope_section(const Keys& keys, std::string_view kind) {
+  if (keys.is_gguf()) return keys;
+  if (keys.has_object("rope_parameters")) {
+    return keys.within("rope_parameters").within(kind);
+  }
+  return keys.within("rope_scaling");
+}
+
+/// The magnitude of long and short factors (Ding et al. 2024, as the models' own code has it).
+float long_magnitude(double stretch, int original) {
+  if (stretch <= 1.0 || original <= 1) return 1.0f;
+  return static_cast<float>(std::sqrt(1.0 + std::log(stretch) / std::log(static_cast<double>(original))));
+}
+
+void read_yarn(const Keys& keys, RopeSpec& rope) {
+  rope.scaling = RopeScaling::yarn;
+  rope.yarn_ext_factor = keys.real_or({"rope.scaling.yarn_ext_factor", ""}, 1.0f);
+  rope.yarn_beta_fast = keys.real_or({"rope.scaling.yarn_beta_fast", "beta_fast"}, 32.0f);
+  rope.yarn_beta_slow = keys.real_or({"rope.scaling.yarn_beta_slow", "beta_slow"}, 1.0f);
+}
+
+}  // namespace
+
+RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context, std::string_view kind) {
+  const Keys own = rope_section(keys, kind);
+  RopeSpec rope;
+  rope.pairs = pairs;
+  rope.base = own.real_or({"rope.freq_base", "rope_theta"}, 10000.0f);
+  const Field share{"", "partial_rotary_factor"};
+  const float rotated = own.real_or(share, 1.0f);
+  if (!(rotated > 0.0f && rotated <= 1.0f)) own.fail(ErrorCode::bad_value, share, "is outside 0 to 1");
+  // The share is a decimal fraction such as 0.4 whose float is a little off: what it makes of whole numbers is whole.
+  const int by_share = static_cast<int>(static_cast<double>(rotated) * head_dim + 1e-4);
+  rope.dims = own.count_or({"rope.dimension_count", ""}, by_share, SpecLimits::kHeadDim);
+
+  const Field type{"rope.scaling.type", own.has({"", "rope_type"}) ? "rope_type" : "type"};
+  const Field original{"rope.scaling.original_context_length", "original_max_position_embeddings"};
+  const Field magnitude{"rope.scaling.attn_factor", "attention_factor"};
+  const std::string scaling = own.text_or(type, "");
+  const auto stretched = [&] {  // before there were types, a factor alone meant linear
+    const Field factor{own.has({"rope.scaling.factor", ""}) || !own.has({"rope.scale_linear", ""})
+                           ? "rope.scaling.factor"
+                           : "rope.scale_linear",
+                       "factor"};
+    return own.is_gguf() ? own.real_or(factor, 1.0f) : own.real(factor);
+  };
+  const int trained = own.count_or(original, context, SpecLimits::kContext);
+  if (own.is_gguf()) {
+    rope.attn_factor = own.real_or(magnitude, 1.0f);
+    if (own.tensor_exists({TensorRole::rope_factors, -1, false})) rope.factors = RopeFactors::one;
+    if (own.tensor_exists({TensorRole::rope_factors_long, -1, false})) rope.factors = RopeFactors::long_short;
+    const float factor = stretched();
+    if (scaling == "yarn")
+      read_yarn(own, rope);
+    else if (scaling == "linear" || (scaling.empty() && factor != 1.0f))
+      rope.scaling = RopeScaling::linear;
+    else if (!scaling.empty() && scaling != "none" && scaling != "longrope")
+      own.fail(ErrorCode::bad_value, type, quote(scaling) + ", expected none, linear, yarn or longrope");
+    if (rope.scaling != RopeScaling::none) rope.factor = factor;
+  } else if (scaling == "linear") {
+    rope.scaling = RopeScaling::linear;
+    rope.factor = stretched();
+  } else if (scaling == "yarn") {
+    read_yarn(own, rope);
+    rope.factor = stretched();
+    // Ours multiplies the magnitude that comes with YaRN, theirs replaces it.
+    if (own.has(magnitude)) rope.attn_factor = own.real(magnitude) / (1.0f + 0.1f * std::log(rope.factor));
+  } else if (scaling == "llama3") {
+    rope.factors = RopeFactors::one;
+  } else if (scaling == "longrope" || scaling == "su") {
+    rope.factors = RopeFactors::long_short;
+    const Field factor{"", "factor"};
+    const double stretch = own.has(factor) ? static_cast<double>(own.real(factor)) : static_cast<double>(context) / trained;
+    rope.attn_factor = own.real_or(magnitude, long_magnitude(stretch, trained));
+  } else if (!scaling.empty() && scaling != "default" && scaling != "dynamic") {
+    own.fail(ErrorCode::bad_value, type,
+             "is " + quote(scaling) + ", expected default, dynamic, linear, yarn, llama3 or longrope");
+  }
+  if (rope.scaling == RopeScaling::yarn || rope.factors == RopeFactors::long_short) rope.original_context = trained;
+  return rope;
+}
+
+}  // namespace plumb::family

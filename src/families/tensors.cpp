@@ -1,0 +1,111 @@
+// Where the tensors of a spec stand in a file: by their names, or as parts of tensors that hold several.
+
+#include <algorithm>
+#include <array>
+
+#include "plumb/model/family.hpp"
+#include "registry.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+namespace {
+
+const family::Family& family_of(const ModelSpec& spec) {
+  const family::Family* known = family::find_family(spec.family);
+  if (!known) throw Error(ErrorCode::unsupported_architecture, "no family of models is called '" + spec.family + "'");
+  return *known;
+}
+
+/// A part of a fused tensor: rows [first, first + rows) of `all`.
+struct Part {
+  std::int64_t first = 0, rows = 0, all = 0;
+};
+
+/// The part's rows of a matrix, or its values of a bias. @throws Error{bad_shape} unless the whole has the shape that
+/// its parts add up to.
+ConstTensorView slice(const ModelFile& file, const GgufTensor& whole, const Part& part, const TensorSpec& wanted) {
+  const ConstTensorView& view = whole.view;
+  const bool bias = wanted.id.bias;
+  const Shape expected = bias ? Shape{part.all} : Shape{part.all, wanted.shape.cols()};
+  const bool fits = bias ? view.rows() == 1 && view.cols() == part.all
+                         : view.shape().rank() == 2 && view.shape() == expected;
+  if (!fits)
+    file.fail_tensor(ErrorCode::bad_shape, whole.name,
+                     "shape " + view.shape().to_string() + ", expected " + expected.to_string() +
+                         " by the configuration");
+  if (!bias) return view.slice_rows(part.first, part.rows);
+  const DTypeInfo& type = dtype_info(view.dtype());
+  if (type.block_elements != 1)
+    file.fail_tensor(ErrorCode::wrong_type, whole.name,
+                     "type " + std::string(dtype_name(view.dtype())) + ", expected F32, F16 or BF16");
+  return {view.data() + static_cast<std::size_t>(part.first) * type.block_bytes, view.dtype(), Shape{part.rows}};
+}
+
+/// q, k and v in one tensor, rows of q first.
+std::optional<ConstTensorView> find_in_qkv(const ModelFile& file, const LayerSpec& layer, const TensorSpec& tensor) {
+  const auto* attention = std::get_if<AttentionSpec>(&layer.mixer);
+  const TensorRole role = tensor.id.role;
+  if (!attention || (role != TensorRole::attn_q && role != TensorRole::attn_k && role != TensorRole::attn_v))
+    return std::nullopt;
+  const GgufTensor* whole = file.find_tensor(family::fused_name("attn_qkv", tensor.id.layer, tensor.id.bias));
+  if (!whole) return std::nullopt;
+  const std::int64_t q = attention->q_rows(), k = attention->k_rows(), v = attention->v_rows(), all = q + k + v;
+  const Part part = role == TensorRole::attn_q   ? Part{0, q, all}
+                    : role == TensorRole::attn_k ? Part{q, k, all}
+                                                 : Part{q + k, v, all};
+  return slice(file, *whole, part, tensor);
+}
+
+/// Gate and up in the tensor that is named after up, rows of the gate first: so where there is no gate of its own.
+struct GateAndUp {
+  TensorRole gate, up;
+};
+constexpr std::array kGateAndUp{GateAndUp{TensorRole::ffn_gate, TensorRole::ffn_up},
+                                GateAndUp{TensorRole::shared_gate, TensorRole::shared_up}};
+
+bool is_gated(const LayerSpec& layer, TensorRole gate) {
+  if (gate == TensorRole::ffn_gate) {
+    const auto* dense = std::get_if<DenseSpec>(&layer.ffn);
+    return dense && dense->gated;
+  }
+  const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn);
+  return experts && experts->has_shared() && experts->shared.gated;
+}
+
+std::optional<ConstTensorView> find_in_up(const ModelFile& file, const ModelSpec& spec, const LayerSpec& layer,
+                                          const TensorSpec& tensor) {
+  for (const GateAndUp& roles : kGateAndUp) {
+    const bool gate = tensor.id.role == roles.gate;
+    if ((!gate && tensor.id.role != roles.up) || !is_gated(layer, roles.gate)) continue;
+    const TensorId gate_id{roles.gate, tensor.id.layer, tensor.id.bias};
+    const TensorId up_id{roles.up, tensor.id.layer, tensor.id.bias};
+    if (file.find_tensor(tensor_name(spec, gate_id))) return std::nullopt;
+    const GgufTensor* whole = file.find_tensor(tensor_name(spec, up_id));
+    if (!whole) return std::nullopt;
+    const std::int64_t rows = tensor.shape[0];
+    const std::int64_t found = tensor.id.bias ? whole->view.cols() : whole->view.rows();
+    if (found == rows) return std::nullopt;  // up alone: it is the gate that is missing
+    return slice(file, *whole, {gate ? 0 : rows, rows, 2 * rows}, tensor);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string tensor_name(const ModelSpec& spec, const TensorId& id) { return family::usual_name(family_of(spec), id); }
+
+std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
+  const TensorId& id = tensor.id;
+  const bool in_layer = id.layer >= 0 && id.layer < spec.n_layers();
+  if (in_layer) {  // before the name: `up` may stand for more than up
+    if (auto part = find_in_up(file, spec, spec.layers[static_cast<std::size_t>(id.layer)], tensor)) return part;
+  }
+  if (const GgufTensor* found = file.find_tensor(tensor_name(spec, id))) return found->view;
+  if (!in_layer) return std::nullopt;
+  const bool gate_or_up = id.role == TensorRole::expert_gate || id.role == TensorRole::expert_up;
+  if (gate_or_up && !id.bias && file.find_tensor(family::fused_name("ffn_gate_up_exps", id.layer, false)))
+    file.fail_tensor(ErrorCode::unsupported_type, family::fused_name("ffn_gate_up_exps", id.layer, false),
+                     "gates and ups of the experts in one tensor; supported: ffn_gate_exps and ffn_up_exps");
+  return find_in_qkv(file, spec.layers[static_cast<std::size_t>(id.layer)], tensor);
+}
+
+}  // namespace plumb
