@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "plumb/model/kv_cache.hpp"
+#include "plumb/blocks/state.hpp"
 #include "plumb/ops/attention.hpp"
 
 namespace {
@@ -21,7 +21,7 @@ struct Fixture {
   Fixture(Isa isa, DType type, const ops::AttentionShape& shape, int context, int n_rows, int first_position,
           int threads)
       : kernels(kernels_for(isa)), shape(shape), n_rows(n_rows) {
-    ModelConfig config;
+    ModelSpec spec;
     config.n_layers = kLayers;
     config.n_heads = shape.n_heads;
     config.n_kv_heads = shape.n_kv_heads;

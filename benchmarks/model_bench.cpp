@@ -6,15 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/model/session.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb {
 namespace {
 
 Model make_model(const std::string& preset, const std::string& type) {
-  const ModelConfig config = preset_config(preset);
+  const ModelSpec spec = preset_spec(preset);
   return Model::random(config, weight_types_by_name(type, config));
 }
 
@@ -30,7 +30,7 @@ void generate(benchmark::State& state, const std::string& preset, const std::str
     benchmark::DoNotOptimize(session.logits().data());
   }
   state.SetItemsProcessed(state.iterations());
-  state.counters["GB/s"] = benchmark::Counter(static_cast<double>(model.weights().bytes()) / 1e9,
+  state.counters["GB/s"] = benchmark::Counter(static_cast<double>(model.weight_bytes()) / 1e9,
                                               benchmark::Counter::kIsIterationInvariantRate);
 }
 

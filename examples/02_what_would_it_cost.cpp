@@ -5,7 +5,7 @@
 #include <cstdio>
 
 int main() {
-  plumb::ModelConfig config = plumb::presets::llama_3_2_1b();
+  plumb::ModelSpec spec = plumb::presets::llama_3_2_1b();
   for (const int layers : {config.n_layers, config.n_layers / 2}) {
     config.n_layers = layers;
     std::printf("%d layers: %.2f billion parameters\n", layers,

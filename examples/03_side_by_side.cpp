@@ -17,7 +17,7 @@ int main(int argc, char** argv) try {
   const plumb::Model model = plumb::Model::load(argv[1]);
   const plumb::Tokenizer& tokenizer = model.tokenizer();
   const int n = argc - 2;
-  plumb::Session session(model, {.context = std::min(model.config().context, 256), .sequences = n});
+  plumb::Session session(model, {.context = std::min(model.spec().context, 256), .sequences = n});
 
   // The last token of each text asks for logits; the most probable token follows.
   std::vector<plumb::BatchRow> rows(static_cast<std::size_t>(n));

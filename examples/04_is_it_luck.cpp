@@ -38,7 +38,7 @@ void reorder_channels(const plumb::ModelFile& model, const std::filesystem::path
   std::size_t index = 0;
   writer.write(out, [&](const plumb::GgufTensorPlan&, const plumb::GgufAppend& append) {
     const plumb::GgufTensor& t = model.tensors()[index++];
-    const std::string_view role = plumb::tensor_role(t.name).role;
+    const std::string_view role = plumb::split_gguf_name(t.name).base;
     const bool adds = role == "attn_output" || role == "ffn_down";
     std::vector<float> row(static_cast<std::size_t>(t.view.cols())), moved(row.size());
     for (std::int64_t r = 0; r < t.view.rows(); ++r) {
@@ -79,7 +79,7 @@ int main(int argc, char** argv) try {
 
   const std::filesystem::path file =
       std::filesystem::temp_directory_path() / ("luck-" + std::to_string(std::random_device()()) + ".gguf");
-  std::vector<std::size_t> order(static_cast<std::size_t>(plumb::Model::load(argv[1]).config().width));
+  std::vector<std::size_t> order(static_cast<std::size_t>(plumb::Model::load(argv[1]).spec().width));
   std::iota(order.begin(), order.end(), 0u);
   std::mt19937 random(1);
   std::map<std::string, Draws> divergence;

@@ -1,104 +1,25 @@
 #pragma once
 /// @file
-/// All of plumb. The order of the includes is the order to read the library in: each header builds on those above it.
-/// (Not here: eigen.hpp, which needs Eigen, and headers that only plumb itself needs.)
+/// The stable interface of plumb: what a program needs to load a model, run it, and know what it costs. Names here keep
+/// their meaning from version to version; what lies below (engine.hpp) may change.
 
 // clang-format off
-// What everything is made of.
-#include "plumb/core/version.hpp"    // which plumb this is
-#include "plumb/core/error.hpp"      // the one exception
-#include "plumb/core/checked.hpp"    // arithmetic that cannot wrap round
-#include "plumb/core/half.hpp"       // 16-bit floats
-#include "plumb/core/dtype.hpp"      // the element types of tensors
-#include "plumb/core/memory.hpp"     // aligned memory
-#include "plumb/core/tensor.hpp"     // shapes, views, owners
-#include "plumb/core/trace.hpp"      // where a team's time goes
-#include "plumb/core/parallel.hpp"   // workers, shares, barriers
-#include "plumb/core/printable.hpp"  // names from strangers, made safe to show
-#include "plumb/core/quantity.hpp"   // "50ms", "6GB"
-
-// Model files.
-#include "plumb/io/model_file.hpp"   // named values and named tensors, whatever the format
-#include "plumb/io/open_model.hpp"   // any model file
-#include "plumb/io/gguf.hpp"         // GGUF
-#include "plumb/io/llama2c.hpp"      // llama2.c checkpoints
-#include "plumb/io/gguf_writer.hpp"  // writing GGUF
-
-// Weights in fewer bits.
-#include "plumb/quant/formats.hpp"     // the blocks, byte by byte
-#include "plumb/quant/dequantize.hpp"  // what they mean
-#include "plumb/quant/quantize.hpp"    // making them
-#include "plumb/quant/recipe.hpp"      // which type for which tensor of a model
-#include "plumb/quant/importance.hpp"  // which columns matter
-#include "plumb/quant/gptq.hpp"        // rounding that makes good its errors
-#include "plumb/quant/quantize_model.hpp"
-#include "plumb/quant/packed.hpp"      // how kernels want them
-#include "plumb/quant/pack.hpp"
-
-// What this processor can do.
-#include "plumb/cpu/isa.hpp"
-#include "plumb/cpu/kernel_table.hpp"
-#if !defined(PLUMB_COMPILED)
-#include "plumb/cpu/portable.hpp"  // kernels for programs without the compiled library
-#endif
-
-// The operations of a transformer.
-#include "plumb/ops/kinds.hpp"
-#include "plumb/ops/norm.hpp"
-#include "plumb/ops/activation.hpp"
-#include "plumb/ops/softmax.hpp"
-#include "plumb/ops/rope.hpp"
-#include "plumb/ops/weight_matrix.hpp"
-#include "plumb/ops/activations.hpp"
-#include "plumb/ops/matmul.hpp"
-#include "plumb/ops/routing.hpp"  // which experts a row visits
-#include "plumb/ops/attention.hpp"
-
-// Text.
-#include "plumb/text/token.hpp"
-#include "plumb/text/vocabulary.hpp"
+#include "plumb/core/version.hpp"     // which plumb this is
+#include "plumb/core/error.hpp"       // the one exception
+#include "plumb/core/dtype.hpp"       // the element types of tensors
+#include "plumb/model/spec.hpp"       // what a model is: ModelSpec
+#include "plumb/model/llama_spec.hpp" // the shortest way to one
+#include "plumb/model/presets.hpp"    // those of known models
+#include "plumb/model/family.hpp"     // those that files describe
 #include "plumb/text/tokenizer.hpp"
 #include "plumb/text/sampler.hpp"
-
-// The transformer: its shape, its weights, its memory, one pass; then what a program holds.
-#include "plumb/model/config.hpp"
-#include "plumb/model/check.hpp"
-#include "plumb/model/presets.hpp"
-#include "plumb/model/config_from_gguf.hpp"
-#include "plumb/model/hf_config.hpp"
-#include "plumb/model/tensor_list.hpp"
-#include "plumb/model/weight_types.hpp"
-#include "plumb/model/weights.hpp"
-#include "plumb/model/op.hpp"  // the operations of a pass by name
-#include "plumb/model/batch.hpp"
-#include "plumb/model/kv_cache.hpp"
-#include "plumb/model/scratch.hpp"
-#include "plumb/model/products.hpp"
-#include "plumb/model/moe.hpp"
-#include "plumb/model/transformer.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
-#include "plumb/model/random_weights.hpp"
-#include "plumb/model/synth.hpp"
-#include "plumb/model/text_windows.hpp"
-#include "plumb/model/evaluate.hpp"   // perplexity, and two models compared
-#include "plumb/model/calibrate.hpp"  // importance of weights from a text
-#include "plumb/model/collect_moments.hpp"
-
-// What it costs.
-#include "plumb/perf/work.hpp"
+#include "plumb/quant/quantize.hpp"       // weights in fewer bits
+#include "plumb/quant/quantize_model.hpp" // a file in fewer bits
+#include "plumb/perf/ledger.hpp"      // what a pass must do and move
 #include "plumb/perf/parameters.hpp"
-#include "plumb/perf/ledger.hpp"
-#include "plumb/perf/machine.hpp"
-#include "plumb/perf/predict.hpp"
-#include "plumb/perf/explain.hpp"  // where the time of a real pass goes
-#include "plumb/perf/verify.hpp"   // and how good the prediction is
-#include "plumb/perf/bench.hpp"
-#include "plumb/perf/measure.hpp"
-#include "plumb/perf/law.hpp"        // time = overhead + bytes / bandwidth + operations / rate
-#include "plumb/perf/sweep.hpp"
-#include "plumb/perf/fit.hpp"
-#include "plumb/perf/report.hpp"
-#include "plumb/perf/tensor_error.hpp"  // what quantization did to weights and outputs
-#include "plumb/perf/report_card.hpp"   // and to a model, beside what it saves
+#include "plumb/perf/machine.hpp"     // what this machine can do
+#include "plumb/perf/predict.hpp"     // how long a pass takes on it
+#include "plumb/perf/measure.hpp"     // how long it took
 // clang-format on

@@ -34,8 +34,12 @@ static void merge_states(float* top, float* total, float* acc, const float* othe
   store_f32_first(top, raise.top, 1);
 }
 
-static void finish_state(const float* acc, float total, float* out, int v_dim) {
-  const bool seen = total != 0;
+// A sink is a range of one position whose value is 0, folded in last. Without one shrink is 1 and grow 0: the state
+// stays as it is, bit for bit.
+static void finish_state(const float* acc, float top, float total, float sink, float* out, int v_dim) {
+  const Raise raise = raise_top(splat_f32(top), splat_f32(sink));
+  const F32x16 all = fold(splat_f32(total), raise.shrink, splat_f32(1.0f), raise.grow);
+  const bool seen = reduce_max(all) != 0;
   for (int d = 0; d < v_dim; d += 16)
-    store_row(out, d, v_dim, seen ? div(load_f32(acc + d), splat_f32(total)) : zero_f32());
+    store_row(out, d, v_dim, seen ? div(mul(load_f32(acc + d), raise.shrink), all) : zero_f32());
 }

@@ -23,10 +23,17 @@ PLUMB_INLINE Raise raise_top(F32x16 top, F32x16 own) {
   return {raised, exp2(sub(top, base)), exp2(sub(own, base))};
 }
 
-// Scales, caps and masks the scores of one row; answers their maximum. Most rows see whole tiles of scores that need
-// none of it.
-PLUMB_INLINE float finish_scores(const AttentionRange& a, float* scores, int first, int end) {
-  const bool as_they_are = !a.k_scale && a.softcap == 0;
+// from, from + 1, ... from + 15.
+PLUMB_INLINE F32x16 sixteen_from(int from) {
+  alignas(64) static constexpr float kLanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return add(load_f32(kLanes), splat_f32(static_cast<float>(from)));
+}
+
+// Scales, caps, biases and masks the scores of one row; answers their maximum. Most rows see whole tiles of scores that
+// need none of it. Distances for the bias are counted from the last key that the row sees: numbers near 0 for the keys
+// that weigh most, and the same for every range.
+PLUMB_INLINE float finish_scores(const AttentionRange& a, float* scores, int first, int end, float slope) {
+  const bool as_they_are = !a.k_scale && a.softcap == 0 && slope == 0;
   F32x16 top = splat_f32(kMinusInfinity);
   for (int tile = a.first_tile(), last = a.end_tile(); tile < last; ++tile) {
     const int p = tile * kKeyTile;
@@ -35,6 +42,7 @@ PLUMB_INLINE float finish_scores(const AttentionRange& a, float* scores, int fir
     if (!whole || !as_they_are) {
       if (a.k_scale) s = mul(s, load_f32(a.k_scale + tile * a.k_scale_stride));
       if (a.softcap > 0) s = mul(tanh(s), splat_f32(a.softcap));
+      if (slope != 0) s = mul_add(sixteen_from(p - (end - 1)), splat_f32(slope), s);
       if (!whole) s = select(lanes_between(first - p, end - p), s, splat_f32(kMinusInfinity));
       store_f32(scores + p, s);
     }
@@ -71,7 +79,8 @@ template <class Weighing, int M>
 PLUMB_INLINE void softmax_rows(const AttentionRange& a, int row, float* shrink, float* grow) {
   alignas(64) float own[16] = {}, sum[16] = {};
   for (int m = 0; m < M; ++m)
-    own[m] = finish_scores(a, a.scores + m * kScoreStride, a.first[row + m] - a.start, a.end[row + m] - a.start);
+    own[m] = finish_scores(a, a.scores + m * kScoreStride, a.first[row + m] - a.start, a.end[row + m] - a.start,
+                           a.slope ? a.slope[row + m] : 0.0f);
   for (int m = 0; m < M; ++m) sum[m] = Weighing::weigh(a, a.scores + m * kScoreStride, own[m]);
   const Raise raise = raise_top(load_f32_first(a.top + row, M), load_f32(own));
   store_f32_first(a.top + row, raise.top, M);

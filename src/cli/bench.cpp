@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -10,7 +11,8 @@
 
 #include "commands.hpp"
 #include "options.hpp"
-#include "plumb/model/weight_mixes.hpp"
+#include "plumb/model/forward_pass.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/parameters.hpp"
 #include "plumb/perf/subject.hpp"
@@ -24,7 +26,7 @@ using Json = nlohmann::ordered_json;
 enum class Output { md, json, jsonl, csv };
 
 struct BenchOptions {
-  std::vector<std::string> models, presets, types, kv = {"f16"};
+  std::vector<std::string> models, presets, types, kv, keys, values;
   std::vector<int> prompts = {512}, generated = {128}, depths = {0}, threads = {0}, batches = {2048}, ubatches = {512},
                    sequences = {1};
   std::vector<std::string> pairs;
@@ -47,10 +49,10 @@ ModelInfo describe(const Model& model) {
   const std::vector<TensorClass> classes = tensor_classes(model);
   info.source = model.source();
   info.types = describe_types(classes);
-  info.bytes = model.weights().bytes();
-  info.parameters = count_parameters(model.config()).total();
+  info.bytes = model.weight_bytes();
+  info.parameters = count_parameters(model.spec()).total();
   info.tier = model.transformer().kernels->name;
-  info.description = model.config().name.empty() ? model.config().architecture : model.config().name;
+  info.description = model.spec().name.empty() ? model.spec().family : model.spec().name;
   for (const TensorClass& c : classes)
     if (!c.fast) info.slow.push_back(c.role + " " + std::string(dtype_name(c.type)));
   return info;
@@ -76,13 +78,33 @@ std::vector<BenchTest> tests_of(const BenchOptions& options) {
   return tests;
 }
 
+/// --kv, or -ctk and -ctv: a cache has one type for both.
+std::vector<DType> kv_types_of(const BenchOptions& options) {
+  const auto types = [](const std::vector<std::string>& names) {
+    std::vector<DType> all;
+    for (const std::string& name : names)
+      if (const DType type = kv_type_from_name(name); std::find(all.begin(), all.end(), type) == all.end())
+        all.push_back(type);
+    return all;
+  };
+  std::vector<DType> kv = types(options.kv);
+  for (const std::vector<DType>& part : {types(options.keys), types(options.values)}) {
+    if (part.empty()) continue;
+    if (!kv.empty() && kv != part)
+      throw Error(ErrorCode::invalid_argument,
+                  "keys and values of different types (--kv, -ctk, -ctv): a cache has one type for both");
+    kv = part;
+  }
+  return kv.empty() ? std::vector<DType>{DType::f16} : kv;
+}
+
 std::vector<BenchSettings> settings_of(const BenchOptions& options) {
   std::vector<BenchSettings> all;
   for (const int threads : options.threads)
     for (const int batch : options.batches)
       for (const int ubatch : options.ubatches)
-        for (const std::string& kv : options.kv)
-          all.push_back({threads, std::min(batch, ubatch), kv_type(kv), options.repetitions, !options.no_warmup});
+        for (const DType kv : kv_types_of(options))
+          all.push_back({threads, std::min(batch, ubatch), kv, options.repetitions, !options.no_warmup});
   return all;
 }
 
@@ -103,8 +125,8 @@ Json json_of(const ModelInfo& info, const BenchResult& result) {
           {"isa", info.tier},
           {"n_threads", result.settings.threads},
           {"n_ubatch", result.settings.batch},
-          {"type_k", kv_name(result.settings.kv)},
-          {"type_v", kv_name(result.settings.kv)},
+          {"type_k", kv_type_name(result.settings.kv)},
+          {"type_v", kv_type_name(result.settings.kv)},
           {"n_prompt", result.test.prompt},
           {"n_gen", result.test.generate},
           {"n_depth", result.test.depth},
@@ -152,7 +174,7 @@ class Printer {
     }
     fmt::print(kRow, info.description, fmt::format("{:.2f} MiB", static_cast<double>(info.bytes) / (1 << 20)),
                fmt::format("{:.2f} M", static_cast<double>(info.parameters) / 1e6), info.tier, result.settings.threads,
-               kv_name(result.settings.kv), result.test.name(),
+               kv_type_name(result.settings.kv), result.test.name(),
                fmt::format("{:.2f} ± {:.2f}", result.mean_rate(), result.rate_deviation()));
   }
   void add_csv(const Json& result) {
@@ -208,8 +230,8 @@ void run(const BenchOptions& options) {
     }
   for (const std::string& preset : options.presets)
     for (const std::string& type : types("q4_0")) {
-      const ModelConfig config = load_subject(preset).config;
-      const Model model = Model::random(config, weight_types_by_name(type, config), 0, load);
+      const ModelSpec spec = load_subject(preset).spec;
+      const Model model = Model::random(spec, weight_types_by_name(type, spec), 0, {.repack = load.repack});
       ModelInfo info = describe(model);
       info.description += " " + type;
       run_model(model, info);
@@ -235,7 +257,7 @@ void add_bench(CLI::App& app) {
   list("-m,--model", options->models, "Model files");
   list("--preset", options->presets, "Random-weight models: presets or config.json files");
   list("--type", options->types,
-       "Weight types: q4_0, q4_k_m, int4g64, ... (default: as the file has them; random models q4_0)");
+       fmt::format("Weight types (default: as the file has them; random models q4_0): {}", kTypeHelp).c_str());
   list("-p,--n-prompt", options->prompts, "Prompt lengths (default 512; 0: none)")->check(CLI::NonNegativeNumber);
   list("-n,--n-gen", options->generated, "Tokens to generate (default 128; 0: none)")->check(CLI::NonNegativeNumber);
   list("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one")->check(CLI::PositiveNumber);
@@ -243,8 +265,12 @@ void add_bench(CLI::App& app) {
   list("-t,--threads", options->threads, "Threads (default 0: all)")->check(CLI::NonNegativeNumber);
   list("-b,--batch-size", options->batches, "Most rows of a pass, with -ub (default 2048)")->check(CLI::PositiveNumber);
   list("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)")->check(CLI::PositiveNumber);
-  list("--kv,--ctk,--ctv,--cache-type-k,--cache-type-v", options->kv, "Keys and values: f32, f16, int8 (default f16)")
-      ->check(CLI::IsMember(kKvNames, CLI::ignore_case));
+  const std::string kv_help =
+      "Types of keys and values: " + std::string(kKvTypeNames) + " (default f16, as llama-bench)";
+  list("--kv", options->kv, kv_help.c_str())->check(kv_name_check());
+  list("--ctk,--cache-type-k", options->keys, "-ctk: the same as --kv")->check(kv_name_check());
+  list("--ctv,--cache-type-v", options->values, "-ctv: the same as --kv; a cache has one type for both")
+      ->check(kv_name_check());
   list("--batch", options->sequences, "Sequences side by side; speed is the total (default 1)")
       ->check(CLI::PositiveNumber);
   command->add_option("-r,--repetitions", options->repetitions, "Timed repetitions (default 5)")

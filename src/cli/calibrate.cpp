@@ -16,7 +16,6 @@ struct Arguments {
 
 void run(Arguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
-  options.run.session.kv = kv_type(options.run.kv);
   Progress progress;
   const Model model = Model::load(options.run.model, options.run.load());
   const std::vector<Token> tokens = read_tokens(model, options.text);

@@ -41,7 +41,6 @@ Table comparison_table(const LogitComparison& c) {
 
 void run(Arguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
-  options.run.session.kv = kv_type(options.run.kv);
   Progress progress;
   LoadOptions load = options.run.load();
   const Model other = Model::load(arguments.other, load);

@@ -1,6 +1,7 @@
 /// `plumb explain`: runs a model under a trace and lays each operation beside its work, its prediction and its ceiling.
 
 #include "plumb/perf/explain.hpp"
+#include "machine_option.hpp"
 
 #include <fmt/format.h>
 
@@ -11,10 +12,10 @@
 #include "commands.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/perf/subject.hpp"
 #include "progress.hpp"
 #include "table.hpp"
-#include "types.hpp"
 #include "units.hpp"
 
 namespace plumb::cli {
@@ -25,7 +26,7 @@ using Align = Table::Align;
 
 struct ExplainCommand {
   RunOptions run;
-  std::string type, machine;
+  std::string machine;
   ExplainOptions options;
   Format format = Format::text;
 };
@@ -101,7 +102,7 @@ void print(const Explanation& e, Format format) {
     const Json json = {{"model", printable(e.name)},
                        {"tier", e.tier},
                        {"threads", e.threads},
-                       {"kv", kv_name(e.kv)},
+                       {"kv", kv_type_name(e.kv)},
                        {"depth", e.depth},
                        {"sequences", e.sequences},
                        {"prompt", e.prompt},
@@ -116,7 +117,7 @@ void print(const Explanation& e, Format format) {
     fmt::print("{}\n\n{}\n", title, format == Format::md ? table.markdown() : table.text());
   };
   if (format != Format::csv)
-    fmt::print("{}: {} kernels, {} threads, KV {}\n\n", printable(e.name), e.tier, e.threads, kv_name(e.kv));
+    fmt::print("{}: {} kernels, {} threads, KV {}\n\n", printable(e.name), e.tier, e.threads, kv_type_name(e.kv));
   show(fmt::format("decoding one token{}{}: {:.4g} tokens/s",
                    e.sequences > 1 ? fmt::format(" of {} sequences", e.sequences) : "",
                    e.depth > 0 ? fmt::format(" behind {}", e.depth) : "",
@@ -131,19 +132,17 @@ void print(const Explanation& e, Format format) {
 Model open(const ExplainCommand& command) {
   const Subject subject = load_subject(command.run.model);
   if (subject.file) return Model::load(*subject.file, command.run.load());
-  return Model::random(subject.config, command.type.empty() ? DType::q4_0 : parse_weight_type(command.type), 0,
-                       command.run.load());
+  const std::string type = command.run.type.empty() ? "q4_0" : command.run.type;
+  return Model::random(subject.spec, weight_types_by_name(type, subject.spec), 0,
+                       {.exact = command.run.exact, .repack = !command.run.no_repack});
 }
 
 void run(ExplainCommand command) {
   Progress progress;
   command.options.session = command.run.session;
-  command.options.session.kv = kv_type(command.run.kv);
   command.options.progress = progress.callback();
   command.options.sampling.temperature = 0;
-  const Machine machine = command.machine.empty()
-                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-                              : load_machine(command.machine);
+  const Machine machine = machine_of(command.machine, progress);
   print(explain(open(command), machine, command.options), command.format);
 }
 
@@ -154,7 +153,8 @@ void add_explain(CLI::App& app) {
   CLI::App& sub = *app.add_subcommand("explain", "Where the time of a model goes, operation by operation, and why");
   sub.add_option("MODEL", command->run.model, "A model file, or a preset or config.json with random weights")
       ->required();
-  sub.add_option("--type", command->type, "Weight type where there is no file (default Q4_0)");
+  sub.add_option("--type", command->run.type,
+                 fmt::format("Weight type (default: as the file has them; random models q4_0): {}", kTypeHelp));
   sub.add_option("--depth,--ctx", command->options.depth, "Tokens in the cache before what is traced")
       ->capture_default_str();
   sub.add_option("--prompt", command->options.prompt, "Tokens of the traced prompt; 0: none")->capture_default_str();

@@ -1,6 +1,7 @@
 /// `plumb fit`: the largest models that this machine runs within a budget.
 
 #include "plumb/perf/fit.hpp"
+#include "machine_option.hpp"
 
 #include <fmt/format.h>
 
@@ -22,7 +23,7 @@ using Json = nlohmann::ordered_json;
 using Align = Table::Align;
 
 struct FitCommand {
-  std::string latency, memory, first_token, machine, kv = "f32";
+  std::string latency, memory, first_token, machine;
   FitOptions options;
   std::size_t shown = 10;
   bool verify = false;
@@ -65,8 +66,8 @@ Json choice_json(const FitChoice& c) {
   return {{"model", c.name},
           {"parameters", c.forecast.parameters.total()},
           {"type", c.type},
-          {"width", c.config.width},
-          {"layers", c.config.n_layers},
+          {"width", c.spec.width},
+          {"layers", c.spec.n_layers()},
           {"memory_bytes", c.forecast.memory.total()},
           {"seconds_per_token", c.latency()},
           {"seconds_to_first_token", c.forecast.time_to_first_token()},
@@ -113,11 +114,8 @@ void run(FitCommand command) {
   if (!command.memory.empty()) options.budget.memory = parse_bytes(command.memory, "--memory");
   if (!command.first_token.empty()) options.budget.first_token = parse_seconds(command.first_token, "--ttft");
   options.budget.prompt = std::min(options.budget.prompt, options.budget.context);
-  options.kv = kv_type(command.kv);
   Progress progress;
-  const Machine machine = command.machine.empty()
-                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-                              : load_machine(command.machine);
+  const Machine machine = machine_of(command.machine, progress);
   const std::vector<FitChoice> choices = fit_models(options, machine);
   std::optional<Measurement> measured;
   const FitChoice* verified = command.verify ? first_runnable(choices) : nullptr;
@@ -140,10 +138,10 @@ void add_fit(CLI::App& app) {
   sub.add_option("--context", command->options.budget.context, "Positions to make room for")->capture_default_str();
   sub.add_option("--ttft", command->first_token, "Time to the first token after the prompt, such as 2s");
   sub.add_option("--prompt", command->options.budget.prompt, "Tokens of that prompt")->capture_default_str();
-  sub.add_option("--type", command->options.types, "Weight types to choose from, separated by commas")->delimiter(',');
-  sub.add_option("--kv", command->kv, "Type of keys and values")
-      ->check(CLI::IsMember(kKvNames, CLI::ignore_case))
-      ->capture_default_str();
+  sub.add_option("--type", command->options.types,
+                 fmt::format("Weight types to choose from, separated by commas: {}", kTypeHelp))
+      ->delimiter(',');
+  add_kv(sub, command->options.kv);
   add_threads(sub, command->options.threads);
   sub.add_flag("--free", command->options.free_shape, "Free width and depth of a Llama shape instead of presets");
   sub.add_flag("--runnable", command->options.runnable, "Only models that have a forward pass here");

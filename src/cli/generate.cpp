@@ -42,12 +42,12 @@ void print_summary(const TextReport& r) {
       "weights {:.1f} MiB, KV cache {:.1f} MiB ({} positions, {}), {} thread{}\n",
       r.prompt_tokens, r.prefill_seconds, r.prefill_speed(), r.new_tokens, r.decode_seconds, r.decode_speed(),
       reason(r.stop), static_cast<double>(r.weight_bytes) / kMiB, static_cast<double>(r.kv_bytes) / kMiB, r.context,
-      kv_name(r.kv), r.threads, r.threads == 1 ? "" : "s");
+      kv_type_name(r.kv), r.threads, r.threads == 1 ? "" : "s");
 }
 
 void run(Arguments& arguments) {
   arguments.text.session = arguments.run.session;
-  arguments.text.session.kv = kv_type(arguments.run.kv);
+  arguments.text.session.kv = arguments.run.session.kv;
   arguments.text.echo = !arguments.no_echo;
   const Model model = Model::load(arguments.run.model, arguments.run.load());
   const TextReport report = generate_text(model, arguments.prompt, arguments.text, write);

@@ -24,11 +24,10 @@ std::vector<Token> chosen_tokens(const Arguments& arguments, const Model& model)
 }
 
 void run(Arguments& arguments) {
-  arguments.run.session.kv = kv_type(arguments.run.kv);
   const Model model = Model::load(arguments.run.model, arguments.run.load());
   const std::vector<Token> tokens = chosen_tokens(arguments, model);
   write_logits(model, tokens, arguments.run.session, arguments.out);
-  fmt::print(stderr, "{} rows of {} logits\n", tokens.size(), model.config().vocab_size);
+  fmt::print(stderr, "{} rows of {} logits\n", tokens.size(), model.spec().vocab_size);
 }
 
 }  // namespace

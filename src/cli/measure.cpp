@@ -11,8 +11,8 @@
 #include "measurement.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "progress.hpp"
 #include "sweep.hpp"
 #include "table.hpp"
@@ -57,7 +57,7 @@ void run_sweep_of(const Arguments& arguments, Progress& progress) {
   if (arguments.run.exact || arguments.run.no_repack)
     throw Error(ErrorCode::invalid_argument, "--exact and --no-repack need a model or a preset, and no sweep");
   SweepOptions options;
-  if (!arguments.preset.empty()) options.base = preset_config(arguments.preset);
+  if (!arguments.preset.empty()) options.base = preset_spec(arguments.preset);
   options.types = arguments.types;
   options.measure = arguments.measure;
   options.measure.max_seconds = arguments.max_seconds.value_or(kSweepSeconds);
@@ -67,7 +67,7 @@ void run_sweep_of(const Arguments& arguments, Progress& progress) {
 
 void run(Arguments& arguments) {
   arguments.measure.session.threads = arguments.run.session.threads;
-  arguments.measure.session.kv = kv_type(arguments.run.kv);
+  arguments.measure.session.kv = arguments.run.session.kv;
   if (arguments.max_seconds) arguments.measure.max_seconds = *arguments.max_seconds;
   Progress progress(arguments.progress || ::isatty(STDERR_FILENO) == 1);
   const bool family = arguments.run.model.empty() && arguments.preset.empty();
@@ -94,10 +94,11 @@ void run(Arguments& arguments) {
         return Model::load(arguments.run.model, load);
       });
   } else {
-    const ModelConfig config = preset_config(arguments.preset);
+    const ModelSpec spec = preset_spec(arguments.preset);
     for (const std::string& type : arguments.types.empty() ? std::vector<std::string>{"q8_0"} : arguments.types)
-      add(config.name,
-          [&](const LoadOptions& load) { return Model::random(config, weight_types_by_name(type, config), 0, load); });
+      add(spec.name, [&](const LoadOptions& load) {
+        return Model::random(spec, weight_types_by_name(type, spec), 0, {load.exact, load.repack, load.progress});
+      });
   }
   print(all, arguments);
 }
@@ -117,8 +118,10 @@ void add_measure(CLI::App& app) {
   command
       .add_option(
           "--type", arguments->types,
-          "Weight types, separated by commas: int4g64, q4_k_m, ... (default: as the file has them; random models "
-          "q8_0, the family f16,q8_0,q4_0, a sweep over types all)")
+          fmt::format(
+              "Weight types, separated by commas (default: as the file has them; random models q8_0, the family "
+              "f16,q8_0,q4_0, a sweep over types all): {}",
+              kTypeHelp))
       ->delimiter(',');
   const CLI::Range length(0, 1 << 30);
   command.add_option("-p,--prompt", measure.prompt, "Tokens of the measured prefill; 0: none")

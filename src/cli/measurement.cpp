@@ -27,21 +27,41 @@ Json timing_json(const PassTiming& t) {
           {"gigaops_per_second", t.gigaops_per_second()}};
 }
 
+/// Of the first layer that has a feed-forward block; of an expert, where these are all that a layer has.
+int inner_width(const ModelSpec& spec) {
+  for (const LayerSpec& layer : spec.layers)
+    if (const auto* dense = std::get_if<DenseSpec>(&layer.ffn)) return dense->inner;
+  const ExpertsSpec* experts = first_experts(spec);
+  return experts ? experts->expert.inner : 0;
+}
+
+/// The shape of the first layers stands for all.
+Json spec_json(const ModelSpec& c) {
+  const AttentionSpec* a = first_attention(c);
+  const AttentionSpec none;
+  if (!a) a = &none;
+  return {{"architecture", c.family},  {"n_layers", c.n_layers()},    {"width", c.width},
+          {"n_heads", a->n_heads},     {"n_kv_heads", a->n_kv_heads}, {"head_dim", a->head_dim},
+          {"ffn_dim", inner_width(c)}, {"vocab_size", c.vocab_size},  {"context", c.context},
+          {"tied_head", c.output.tied}};
+}
+
 }  // namespace
 
 Table config_table(const Measurement& m) {
-  const ModelConfig& c = m.config;
+  const ModelSpec& c = m.spec;
   Table table({{"configuration", Table::Align::left}, {"", Table::Align::right}});
   const auto row = [&](const char* name, const std::string& value) { table.add({name, value}); };
   row("model", printable(m.name));
-  row("architecture", c.architecture);
-  row("layers", std::to_string(c.n_layers));
+  row("architecture", c.family);
+  row("layers", std::to_string(c.n_layers()));
   row("width", std::to_string(c.width));
-  row("heads / KV heads x size", fmt::format("{} / {} x {}", c.n_heads, c.n_kv_heads, c.head_dim));
-  row("feed-forward width", std::to_string(c.ffn_dim));
-  row("vocabulary", fmt::format("{}{}", c.vocab_size, c.tied_head ? " (tied head)" : ""));
+  if (const AttentionSpec* a = first_attention(c))
+    row("heads / KV heads x size", fmt::format("{} / {} x {}", a->n_heads, a->n_kv_heads, a->head_dim));
+  row("feed-forward width", std::to_string(inner_width(c)));
+  row("vocabulary", fmt::format("{}{}", c.vocab_size, c.output.tied ? " (tied head)" : ""));
   row("context", std::to_string(c.context));
-  row("kernels, threads, KV", fmt::format("{}, {}, {}", m.tier, m.threads, kv_name(m.kv)));
+  row("kernels, threads, KV", fmt::format("{}, {}, {}", m.tier, m.threads, kv_type_name(m.kv)));
   row("weights", m.kernels);
   row("pages, huge pages, governor", fmt::format("{}, {}, {}", binary_size(m.system.page_bytes), m.system.huge_pages,
                                                  m.system.governor.empty() ? "not shown" : m.system.governor));
@@ -84,19 +104,8 @@ Table speed_table(const std::vector<Measurement>& all) {
 }
 
 Json to_json(const Measurement& m) {
-  const ModelConfig& c = m.config;
   return {{"name", printable(m.name)},
-          {"config",
-           {{"architecture", c.architecture},
-            {"n_layers", c.n_layers},
-            {"width", c.width},
-            {"n_heads", c.n_heads},
-            {"n_kv_heads", c.n_kv_heads},
-            {"head_dim", c.head_dim},
-            {"ffn_dim", c.ffn_dim},
-            {"vocab_size", c.vocab_size},
-            {"context", c.context},
-            {"tied_head", c.tied_head}}},
+          {"config", spec_json(m.spec)},
           {"parameters", m.parameters.total()},
           {"active_parameters", m.parameters.active()},
           {"weight_type", type_text(m.weights)},
@@ -105,7 +114,7 @@ Json to_json(const Measurement& m) {
           {"weight_bytes_per_token", m.token_bytes.weights()},
           {"operations_per_token", m.token_operations.total()},
           {"kv_bytes_per_token", m.kv_bytes_per_token},
-          {"kv_type", kv_name(m.kv)},
+          {"kv_type", kv_type_name(m.kv)},
           {"depth", m.depth},
           {"threads", m.threads},
           {"sequences", m.sequences},

@@ -1,15 +1,17 @@
 #pragma once
 /// Options that several commands share.
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "plumb/core/dtype.hpp"
 #include "plumb/core/error.hpp"
+#include "plumb/cpu/kv_type.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
 
@@ -25,7 +27,6 @@ struct RunOptions {
   std::string model;
   std::string type;  ///< of the weights; empty: as the file has them
   SessionOptions session;
-  std::string kv = "f32";
   bool exact = false, no_repack = false;
 
   LoadOptions load() const { return {.exact = exact, .repack = !no_repack, .weights = type, .warning = print_warning}; }
@@ -36,37 +37,48 @@ inline void add_threads(CLI::App& command, int& threads) {
       ->check(CLI::Range(1, 4096));
 }
 
-/// A type by its name in any case. @throws Error{invalid_argument} for a name that no type has.
-inline DType parse_dtype(const std::string& name) {
-  const std::optional<DType> type = dtype_from_name(name);
-  if (!type) throw Error(ErrorCode::invalid_argument, "'" + name + "' is no tensor type");
-  return *type;
+/// Refuses what is no type of keys and values, with the list.
+inline CLI::Validator kv_name_check() {
+  return CLI::Validator(
+      [](std::string& name) {
+        try {
+          (void)kv_type_from_name(name);
+          return std::string();
+        } catch (const Error& error) {
+          return std::string(error.what());
+        }
+      },
+      "{f32,f16,int8}");
 }
 
-/// What --kv takes.
-inline const std::vector<std::string> kKvNames = {"f32", "f16", "int8"};
-/// The type of keys and values of that name, and the other way.
-inline DType kv_type(const std::string& name) {
-  return CLI::detail::to_lower(name) == "int8" ? DType::i8 : parse_dtype(name);
+/// What every --type option means by a name, for help texts.
+inline constexpr std::string_view kTypeHelp =
+    "the names of `plumb quantize --type`, with the same types in every tensor (q4_k is the mix Q4_K_M, as in other "
+    "GGUF tools), and of types in memory such as int4g64; \"*=q4_k\" is one type throughout";
+
+/// --kv: what the cache holds, the same names in every command.
+inline void add_kv(CLI::App& command, DType& kv) {
+  command
+      .add_option_function<std::string>(
+          "--kv", [&kv](const std::string& name) { kv = kv_type_from_name(name); },
+          "Type of keys and values in the cache: " + std::string(kKvTypeNames) +
+              "; with f16 and int8, quantized and BF16 models round attention's operands to bf16 where the processor "
+              "multiplies these (f32 does not)")
+      ->check(kv_name_check())
+      ->default_str(std::string(kv_type_name(kv)));
 }
-inline std::string kv_name(DType type) { return type == DType::i8 ? "int8" : type == DType::f16 ? "f16" : "f32"; }
 
 /// --type, for commands that run one model.
 inline void add_type(CLI::App& command, RunOptions& options) {
-  command.add_option("--type", options.type,
-                     "Turn the file's weights into this type at load: int4g64, int8row, q4_0, q4_k_m, ... (default: as "
-                     "the file has them)");
+  command.add_option(
+      "--type", options.type,
+      fmt::format("Turn the file's weights into this type at load (default: as the file has them): {}", kTypeHelp));
 }
 
 /// --threads, --kv, --exact, --no-repack.
 inline void add_run_options(CLI::App& command, RunOptions& options) {
   add_threads(command, options.session.threads);
-  command
-      .add_option("--kv", options.kv,
-                  "Type of keys and values in the cache; with f16 and int8, quantized and BF16 models round "
-                  "attention's operands to bf16 where the processor multiplies these (f32 does not)")
-      ->check(CLI::IsMember(kKvNames, CLI::ignore_case))
-      ->capture_default_str();
+  add_kv(command, options.session.kv);
   command.add_flag("--exact", options.exact, "Keep activations in f32 in every product (slow; for comparisons)");
   command.add_flag("--no-repack", options.no_repack, "Use the weights where the file has them (slower, starts sooner)");
 }

@@ -46,7 +46,6 @@ void print(const std::string& model, const Perplexity& p, Format format) {
 
 void run(Arguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
-  options.run.session.kv = kv_type(options.run.kv);
   Progress progress;
   const Model model = Model::load(options.run.model, options.run.load());
   const Perplexity result =

@@ -7,14 +7,16 @@
 #include <string>
 
 #include "commands.hpp"
+#include "machine_option.hpp"
+#include "options.hpp"
 #include "plumb/core/error.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/perf/predict.hpp"
 #include "plumb/perf/subject.hpp"
 #include "plumb/perf/verify.hpp"
 #include "progress.hpp"
 #include "table.hpp"
-#include "types.hpp"
 #include "units.hpp"
 
 namespace plumb::cli {
@@ -24,7 +26,7 @@ using Json = nlohmann::ordered_json;
 using Align = Table::Align;
 
 struct PredictCommand {
-  std::string subject, type, kv = "F16", machine;
+  std::string subject, type, machine;
   ForecastOptions options;
   Format format = Format::text;
   bool list = false, per_op = false, verify = false;
@@ -36,7 +38,7 @@ void list_presets() {
   Table table({{"preset", Align::left}, {"model", Align::left}, {"parameters", Align::right}});
   for (const Preset& preset : all_presets())
     table.add(
-        {std::string(preset.name), preset.config().name, count_text(static_cast<double>(preset.published_parameters))});
+        {std::string(preset.name), preset.spec().name, count_text(static_cast<double>(preset.published_parameters))});
   fmt::print("{}", table.text());
 }
 
@@ -94,8 +96,8 @@ void print_text(const Subject& subject, const PredictCommand& command, const For
   const auto show = [&](const Table& table) { fmt::print("{}\n", md ? table.markdown() : table.text()); };
   fmt::print("{}: {} parameters", subject.name, count_text(static_cast<double>(p.total())));
   if (p.active() != p.total()) fmt::print(" ({} active)", count_text(static_cast<double>(p.active())));
-  fmt::print(", {}, KV {}, {} thread{} of {}\n", command.type, command.kv, f.threads, f.threads == 1 ? "" : "s",
-             machine.system.cpu.empty() ? "an unnamed CPU" : machine.system.cpu);
+  fmt::print(", {}, KV {}, {} thread{} of {}\n", command.type, kv_type_name(command.options.kv), f.threads,
+             f.threads == 1 ? "" : "s", machine.system.cpu.empty() ? "an unnamed CPU" : machine.system.cpu);
   fmt::print("memory: {} weights + {} keys and values of {} positions + {} scratch = {}{}\n\n",
              binary_size(f.memory.weights), binary_size(f.memory.kv), command.options.context,
              binary_size(f.memory.activations), binary_size(f.memory.total()),
@@ -143,7 +145,7 @@ Json prediction_json(const Ledger& ledger, const Prediction& prediction) {
 Json forecast_json(const Subject& subject, const PredictCommand& command, const Forecast& f) {
   return {{"model", subject.name},
           {"type", command.type},
-          {"kv", command.kv},
+          {"kv", kv_type_name(command.options.kv)},
           {"threads", f.threads},
           {"context", command.options.context},
           {"prompt", command.options.prompt},
@@ -167,9 +169,7 @@ Json forecast_json(const Subject& subject, const PredictCommand& command, const 
 /// Predicted and measured times of models that played no part in measuring the machine.
 void run_verify(const PredictCommand& command) {
   Progress progress;
-  const Machine machine = command.machine.empty()
-                              ? load_or_measure_machine({.threads = {}, .progress = progress.callback()})
-                              : load_machine(command.machine);
+  const Machine machine = machine_of(command.machine, progress);
   const std::vector<VerifyResult> results = verify(held_out_cases(), machine,
                                                    {.threads = command.options.threads,
                                                     .repetitions = command.repetitions,
@@ -205,25 +205,17 @@ void run(PredictCommand command) {
     throw plumb::Error(ErrorCode::invalid_argument,
                        "name a preset, a config.json or a model file (--list shows presets)");
   const Subject subject = load_subject(command.subject);
-  if (!command.type.empty()) {
-    command.options.weights = parse_weight_type(command.type);
-  } else if (subject.types) {
+  if (command.type.empty() && subject.types) {
     command.options.weights = *subject.types;
     command.type = "types of the file";
   } else {
-    command.type = "Q4_0";
-    command.options.weights = DType::q4_0;
+    if (command.type.empty()) command.type = "q4_0";
+    command.options.weights = weight_types_by_name(command.type, subject.spec, subject.types.value_or(DType::f32));
   }
-  command.options.kv = parse_kv_type(command.kv);
-  command.options.context = std::min<std::int64_t>(command.options.context, subject.config.context);
-  Machine machine;
-  if (!command.machine.empty()) {
-    machine = load_machine(command.machine);
-  } else {
-    Progress progress;
-    machine = load_or_measure_machine({.threads = {}, .progress = progress.callback()});
-  }
-  const Forecast f = forecast(subject.config, command.options, machine);
+  command.options.context = std::min<std::int64_t>(command.options.context, subject.spec.context);
+  Progress progress;
+  const Machine machine = machine_of(command.machine, progress);
+  const Forecast f = forecast(subject.spec, command.options, machine);
   if (command.format == Format::json) {
     fmt::print("{}\n", forecast_json(subject, command, f).dump(1));
   } else if (command.format == Format::csv) {
@@ -240,8 +232,9 @@ void add_predict(CLI::App& app) {
   CLI::App& sub = *app.add_subcommand("predict", "How fast a model would run here, and what it would wait for");
   sub.add_option("MODEL", command->subject, "A preset, a Hugging Face config.json, or a model file");
   sub.add_flag("--list", command->list, "List the presets");
-  sub.add_option("--type", command->type, "Weight type, such as Q4_0 (default: the file's own, else Q4_0)");
-  sub.add_option("--kv", command->kv, "Type of keys and values (default F16)");
+  sub.add_option("--type", command->type,
+                 fmt::format("Weight type (default: the file's own, else q4_0): {}", kTypeHelp));
+  add_kv(sub, command->options.kv);
   sub.add_option("--ctx", command->options.context,
                  "Positions to make room for (default 4096, at most the model's own)");
   sub.add_option("--prompt", command->options.prompt, "Tokens of the prompt (default 512)");

@@ -122,10 +122,12 @@ void add_quantize(CLI::App& app) {
   command->add_option("in", arguments->in, "Model file to read")->required();
   command->add_option("out", arguments->out, "GGUF file to write: complete or not at all")->required();
   std::string names;
-  for (const std::string_view name : Recipe::names()) names += (names.empty() ? "" : " ") + std::string(name);
+  for (const std::string_view name : Recipe::file_names()) names += (names.empty() ? "" : " ") + std::string(name);
   command
       ->add_option("--type", arguments->type,
-                   "Recipe (" + names + ") or rules by tensor, first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_0\"")
+                   "Recipe (" + names +
+                       "; q3_k, q4_k and q5_k are their medium mixes) or rules by tensor, in which a type is exactly "
+                       "that type and the first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_k\"")
       ->capture_default_str();
   command
       ->add_option("--method", arguments->method,

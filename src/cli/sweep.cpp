@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "machine_option.hpp"
 #include "measurement.hpp"
 #include "options.hpp"
 #include "plumb/core/error.hpp"
@@ -172,10 +173,7 @@ void run_sweep_command(const SweepArguments& arguments, SweepOptions options, Pr
   if (!arguments.to.empty()) options.to = parse_count(arguments.to, "--to");
   if (arguments.steps > 0) options.steps = arguments.steps;
   plan_sweep(options);  // a mistake is told before the machine is measured
-  if (arguments.machine.empty())
-    options.machine = load_or_measure_machine({.threads = {}, .progress = progress.callback()});
-  else if (arguments.machine != "none")
-    options.machine = load_machine(arguments.machine);
+  if (arguments.machine != "none") options.machine = machine_of(arguments.machine, progress);
   const Sweep sweep = run_sweep(options);
   print(sweep, format);
   if (arguments.report.empty()) return;

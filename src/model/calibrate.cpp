@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "plumb/core/checked.hpp"
+#include "plumb/model/family.hpp"
+#include "plumb/model/forward_pass.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -18,33 +20,42 @@ std::vector<TextWindow> all_windows(std::size_t tokens, int context) {
   return windows;
 }
 
+/// The role whose matrix stands for all that multiply the same rows.
+constexpr TensorRole input_of(TensorRole role) {
+  switch (role) {
+    case TensorRole::attn_k:
+    case TensorRole::attn_v: return TensorRole::attn_q;
+    case TensorRole::ffn_up: return TensorRole::ffn_gate;
+    case TensorRole::expert_up: return TensorRole::expert_gate;
+    case TensorRole::shared_up: return TensorRole::shared_gate;
+    default: return role;
+  }
+}
+
+std::int64_t visits_of(const ModelSpec& spec, const TensorId& id) {
+  const bool expert =
+      id.role == TensorRole::expert_gate || id.role == TensorRole::expert_up || id.role == TensorRole::expert_down;
+  return expert ? std::get<ExpertsSpec>(spec.layers[static_cast<std::size_t>(id.layer)].ffn).used : 1;
+}
+
 }  // namespace
 
-std::vector<ProductInput> product_inputs(const Weights& weights) {
+std::vector<ProductInput> product_inputs(const Model& model) {
+  const ModelSpec& spec = model.spec();
+  const Weights& weights = model.transformer().weights;
   std::vector<ProductInput> inputs;
-  const auto add = [&](const std::string& prefix, std::initializer_list<std::pair<const char*, const Linear*>> parts) {
-    ProductInput input;
-    for (const auto& [name, linear] : parts) {
-      if (linear->empty()) continue;
-      input.names.push_back(prefix + name + ".weight");
-      input.consumers.push_back(&linear->w);
-      input.columns = linear->w.cols;
-    }
-    if (!input.names.empty()) inputs.push_back(std::move(input));
+  TensorId shared{TensorRole::token_embedding};  // whose rows the last of `inputs` are
+  const auto add = [&](const TensorId& id, const ops::WeightMatrix& w) {
+    const TensorId own{input_of(id.role), id.layer};
+    if (inputs.empty() || shared != own) inputs.push_back({{}, {}, w.cols, visits_of(spec, id)});
+    shared = own;
+    inputs.back().names.push_back(tensor_name(spec, id));
+    inputs.back().consumers.push_back(&w);
   };
-  for (std::size_t l = 0; l < weights.layers.size(); ++l) {
-    const LayerWeights& w = weights.layers[l];
-    const std::string blk = "blk." + std::to_string(l) + ".";
-    add(blk, {{"attn_q", &w.wq}, {"attn_k", &w.wk}, {"attn_v", &w.wv}});
-    add(blk, {{"attn_output", &w.wo}});
-    add(blk, {{"ffn_gate_exps", &w.experts.gate}, {"ffn_up_exps", &w.experts.up}});
-    add(blk, {{"ffn_down_exps", &w.experts.down}});
-    const bool dense = w.experts.empty();
-    add(blk, {{dense ? "ffn_gate" : "ffn_gate_shexp", &w.gate}, {dense ? "ffn_up" : "ffn_up_shexp", &w.up}});
-    add(blk, {{dense ? "ffn_down" : "ffn_down_shexp", &w.down}});
-  }
-  const bool tied = weights.head.w.file.data() == weights.embedding.file.data();
-  add("", {{tied ? "token_embd" : "output", &weights.head}});
+  for_each_matrix(spec, weights, [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
+    if (tensor.is_matrix() && tensor.id.role != TensorRole::token_embedding) add(tensor.id, w);
+  });
+  if (spec.output.tied) add({TensorRole::token_embedding}, weights.head.w);
   return inputs;
 }
 
@@ -53,7 +64,7 @@ void observe_inputs(const Model& model, std::span<const ProductInput> inputs, st
   if (text.empty()) throw Error(ErrorCode::invalid_argument, "no tokens to calibrate with: the text is empty");
   const WindowOptions window_options{.context = options.context, .stride = 0, .bos = options.bos};
   SessionOptions session_options = options.session;
-  session_options.context = window_context(window_options, model.config());
+  session_options.context = window_context(window_options, model.spec());
   session_options.sequences = 1;
   session_options.batch = std::min(session_options.context, kRowsAtOnce);
   session_options.observer = [&](const ops::WeightMatrix& weights, std::int64_t matrix, const ops::Activations& rows) {
@@ -79,7 +90,7 @@ void observe_inputs(const Model& model, std::span<const ProductInput> inputs, st
 }
 
 ImportanceMatrix calibrate(const Model& model, std::span<const Token> text, const CalibrationOptions& options) {
-  const std::vector<ProductInput> inputs = product_inputs(model.weights());
+  const std::vector<ProductInput> inputs = product_inputs(model);
   struct Sum {
     std::vector<double> squares;  // [columns]
     double rows = 0;
@@ -105,7 +116,7 @@ ImportanceMatrix calibrate(const Model& model, std::span<const Token> text, cons
       for (const std::string& name : inputs[i].names)
         matrix.add_sums(name, sums[i][m].squares, sums[i][m].rows, static_cast<std::int64_t>(m),
                         static_cast<std::int64_t>(sums[i].size()));
-  const int context = window_context({.context = options.context}, model.config());
+  const int context = window_context({.context = options.context}, model.spec());
   matrix.chunk_size = static_cast<std::uint32_t>(context);
   matrix.chunk_count = static_cast<std::uint32_t>(all_windows(text.size(), context).size());
   return matrix;
@@ -114,7 +125,7 @@ ImportanceMatrix calibrate(const Model& model, std::span<const Token> text, cons
 std::vector<InputRows> sample_inputs(const Model& model, std::span<const Token> text, const CalibrationOptions& options,
                                      std::int64_t most) {
   if (most < 1) throw Error(ErrorCode::invalid_argument, std::to_string(most) + " rows of inputs, expected at least 1");
-  const std::vector<ProductInput> inputs = product_inputs(model.weights());
+  const std::vector<ProductInput> inputs = product_inputs(model);
   const auto tokens = static_cast<std::int64_t>(text.size());
   const std::int64_t kept = std::min(most, tokens);
   std::vector<InputRows> samples;
@@ -125,7 +136,7 @@ std::vector<InputRows> sample_inputs(const Model& model, std::span<const Token> 
   }
   observe_inputs(model, inputs, text, options, [&](std::size_t index, std::int64_t, const ops::Activations& x) {
     std::vector<float>& values = samples[index].values;
-    const std::int64_t visits = tokens * (inputs[index].consumers.front()->count > 1 ? model.config().moe.used : 1);
+    const std::int64_t visits = tokens * inputs[index].visits;
     for (std::int64_t n = 0; n < x.rows; ++n) {
       const std::int64_t i = seen[index]++;
       // Token (or visit) i is the first of one of `kept` equal parts of the text.

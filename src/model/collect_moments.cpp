@@ -49,7 +49,7 @@ void add_all(const std::vector<Sum>& sums, int threads) {
 
 SecondMoments collect_second_moments(const Model& model, std::span<const Token> text,
                                      const CalibrationOptions& options) {
-  std::vector<ProductInput> inputs = product_inputs(model.weights());
+  std::vector<ProductInput> inputs = product_inputs(model);
   std::erase_if(inputs, [](const ProductInput& input) {
     return input.names.front() == "token_embd.weight" || input.consumers.front()->count > 1;
   });

@@ -105,8 +105,8 @@ double percentile(const std::vector<double>& sorted, double part) {
 }
 
 Perplexity perplexity_of(const Mean& nll, std::span<const Token> text, const WindowOptions& windows,
-                         const ModelConfig& config) {
-  return {text.size(), nll.count(), window_context(windows, config), windows.stride, nll.estimate()};
+                         const ModelSpec& spec) {
+  return {text.size(), nll.count(), window_context(windows, spec), windows.stride, nll.estimate()};
 }
 
 }  // namespace
@@ -125,7 +125,7 @@ Perplexity measure_perplexity(const Model& model, std::span<const Token> text, c
         nll.add(log_sum_exp(logits[0]) - at(logits[0], token));
       },
       progress);
-  return perplexity_of(nll, text, windows, model.config());
+  return perplexity_of(nll, text, windows, model.spec());
 }
 
 LogitComparison compare_logits(const Model& base, const Model& other, std::span<const Token> text,
@@ -158,8 +158,8 @@ LogitComparison compare_logits(const Model& base, const Model& other, std::span<
   for_each_scored_token(models, text, windows, session, visit, progress);
 
   LogitComparison result;
-  result.base = perplexity_of(base_nll, text, windows, base.config());
-  result.other = perplexity_of(other_nll, text, windows, base.config());
+  result.base = perplexity_of(base_nll, text, windows, base.spec());
+  result.other = perplexity_of(other_nll, text, windows, base.spec());
   result.nll_difference = difference.estimate();
   result.kl = kl.estimate();
   std::sort(all_kl.begin(), all_kl.end());

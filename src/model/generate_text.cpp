@@ -14,11 +14,11 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 /// Positions of a session whose caller did not say: those that prompt and continuation need, or 4096 when the
 /// continuation has no bound, but never more than the model was trained for.
-int needed_context(const ModelConfig& config, std::size_t prompt, int max_tokens) {
+int needed_context(const ModelSpec& spec, std::size_t prompt, int max_tokens) {
   constexpr std::int64_t kUnbounded = 4096;
   const auto tokens = static_cast<std::int64_t>(prompt);
   const std::int64_t wanted = max_tokens >= 0 ? tokens + max_tokens : std::max(tokens + 1, kUnbounded);
-  return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, config.context));
+  return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, spec.context));
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ TextReport generate_text(const Model& model, std::string_view prompt, const Text
 
   SessionOptions session_options = options.session;
   if (session_options.context == 0)
-    session_options.context = needed_context(model.config(), tokens.size(), options.generate.max_tokens);
+    session_options.context = needed_context(model.spec(), tokens.size(), options.generate.max_tokens);
   Session session(model, session_options);
 
   TextReport report;
@@ -40,8 +40,8 @@ TextReport generate_text(const Model& model, std::string_view prompt, const Text
   report.context = session.context();
   report.threads = session.threads();
   report.kv = session.kv_type();
-  report.weight_bytes = model.weights().bytes();
-  report.kv_bytes = session.cache().bytes();
+  report.weight_bytes = model.weight_bytes();
+  report.kv_bytes = session.state_bytes();
 
   StreamDecoder decoder(tokenizer, {.render_special = options.render_special});
   const auto emit = [&](std::string_view text) {

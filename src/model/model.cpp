@@ -3,10 +3,10 @@
 #include <map>
 #include <utility>
 
-#include "plumb/io/open_model.hpp"
-#include "plumb/model/config_from_gguf.hpp"
+#include "model_parts.hpp"
+#include "plumb/model/checkpoint.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/pack_weights.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -18,10 +18,10 @@ void warn_of_slow_paths(const Transformer& transformer, const std::function<void
     if (!w.packed() && ops::mostly_padding(w)) return;  // too few rows to matter
     if (!w.packed() || !transformer.kernels->matmul_for(w.type).available()) ++slow[w.type];
   };
-  for_each_matrix(transformer.weights, [&](const std::string&, const ops::WeightMatrix& w) {
-    if (&w != &transformer.weights.embedding) look(w);  // rows of the embedding are looked up, not multiplied with
+  for_each_matrix(transformer.spec, transformer.weights, [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
+    if (!is_table(tensor.id.role)) look(w);
   });
-  if (transformer.config.tied_head) look(transformer.weights.head.w);
+  if (transformer.spec.output.tied) look(transformer.weights.head.w);
   for (const auto& [type, count] : slow)
     warning(std::to_string(count) + (count == 1 ? " matrix" : " matrices") + " of type " +
             std::string(dtype_name(type)) + " without a fast path: rows are interleaved anew in every product");
@@ -30,35 +30,39 @@ void warn_of_slow_paths(const Transformer& transformer, const std::function<void
 }  // namespace
 
 Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
-  return from_file(open_model_file(path), options);
+  return from_checkpoint(open_checkpoint(path), options);
 }
 
 Model Model::from_file(const ModelFile& file, const LoadOptions& options) {
+  return from_checkpoint(checkpoint_from_file(file), options);
+}
+
+Model Model::from_checkpoint(const Checkpoint& checkpoint, const LoadOptions& options) {
+  check_runnable(checkpoint.spec, checkpoint.source);
   auto parts = std::make_shared<Parts>();
-  parts->source = file.path();
+  parts->source = checkpoint.source;
   Transformer& transformer = parts->transformer;
-  transformer.config = config_from_file(file);
+  transformer.spec = checkpoint.spec;
   transformer.exact = options.exact;
-  const TensorSource source{file.path(), [&file](std::string_view name) -> std::optional<ConstTensorView> {
-                              const GgufTensor* tensor = file.find_tensor(name);
-                              if (!tensor) return std::nullopt;
-                              return tensor->view;
-                            }};
-  transformer.weights = bind_weights(transformer.config, source);
-  transformer.weights.owner = std::make_shared<ModelFile>(file);
+  transformer.weights = bind_weights(checkpoint.spec, checkpoint.tensors);
+  transformer.weights.owner = checkpoint.owner;
   // Before packing, which takes the time: a bad vocabulary is told at once.
-  if (options.tokenizer && file.find("tokenizer.ggml.model"))
-    parts->tokenizer = std::make_unique<const Tokenizer>(Tokenizer::from_file(file));
+  if (options.tokenizer && checkpoint.tokenizer) parts->tokenizer = checkpoint.tokenizer();
   transformer.kernels = &active_kernels();
   if (!options.weights.empty())
-    set_types(transformer.weights, transformer.config, weight_types_by_name(options.weights, transformer.config));
-  prepare_weights(transformer.weights, file, {options.repack && !options.exact, options.method, options.progress});
+    set_types(checkpoint.spec, transformer.weights, weight_types_by_name(options.weights, checkpoint.spec));
+  prepare_weights(transformer.weights, checkpoint,
+                  {options.repack && !options.exact, options.method, options.progress});
   if (options.warning && !options.exact) warn_of_slow_paths(transformer, options.warning);
-  transformer.rope =
-      ops::make_rope_table(transformer.config.rope, transformer.config.head_dim, transformer.weights.rope_factors);
   if (options.progress) options.progress(1.0);
   return Model(std::move(parts));
 }
+
+const ModelSpec& Model::spec() const { return parts_->transformer.spec; }
+std::size_t Model::weight_bytes() const { return plumb::weight_bytes(spec(), parts_->transformer.weights); }
+const Transformer& Model::transformer() const { return parts_->transformer; }
+const std::string& Model::source() const { return parts_->source; }
+bool Model::has_tokenizer() const { return parts_->tokenizer != nullptr; }
 
 const Tokenizer& Model::tokenizer() const {
   if (!parts_->tokenizer) throw Error(ErrorCode::missing_key, parts_->source + ": the model has no tokenizer");

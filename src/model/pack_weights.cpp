@@ -1,13 +1,11 @@
 #include "plumb/model/pack_weights.hpp"
 
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "plumb/core/parallel.hpp"
 #include "plumb/core/printable.hpp"
-#include "plumb/model/tensor_names.hpp"
 #include "plumb/ops/weight_matrix.hpp"
 #include "plumb/quant/pack.hpp"
 
@@ -60,13 +58,12 @@ struct NamedMatrix {
 /// What is done to one matrix after the other.
 class Preparation {
  public:
-  Preparation(Weights& weights, const ModelFile& file, const PrepareOptions& options)
-      : weights_(weights), file_(file), options_(options) {
-    for_each_matrix(weights, [&](const std::string& name, ops::WeightMatrix& w) {
-      const bool looked_up = &w == &weights.embedding;
-      (looked_up || !options.pack || ops::mostly_padding(w) ? in_rows_ : in_panels_).push_back({name, &w});
+  Preparation(Weights& weights, const Checkpoint& checkpoint, const PrepareOptions& options)
+      : weights_(weights), checkpoint_(checkpoint), options_(options), tied_(checkpoint.spec.output.tied) {
+    for_each_matrix(checkpoint.spec, weights, [&](const TensorSpec& tensor, ops::WeightMatrix& w) {
+      const bool in_rows = is_table(tensor.id.role) || !options.pack || ops::mostly_padding(w);
+      (in_rows ? in_rows_ : in_panels_).push_back({checkpoint.tensors.name_of(tensor.id), &w});
     });
-    tied_ = weights.head.w.file.data() == weights.embedding.file.data();
     if (tied_ && options.pack && !ops::mostly_padding(weights.head.w)) in_panels_.push_back({"head", &weights.head.w});
     std::erase_if(in_rows_, [](const NamedMatrix& m) { return m.w->file.dtype() == m.w->type; });
     for (const auto* list : {&in_rows_, &in_panels_})
@@ -75,7 +72,7 @@ class Preparation {
 
   void run() {
     for (const NamedMatrix& m : in_rows_) remake_rows(m);
-    if (tied_) weights_.head.w.file = weights_.embedding.file;
+    if (tied_) weights_.head.w.file = weights_.embedding.w.file;
     if (in_panels_.empty()) return;
     std::vector<ops::WeightMatrix*> matrices;
     for (const NamedMatrix& m : in_panels_) matrices.push_back(m.w);
@@ -123,8 +120,8 @@ class Preparation {
         }
       } catch (const Error& e) {
         errors[static_cast<std::size_t>(worker.index)] =
-            Error(e.code(), file_.path() + ": tensor " + quote(m.name) + ", from row " + std::to_string(at.begin) +
-                                ": " + e.what());
+            Error(e.code(), checkpoint_.source + ": tensor " + quote(m.name) + ", from row " +
+                                std::to_string(at.begin) + ": " + e.what());
       } catch (const std::bad_alloc&) {
         errors[static_cast<std::size_t>(worker.index)] =
             Error(ErrorCode::out_of_memory, "no memory to prepare tensor " + quote(m.name));
@@ -137,30 +134,25 @@ class Preparation {
   }
 
   void give_back(const ops::WeightMatrix& w, std::int64_t first, std::int64_t last) const {
-    const FileMapping& mapping = file_.mapping();
-    const std::byte* const from = w.file.row(first);
-    const std::byte* const begin = mapping.bytes().data();
-    if (!mapping.is_mapped() || from < begin || from >= begin + mapping.size()) return;
-    mapping.release(static_cast<std::size_t>(from - begin),
-                    static_cast<std::size_t>(last - first) * w.file.row_stride());
+    if (checkpoint_.release)
+      checkpoint_.release(w.file.row(first), static_cast<std::size_t>(last - first) * w.file.row_stride());
   }
 
   Weights& weights_;
-  const ModelFile& file_;
+  const Checkpoint& checkpoint_;
   const PrepareOptions& options_;
   std::vector<NamedMatrix> in_rows_, in_panels_;  // the former: only those that change type
-  bool tied_ = false;
+  bool tied_;
   std::size_t total_ = 0, done_ = 0;
 };
 
 }  // namespace
 
-void set_types(Weights& weights, const ModelConfig& config, const WeightTypes& types) {
-  std::map<std::string, DType> wanted;
-  for_each_tensor(config, [&](const TensorSpec& tensor) { wanted[gguf_tensor_name(tensor)] = types.of(tensor); });
-  const bool tied = weights.head.w.file.data() == weights.embedding.file.data();
-  for_each_matrix(weights, [&](const std::string& name, ops::WeightMatrix& w) { w.type = wanted.at(name); });
-  if (tied) weights.head.w.type = weights.embedding.type;
+void set_types(const ModelSpec& spec, Weights& weights, const WeightTypes& types) {
+  for_each_matrix(spec, weights, [&](const TensorSpec& tensor, ops::WeightMatrix& w) {
+    if (tensor.id.role != TensorRole::position_embedding) w.type = types.of(tensor);
+  });
+  if (spec.output.tied) weights.head.w.type = weights.embedding.w.type;
 }
 
 std::vector<std::byte*> place_panels(Weights& weights, std::span<ops::WeightMatrix* const> matrices) {
@@ -180,8 +172,8 @@ std::vector<std::byte*> place_panels(Weights& weights, std::span<ops::WeightMatr
   return places;
 }
 
-void prepare_weights(Weights& weights, const ModelFile& file, const PrepareOptions& options) {
-  Preparation(weights, file, options).run();
+void prepare_weights(Weights& weights, const Checkpoint& checkpoint, const PrepareOptions& options) {
+  Preparation(weights, checkpoint, options).run();
 }
 
 }  // namespace plumb

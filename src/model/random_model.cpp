@@ -1,14 +1,12 @@
 // Model::random: weights made straight in the form that products read.
 
-#include <algorithm>
 #include <map>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 
+#include "model_parts.hpp"
 #include "plumb/core/parallel.hpp"
-#include "plumb/model/config_from_gguf.hpp"
-#include "plumb/model/model.hpp"
 #include "plumb/model/pack_weights.hpp"
 #include "plumb/model/random_weights.hpp"
 #include "plumb/quant/pack.hpp"
@@ -53,89 +51,92 @@ void make_panels(const RandomTensor& tensor, const ops::WeightMatrix& w, std::by
   });
 }
 
-/// Small tensors and the embedding, in file layout, by name.
-class HostTensors {
+/// Makes the tensors of a random model, by their names: small ones and tables in file layout, the others straight into
+/// panels.
+class RandomMaker {
  public:
-  void add(const RandomTensor& tensor) {
-    AlignedBuffer rows = make_rows(tensor);
-    views_[tensor.name()] = ConstTensorView(rows.data(), tensor.type(), tensor.shape());
-    memory_.push_back(std::move(rows));
+  RandomMaker(const ModelSpec& spec, const WeightTypes& types, std::uint64_t seed, bool packed,
+              const std::function<void(double)>& progress)
+      : spec_(spec), packed_(packed), progress_(progress) {
+    for (RandomTensor& tensor : random_tensors(spec, types, seed)) {
+      total_ += tensor_bytes(tensor.type(), tensor.shape());
+      const std::string name = gguf_tensor_name(tensor.id());
+      tensors_.emplace(name, std::move(tensor));
+    }
   }
-  /// A matrix that will be made in packed form: its shape is known, its rows are nowhere.
-  void announce(const RandomTensor& tensor) {
-    views_[tensor.name()] = ConstTensorView(nullptr, tensor.type(), tensor.shape());
-  }
-  std::optional<ConstTensorView> find(std::string_view name) const {
-    const auto found = views_.find(name);
-    if (found == views_.end()) return std::nullopt;
-    return found->second;
+
+  Weights make() {
+    const auto rows = std::make_shared<std::vector<AlignedBuffer>>();
+    TensorSource source{"random", [&](const TensorSpec& tensor) { return view(tensor, *rows); },
+                        [](const TensorId& id) { return gguf_tensor_name(id); }};
+    Weights weights = bind_weights(spec_, source);
+    weights.owner = rows;
+    if (packed_) make_all_panels(weights);
+    return weights;
   }
 
  private:
-  std::map<std::string, ConstTensorView, std::less<>> views_;
-  std::vector<AlignedBuffer> memory_;
-};
-
-constexpr std::string_view kEmbedding = "token_embd.weight";
-
-Weights make_weights(const ModelConfig& config, const WeightTypes& types, std::uint64_t seed, bool packed,
-                     const std::function<void(double)>& progress) {
-  const auto host = std::make_shared<HostTensors>();
-  std::map<std::string, RandomTensor, std::less<>> tensors;
-  std::size_t total = 0, done = 0;
-  const auto made = [&](const RandomTensor& tensor) {
-    done += tensor_bytes(tensor.type(), tensor.shape());
-    if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
-  };
-  for (RandomTensor& tensor : random_tensors(config, types, seed)) {
-    total += tensor_bytes(tensor.type(), tensor.shape());
-    const std::string name = tensor.name();
-    tensors.emplace(name, std::move(tensor));
+  bool in_panels(const TensorSpec& tensor) const {
+    return packed_ && tensor.shape.rank() >= 2 && !tensor.id.bias && !is_table(tensor.id.role);
   }
-  for (const auto& [name, tensor] : tensors) {
-    if (packed && tensor.shape().rank() >= 2 && name != kEmbedding) {
-      host->announce(tensor);
-    } else {
-      host->add(tensor);
-      made(tensor);
+  const RandomTensor& of(const TensorId& id) const { return tensors_.find(gguf_tensor_name(id))->second; }
+
+  /// A tensor as binding sees it: rows, or of those made in panels the shape alone.
+  ConstTensorView view(const TensorSpec& tensor, std::vector<AlignedBuffer>& rows) {
+    const RandomTensor& random = of(tensor.id);
+    if (in_panels(tensor) && is_linear(tensor)) return ConstTensorView(nullptr, random.type(), random.shape());
+    rows.push_back(make_rows(random));
+    made(random);
+    return ConstTensorView(rows.back().data(), random.type(), random.shape());
+  }
+  /// Whether a tensor of two dimensions is a matrix rather than a table of norms.
+  static bool is_linear(const TensorSpec& tensor) {
+    return tensor.is_matrix() || tensor.id.role == TensorRole::router || tensor.id.role == TensorRole::shared_router;
+  }
+
+  void make_all_panels(Weights& weights) {
+    std::vector<ops::WeightMatrix*> matrices;
+    std::vector<const RandomTensor*> sources;
+    for_each_matrix(spec_, weights, [&](const TensorSpec& tensor, ops::WeightMatrix& w) {
+      if (!in_panels(tensor)) return;
+      w.file = {};
+      matrices.push_back(&w);
+      sources.push_back(&of(tensor.id));
+    });
+    if (spec_.output.tied) {
+      matrices.push_back(&weights.head.w);
+      sources.push_back(&of({TensorRole::token_embedding}));
+    }
+    const std::vector<std::byte*> places = place_panels(weights, matrices);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      make_panels(*sources[i], *matrices[i], places[i]);
+      made(*sources[i]);
     }
   }
-  Weights weights = bind_weights(config, {"random", [&host](std::string_view name) { return host->find(name); }});
-  weights.owner = host;
-  if (!packed) return weights;
-  std::vector<ops::WeightMatrix*> matrices;
-  std::vector<const RandomTensor*> sources;
-  const auto add = [&](const std::string& name, ops::WeightMatrix& w) {
-    matrices.push_back(&w);
-    sources.push_back(&tensors.find(name)->second);
-  };
-  for_each_matrix(weights, [&](const std::string& name, ops::WeightMatrix& w) {
-    if (name == kEmbedding) return;
-    w.file = {};
-    add(name, w);
-  });
-  if (config.tied_head) add(std::string(kEmbedding), weights.head.w);
-  const std::vector<std::byte*> places = place_panels(weights, matrices);
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    make_panels(*sources[i], *matrices[i], places[i]);
-    made(*sources[i]);
+
+  void made(const RandomTensor& tensor) {
+    done_ += tensor_bytes(tensor.type(), tensor.shape());
+    if (progress_) progress_(static_cast<double>(done_) / static_cast<double>(total_));
   }
-  return weights;
-}
+
+  const ModelSpec& spec_;
+  bool packed_;
+  const std::function<void(double)>& progress_;
+  std::map<std::string, RandomTensor, std::less<>> tensors_;
+  std::size_t total_ = 0, done_ = 0;
+};
 
 }  // namespace
 
-Model Model::random(const ModelConfig& config, const WeightTypes& types, std::uint64_t seed,
-                    const LoadOptions& options) {
-  check_runnable(config, "random");
+Model Model::random(const ModelSpec& spec, const WeightTypes& types, std::uint64_t seed, const RandomOptions& options) {
+  check_runnable(spec, "random");
   auto parts = std::make_shared<Parts>();
   parts->source = "random";
   Transformer& transformer = parts->transformer;
-  transformer.config = config;
+  transformer.spec = spec;
   transformer.exact = options.exact;
-  transformer.weights = make_weights(config, types, seed, options.repack && !options.exact, options.progress);
+  transformer.weights = RandomMaker(spec, types, seed, options.repack && !options.exact, options.progress).make();
   transformer.kernels = &active_kernels();
-  transformer.rope = ops::make_rope_table(config.rope, config.head_dim, transformer.weights.rope_factors);
   if (options.progress) options.progress(1.0);
   return Model(std::move(parts));
 }

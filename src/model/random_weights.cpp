@@ -2,9 +2,8 @@
 
 #include <cmath>
 #include <cstring>
-#include <utility>
 
-#include "plumb/model/tensor_names.hpp"
+#include "plumb/model/weights.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -16,25 +15,31 @@ std::uint64_t hash(std::string_view text) {
   return h;
 }
 
+/// A norm of heads may have a table of weights.
+constexpr bool is_norm(TensorRole role) { return role == TensorRole::attn_q_norm || role == TensorRole::attn_k_norm; }
+
 /// Deviation of the weights of a tensor; 0 for what is constant.
-double deviation_of(const ModelConfig& config, const TensorSpec& tensor) {
-  if (tensor.bias || tensor.shape.rank() < 2) return 0;
-  const bool looked_up = tensor.role == TensorRole::position_embedding ||
-                         (tensor.role == TensorRole::token_embedding && !config.tied_head);
+double deviation_of(const ModelSpec& spec, const TensorSpec& tensor) {
+  const TensorRole role = tensor.id.role;
+  if (tensor.id.bias || tensor.shape.rank() < 2 || is_norm(role)) return 0;
+  const bool looked_up =
+      role == TensorRole::position_embedding || (role == TensorRole::token_embedding && !spec.output.tied);
   return looked_up ? 1 : 1 / std::sqrt(static_cast<double>(tensor.shape.cols()));
 }
 
 /// Norm weights multiply by 1; everything that is added is 0.
 float constant_of(const TensorSpec& tensor) {
-  return tensor.bias || tensor.role == TensorRole::router_bias ? 0.0f : 1.0f;
+  const bool added =
+      tensor.id.bias || tensor.id.role == TensorRole::router_choice_bias || tensor.id.role == TensorRole::attn_sinks;
+  return added ? 0.0f : 1.0f;
 }
 
 }  // namespace
 
-RandomTensor::RandomTensor(std::string name, DType type, const Shape& shape, double deviation, float constant,
+RandomTensor::RandomTensor(const TensorId& id, DType type, const Shape& shape, double deviation, float constant,
                            std::uint64_t seed)
-    : name_(std::move(name)), type_(type), shape_(shape), constant_(constant) {
-  if (deviation > 0) random_.emplace(type, shape.cols(), deviation, seed ^ hash(name_));
+    : id_(id), type_(type), shape_(shape), constant_(constant) {
+  if (deviation > 0) random_.emplace(type, shape.cols(), deviation, seed ^ hash(gguf_tensor_name(id)));
 }
 
 void RandomTensor::fill(std::int64_t row, std::byte* out) const {
@@ -43,16 +48,12 @@ void RandomTensor::fill(std::int64_t row, std::byte* out) const {
     std::memcpy(out + i * static_cast<std::int64_t>(sizeof(float)), &constant_, sizeof(float));
 }
 
-std::vector<RandomTensor> random_tensors(const ModelConfig& config, const WeightTypes& types, std::uint64_t seed) {
+std::vector<RandomTensor> random_tensors(const ModelSpec& spec, const WeightTypes& types, std::uint64_t seed) {
   std::vector<RandomTensor> tensors;
-  for_each_tensor(config, [&](const TensorSpec& tensor) {
-    tensors.emplace_back(gguf_tensor_name(tensor), types.of(tensor), tensor.shape, deviation_of(config, tensor),
-                         constant_of(tensor), seed);
+  for_each_tensor(spec, [&](const TensorSpec& tensor) {
+    tensors.emplace_back(tensor.id, types.of(tensor), tensor.shape, deviation_of(spec, tensor), constant_of(tensor),
+                         seed);
   });
-  if (config.rope_factors) {
-    const int dims = config.rope.dims > 0 ? config.rope.dims : config.head_dim;
-    tensors.emplace_back("rope_freqs.weight", DType::f32, Shape{dims / 2}, 0.0, 1.0f, seed);
-  }
   return tensors;
 }
 

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "plumb/model/check.hpp"
-#include "plumb/model/transformer.hpp"
+#include "plumb/model/forward_pass.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -22,150 +21,246 @@ int chosen_threads(const SessionOptions& options) {
   return in_range("threads", options.threads, 0, kMaxThreads) == 0 ? default_threads() : options.threads;
 }
 
-int chosen_context(const SessionOptions& options, const ModelConfig& config) {
-  return in_range("context", options.context, 0, ConfigLimits::kContext) == 0 ? config.context : options.context;
+int chosen_context(const SessionOptions& options, const ModelSpec& spec) {
+  const int context =
+      in_range("context", options.context, 0, SpecLimits::kContext) == 0 ? spec.context : options.context;
+  if (spec.embedding.positions && context > spec.context)
+    throw Error(
+        ErrorCode::invalid_argument,
+        "context " + std::to_string(context) + ": the model's table of positions has " + std::to_string(spec.context));
+  return context;
 }
 
 /// No more rows than all sequences can hold together.
-int chosen_batch(const SessionOptions& options, const ModelConfig& config) {
-  const std::int64_t all = std::int64_t{chosen_context(options, config)} * options.sequences;
+int chosen_batch(const SessionOptions& options, const ModelSpec& spec) {
+  const std::int64_t all = std::int64_t{chosen_context(options, spec)} * options.sequences;
   return static_cast<int>(std::min<std::int64_t>(in_range("batch", options.batch, 1, kMaxBatch), all));
 }
 
 }  // namespace
 
-Session::Session(Model model, const SessionOptions& options)
-    : model_(std::move(model)),
-      threads_(chosen_threads(options)),
-      observer_(options.observer),
-      cache_(model_.config(), chosen_context(options, model_.config()),
-             in_range("sequences", options.sequences, 1, kMaxSequences), options.kv),
-      scratch_(model_.config(), chosen_batch(options, model_.config()), cache_.context(), threads_),
-      sequences_(static_cast<std::size_t>(options.sequences)),
-      next_(sequences_.size()) {
-  chunk_.reserve(static_cast<std::size_t>(batch()));
-  scratch_.reserve_logits(options.sequences, model_.config().vocab_size);
+/// What a session is made of.
+struct Session::Engine {
+  struct Sequence {
+    std::vector<Token> read;   // tokens that the state holds
+    Token pending = kNoToken;  // generated and handed out, but not read yet
+    int logits_row = -1;       // row of the last pass that holds the logits of the last token
+  };
+
+  Engine(Model handle, const SessionOptions& options);
+
+  const ModelSpec& spec() const { return model.spec(); }
+  int context() const { return state.context(); }
+  int n_sequences() const { return state.sequences(); }
+  int batch() const { return scratch.max_rows(); }
+  int length(int s) const { return static_cast<int>(sequence(s).read.size()); }
+  const Sequence& sequence(int s) const;
+  Sequence& sequence(int s) { return const_cast<Sequence&>(std::as_const(*this).sequence(s)); }
+
+  void check_token(Token token) const;
+  void check(std::span<const BatchRow> rows);
+  void run(std::span<const BatchRow> rows);
+  void read(std::span<const Token> tokens, int s, bool logits);
+  void prefill(std::span<const Token> tokens, int s);
+  void read_again(int s, std::span<const Token> tokens);
+  void truncate(int s, int length);
+  void copy(int from, int to, int length);
+  std::span<const float> logits(int i) const;
+  std::span<const float> continuation_logits(int s);
+
+  Model model;
+  int threads = 1;
+  ActivationObserver observer;
+  Trace* trace = nullptr;
+  SessionState state;
+  Scratch scratch;
+  std::vector<ops::RopeTable> ropes;
+  std::vector<Sequence> sequences;
+  int asked = 0;                // rows of the last pass that asked for logits
+  std::vector<BatchRow> chunk;  // rows of one pass of a prefill
+  std::vector<int> next;        // next position of each sequence while a batch is checked
+};
+
+Session::Engine::Engine(Model handle, const SessionOptions& options)
+    : model(std::move(handle)),
+      threads(chosen_threads(options)),
+      observer(options.observer),
+      state(layer_states(spec()),
+            {chosen_context(options, spec()), in_range("sequences", options.sequences, 1, kMaxSequences),
+             chosen_batch(options, spec()), options.kv}),
+      scratch(scratch_sizes(spec()), chosen_batch(options, spec()), state.context(), threads),
+      ropes(make_rope_tables(model.transformer(), state.context())),
+      sequences(static_cast<std::size_t>(options.sequences)),
+      next(sequences.size()) {
+  chunk.reserve(static_cast<std::size_t>(batch()));
+  scratch.reserve_logits(options.sequences, spec().vocab_size);
 }
 
-const Session::Sequence& Session::sequence(int s) const {
-  if (s < 0 || s >= sequences())
+const Session::Engine::Sequence& Session::Engine::sequence(int s) const {
+  if (s < 0 || s >= n_sequences())
     throw Error(ErrorCode::out_of_range,
-                "sequence " + std::to_string(s) + " of a session with " + std::to_string(sequences()));
-  return sequences_[static_cast<std::size_t>(s)];
+                "sequence " + std::to_string(s) + " of a session with " + std::to_string(n_sequences()));
+  return sequences[static_cast<std::size_t>(s)];
 }
 
-void Session::check_token(Token token) const {
-  if (token < 0 || token >= model_.config().vocab_size)
+void Session::Engine::check_token(Token token) const {
+  if (token < 0 || token >= spec().vocab_size)
     throw Error(ErrorCode::out_of_range,
-                "token " + std::to_string(token) + " of a vocabulary of " + std::to_string(model_.config().vocab_size));
+                "token " + std::to_string(token) + " of a vocabulary of " + std::to_string(spec().vocab_size));
 }
 
-void Session::check(std::span<const BatchRow> rows) {
+void Session::Engine::check(std::span<const BatchRow> rows) {
   if (rows.empty()) throw Error(ErrorCode::invalid_argument, "a forward pass needs at least one row");
   if (rows.size() > static_cast<std::size_t>(batch()))
     throw Error(ErrorCode::invalid_argument,
                 std::to_string(rows.size()) + " rows for a session with a batch of " + std::to_string(batch()));
-  for (int s = 0; s < sequences(); ++s) next_[static_cast<std::size_t>(s)] = length(s);
+  for (int s = 0; s < n_sequences(); ++s) next[static_cast<std::size_t>(s)] = length(s);
   for (const BatchRow& row : rows) {
     check_token(row.token);
     sequence(row.sequence);
-    int& next = next_[static_cast<std::size_t>(row.sequence)];
-    if (row.position != next)
+    int& position = next[static_cast<std::size_t>(row.sequence)];
+    if (row.position != position)
       throw Error(ErrorCode::invalid_argument, "position " + std::to_string(row.position) + " in sequence " +
-                                                   std::to_string(row.sequence) + ", expected " + std::to_string(next));
-    if (next >= context())
-      throw Error(ErrorCode::context_overflow, "position " + std::to_string(next) + " in sequence " +
+                                                   std::to_string(row.sequence) + ", expected " +
+                                                   std::to_string(position));
+    if (position >= context())
+      throw Error(ErrorCode::context_overflow, "position " + std::to_string(position) + " in sequence " +
                                                    std::to_string(row.sequence) + ": the context is " +
                                                    std::to_string(context()));
-    ++next;
+    ++position;
   }
 }
 
-void Session::forward(std::span<const BatchRow> rows) {
-  check(rows);
-  run(rows);
-}
-
-void Session::run(std::span<const BatchRow> rows) {
-  const auto asked = std::count_if(rows.begin(), rows.end(), [](const BatchRow& row) { return row.logits; });
-  scratch_.reserve_logits(asked, model_.config().vocab_size);
-  ForwardPass pass(model_.transformer(), cache_, scratch_, rows, observer_ ? &observer_ : nullptr);
-  if (trace_) trace_->begin_pass();
+void Session::Engine::run(std::span<const BatchRow> rows) {
+  const auto wanted = std::count_if(rows.begin(), rows.end(), [](const BatchRow& row) { return row.logits; });
+  scratch.reserve_logits(wanted, spec().vocab_size);
+  ForwardPass pass(model.transformer(), ropes, state, scratch, rows, observer ? &observer : nullptr);
+  if (trace) trace->begin_pass();
   run_parallel(
-      threads_, [&](const Worker& worker) { pass.run(worker); }, trace_);
-  if (trace_) trace_->end_pass();
-  for (Sequence& sequence : sequences_) sequence.logits_row = -1;
-  asked_ = 0;
+      threads, [&](const Worker& worker) { pass.run(worker); }, trace);
+  if (trace) trace->end_pass();
+  for (Sequence& own : sequences) own.logits_row = -1;
+  asked = 0;
   for (const BatchRow& row : rows) {
     Sequence& own = sequence(row.sequence);
     own.read.push_back(row.token);
     own.pending = kNoToken;
-    own.logits_row = row.logits ? asked_++ : -1;
-    cache_.extend(row.sequence, row.position + 1);
+    own.logits_row = row.logits ? asked++ : -1;
+    state.extend(row.sequence, row.position + 1);
   }
 }
 
-std::span<const float> Session::logits(int i) const {
-  if (i < 0 || i >= asked_)
+std::span<const float> Session::Engine::logits(int i) const {
+  if (i < 0 || i >= asked)
     throw Error(ErrorCode::out_of_range, "logits of row " + std::to_string(i) + ": the last pass has " +
-                                             std::to_string(asked_) + " rows of logits");
-  return {scratch_.logits.row(i), static_cast<std::size_t>(model_.config().vocab_size)};
+                                             std::to_string(asked) + " rows of logits");
+  return {scratch.logits.row(i), static_cast<std::size_t>(spec().vocab_size)};
 }
 
-void Session::prefill(std::span<const Token> tokens, int s) {
-  const Token pending = sequence(s).pending;
-  if (tokens.empty()) throw Error(ErrorCode::invalid_argument, "no tokens to read: the prompt is empty");
-  for (const Token token : tokens) check_token(token);
-  const std::size_t first = pending == kNoToken ? 0 : 1;  // what was generated comes before what is new
-  const std::size_t total = first + tokens.size();
-  const std::size_t room = static_cast<std::size_t>(context() - length(s));
-  if (total > room)
-    throw Error(ErrorCode::context_overflow, std::to_string(total) + " tokens for a context of " +
-                                                 std::to_string(context()) + " with room for " + std::to_string(room));
-  for (std::size_t done = 0; done < total;) {
-    const std::size_t count = std::min(total - done, static_cast<std::size_t>(batch()));
-    chunk_.clear();
+/// Passes over checked tokens at the end of sequence s; the last asks for logits if wanted.
+void Session::Engine::read(std::span<const Token> tokens, int s, bool logits) {
+  for (std::size_t done = 0; done < tokens.size();) {
+    const std::size_t count = std::min(tokens.size() - done, static_cast<std::size_t>(batch()));
+    chunk.clear();
     for (std::size_t i = done; i < done + count; ++i)
-      chunk_.push_back(
-          {i < first ? pending : tokens[i - first], length(s) + static_cast<int>(i - done), s, i + 1 == total});
-    run(chunk_);
+      chunk.push_back({tokens[i], length(s) + static_cast<int>(i - done), s, logits && i + 1 == tokens.size()});
+    run(chunk);
     done += count;
   }
 }
 
+void Session::Engine::prefill(std::span<const Token> tokens, int s) {
+  const Token pending = sequence(s).pending;
+  if (tokens.empty()) throw Error(ErrorCode::invalid_argument, "no tokens to read: the prompt is empty");
+  for (const Token token : tokens) check_token(token);
+  const std::size_t total = tokens.size() + (pending == kNoToken ? 0 : 1);
+  const std::size_t room = static_cast<std::size_t>(context() - length(s));
+  if (total > room)
+    throw Error(ErrorCode::context_overflow, std::to_string(total) + " tokens for a context of " +
+                                                 std::to_string(context()) + " with room for " + std::to_string(room));
+  if (pending == kNoToken) return read(tokens, s, true);
+  // What was generated comes before what is new.
+  std::vector<Token> all{pending};
+  all.insert(all.end(), tokens.begin(), tokens.end());
+  read(all, s, true);
+}
+
 /// Logits of the last token of sequence s: read now if it was only handed out; read again if another pass has
 /// overwritten them, which gives the same bits.
-std::span<const float> Session::continuation_logits(int s) {
+std::span<const float> Session::Engine::continuation_logits(int s) {
   Sequence& own = sequence(s);
   if (own.pending != kNoToken) {
     const Token token = own.pending;
     own.pending = kNoToken;
-    decode(token, s);
+    read({&token, 1}, s, true);
   } else if (own.logits_row < 0) {
     const Token token = own.read.back();
     truncate(s, length(s) - 1);
-    decode(token, s);
+    read({&token, 1}, s, true);
   }
   return logits(own.logits_row);
 }
 
-void Session::truncate(int s, int length) {
-  cache_.truncate(s, length);
+/// Makes sequence s one that has read `tokens`, which may be its own.
+void Session::Engine::read_again(int s, std::span<const Token> tokens) {
+  const std::vector<Token> kept(tokens.begin(), tokens.end());
+  state.truncate(s, 0);
+  sequence(s) = {};
+  read(kept, s, false);
+}
+
+void Session::Engine::truncate(int s, int length) {
   Sequence& own = sequence(s);
+  if (length >= 0 && length < this->length(s) && !state.can_truncate(s, length))
+    return read_again(s, std::span(own.read).first(static_cast<std::size_t>(length)));
+  state.truncate(s, length);
   own.read.resize(static_cast<std::size_t>(length));
   own.pending = kNoToken;
   own.logits_row = -1;
 }
 
-void Session::copy(int from, int to, int length) {
+void Session::Engine::copy(int from, int to, int length) {
   sequence(to);
-  cache_.copy(from, to, length);
-  Sequence& target = sequence(to);
   const Sequence& source = sequence(from);
-  if (from != to) target.read.assign(source.read.begin(), source.read.begin() + length);
-  target.read.resize(static_cast<std::size_t>(length));
+  if (from == to) return truncate(to, length);
+  if (length >= 0 && length < this->length(from) && !state.can_truncate(from, length))
+    return read_again(to, std::span(source.read).first(static_cast<std::size_t>(length)));
+  state.copy(from, to, length);
+  Sequence& target = sequence(to);
+  target.read.assign(source.read.begin(), source.read.begin() + length);
   target.pending = kNoToken;
   target.logits_row = -1;
+}
+
+Session::Session(Model model, const SessionOptions& options)
+    : engine_(std::make_unique<Engine>(std::move(model), options)) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+const Model& Session::model() const { return engine_->model; }
+int Session::context() const { return engine_->context(); }
+int Session::threads() const { return engine_->threads; }
+int Session::sequences() const { return engine_->n_sequences(); }
+int Session::batch() const { return engine_->batch(); }
+DType Session::kv_type() const { return engine_->state.kv_type(); }
+std::span<const Token> Session::tokens(int s) const { return engine_->sequence(s).read; }
+std::size_t Session::state_bytes() const { return engine_->state.bytes(); }
+std::size_t Session::bytes() const { return engine_->state.bytes() + engine_->scratch.bytes(); }
+int Session::logit_rows() const { return engine_->asked; }
+std::span<const float> Session::logits(int i) const { return engine_->logits(i); }
+
+void Session::forward(std::span<const BatchRow> rows) {
+  engine_->check(rows);
+  engine_->run(rows);
+}
+void Session::prefill(std::span<const Token> tokens, int s) { engine_->prefill(tokens, s); }
+void Session::truncate(int s, int length) { engine_->truncate(s, length); }
+void Session::copy(int from, int to, int length) { engine_->copy(from, to, length); }
+
+void Session::set_trace(Trace* trace) {
+  if (trace) trace->prepare(engine_->threads);
+  engine_->trace = trace;
 }
 
 Generation Session::generate(const GenerateOptions& options, int s) { return Generation(*this, options, s); }
@@ -175,7 +270,7 @@ Generation::Generation(Session& session, const GenerateOptions& options, int s)
       s_(s),
       max_tokens_(options.max_tokens),
       stop_at_end_(options.stop_at_end),
-      sampler_(options.sampling, session.model().config().vocab_size) {
+      sampler_(options.sampling, session.model().spec().vocab_size) {
   const std::span<const Token> read = session.tokens(s);
   if (read.empty())
     throw Error(ErrorCode::invalid_argument,
@@ -196,17 +291,17 @@ void Generation::advance() {
     stop_ = StopReason::max_tokens;
     return;
   }
-  if (session_->sequence(s_).pending != kNoToken && session_->length(s_) >= session_->context()) {
+  if (session_->engine_->sequence(s_).pending != kNoToken && session_->length(s_) >= session_->context()) {
     stop_ = StopReason::context_full;
     return;
   }
-  token_ = sampler_.sample(session_->continuation_logits(s_));
+  token_ = sampler_.sample(session_->engine_->continuation_logits(s_));
   const Model& model = session_->model();
   if (stop_at_end_ && model.has_tokenizer() && model.tokenizer().is_end(token_)) {
     stop_ = StopReason::end_token;
     return;
   }
-  session_->sequence(s_).pending = token_;
+  session_->engine_->sequence(s_).pending = token_;
   ++made_;
 }
 

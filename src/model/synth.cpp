@@ -4,9 +4,9 @@
 
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
-#include "plumb/model/config_from_gguf.hpp"
+#include "plumb/model/family.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/random_weights.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -32,58 +32,21 @@ void write_rows(const RandomTensor& tensor, AlignedBuffer& chunk, const GgufAppe
   }
 }
 
-std::uint32_t u32(int value) { return static_cast<std::uint32_t>(value); }
-
-void set_experts(GgufWriter& writer, const std::string& prefix, const MoeConfig& moe) {
-  writer.set(prefix + "expert_count", u32(moe.count));
-  writer.set(prefix + "expert_used_count", u32(moe.used));
-  writer.set(prefix + "expert_feed_forward_length", u32(moe.ffn_dim));
-  if (moe.shared_ffn_dim > 0) writer.set(prefix + "expert_shared_feed_forward_length", u32(moe.shared_ffn_dim));
-}
-
 }  // namespace
 
-void set_config(GgufWriter& writer, const ModelConfig& config) {
-  const std::string prefix = config.architecture + ".";
-  writer.set("general.architecture", config.architecture);
-  if (!config.name.empty()) writer.set("general.name", config.name);
-  writer.set(prefix + "vocab_size", u32(config.vocab_size));
-  writer.set(prefix + "context_length", u32(config.context));
-  writer.set(prefix + "embedding_length", u32(config.width));
-  writer.set(prefix + "block_count", u32(config.n_layers));
-  // llama has one key for the width of blocks and of experts.
-  const bool of_experts = config.is_moe() && config.architecture == "llama";
-  writer.set(prefix + "feed_forward_length", u32(of_experts ? config.moe.ffn_dim : config.ffn_dim));
-  writer.set(prefix + "attention.head_count", u32(config.n_heads));
-  writer.set(prefix + "attention.head_count_kv", u32(config.n_kv_heads));
-  writer.set(prefix + "attention.key_length", u32(config.head_dim));
-  writer.set(prefix + "attention.value_length", u32(config.head_dim));
-  writer.set(prefix + "attention.layer_norm_rms_epsilon", config.norm_eps);
-  if (config.is_moe()) set_experts(writer, prefix, config.moe);
-  if (config.sliding_window > 0) writer.set(prefix + "attention.sliding_window", u32(config.sliding_window));
-  const RopeConfig& rope = config.rope;
-  writer.set(prefix + "rope.dimension_count", u32(rope.dims > 0 ? rope.dims : config.head_dim));
-  writer.set(prefix + "rope.freq_base", rope.base);
-  if (rope.scaling == RopeScaling::none) return;
-  writer.set(prefix + "rope.scaling.type", rope.scaling == RopeScaling::yarn ? "yarn" : "linear");
-  writer.set(prefix + "rope.scaling.factor", rope.factor);
-  writer.set(prefix + "rope.scaling.attn_factor", rope.attn_factor);
-  if (rope.original_context > 0)
-    writer.set(prefix + "rope.scaling.original_context_length", u32(rope.original_context));
-}
-
-void write_random_model(const std::filesystem::path& path, const ModelConfig& config, const SynthOptions& options) {
-  check_runnable(config, config.name.empty() ? "configuration" : config.name);
+void write_random_model(const std::filesystem::path& path, const ModelSpec& spec, const SynthOptions& options) {
+  check_spec(spec, spec.name.empty() ? "configuration" : spec.name);
   const std::vector<RandomTensor> tensors =
-      random_tensors(config, weight_types_by_name(options.type, config), options.seed);
+      random_tensors(spec, weight_types_by_name(options.type, spec), options.seed);
   GgufWriter writer;
-  set_config(writer, config);
-  writer.set("general.file_type", static_cast<std::uint32_t>(gguf_file_type(options.type)));
+  write_spec(writer, spec);
+  const int file_type = Recipe::parse(options.type).file_type();
+  if (file_type >= 0) writer.set("general.file_type", static_cast<std::uint32_t>(file_type));
   writer.set("general.quantization_version", std::uint32_t{2});
-  if (config.vocab_size >= kSmallestSynthVocabulary) set_vocabulary(writer, synthetic_vocabulary(config.vocab_size));
+  if (spec.vocab_size >= kSmallestSynthVocabulary) set_vocabulary(writer, synthetic_vocabulary(spec.vocab_size));
   std::uint64_t total = 0, done = 0;
   for (const RandomTensor& tensor : tensors) {
-    writer.add_tensor(tensor.name(), tensor.type(), tensor.shape());
+    writer.add_tensor(tensor_name(spec, tensor.id()), tensor.type(), tensor.shape());
     total += writer.tensors().back().bytes;
   }
   AlignedBuffer chunk;

@@ -13,22 +13,22 @@ constexpr int kRowsAtOnce = 64;
 void check_models(std::span<const Model> models) {
   if (models.empty()) throw Error(ErrorCode::invalid_argument, "no model to evaluate");
   for (const Model& model : models)
-    if (model.config().vocab_size != models.front().config().vocab_size)
+    if (model.spec().vocab_size != models.front().spec().vocab_size)
       throw Error(ErrorCode::invalid_argument,
-                  model.source() + ": a vocabulary of " + std::to_string(model.config().vocab_size) + ", expected " +
-                      std::to_string(models.front().config().vocab_size) + " as in " + models.front().source());
+                  model.source() + ": a vocabulary of " + std::to_string(model.spec().vocab_size) + ", expected " +
+                      std::to_string(models.front().spec().vocab_size) + " as in " + models.front().source());
 }
 
 }  // namespace
 
-int window_context(const WindowOptions& options, const ModelConfig& config) {
-  const int context = options.context > 0 ? options.context : std::min(config.context, kUsualContext);
+int window_context(const WindowOptions& options, const ModelSpec& spec) {
+  const int context = options.context > 0 ? options.context : std::min(spec.context, kUsualContext);
   if (options.context < 0 || context < kLeastContext)
     throw Error(ErrorCode::invalid_argument, "windows of " + std::to_string(options.context) +
                                                  " tokens, expected at least " + std::to_string(kLeastContext));
-  if (context > config.context)
+  if (context > spec.context)
     throw Error(ErrorCode::context_overflow, "windows of " + std::to_string(context) +
-                                                 " tokens, the model's context is " + std::to_string(config.context));
+                                                 " tokens, the model's context is " + std::to_string(spec.context));
   if (options.stride < 0 || options.stride > context)
     throw Error(ErrorCode::invalid_argument, "a stride of " + std::to_string(options.stride) + ", expected 0 to " +
                                                  std::to_string(context) + ", the tokens of a window");
@@ -63,7 +63,7 @@ std::vector<Token> window_tokens(std::span<const Token> text, const TextWindow& 
 void for_each_scored_token(std::span<const Model> models, std::span<const Token> text, const WindowOptions& options,
                            SessionOptions session, const ScoredToken& visit, const WindowProgress& progress) {
   check_models(models);
-  session.context = window_context(options, models.front().config());
+  session.context = window_context(options, models.front().spec());
   session.sequences = 1;
   session.batch = std::min(session.context, kRowsAtOnce);
   const std::vector<TextWindow> windows = text_windows(text.size(), session.context, options.stride);

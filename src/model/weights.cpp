@@ -41,8 +41,7 @@ class Binder {
 
   ConstTensorView require(const TensorSpec& tensor) const {
     const std::optional<ConstTensorView> view = source_.find(tensor);
-    if (!view)
-      throw Error(ErrorCode::missing_key, quoted(tensor) + " is absent, expected " + tensor.shape.to_string());
+    if (!view) throw Error(ErrorCode::missing_key, quoted(tensor) + " is absent, expected " + tensor.shape.to_string());
     if (!same_shape(view->shape(), tensor.shape))
       throw Error(ErrorCode::bad_shape, quoted(tensor) + ": shape " + view->shape().to_string() + ", expected " +
                                             tensor.shape.to_string() + " by the configuration");
@@ -55,16 +54,16 @@ class Binder {
   /// A vector of any float type, as f32.
   void read(const TensorSpec& tensor, const ConstTensorView& view, Vector& values) const {
     if (!is_float(view.dtype()))
-      throw Error(ErrorCode::wrong_type, quoted(tensor) + ": type " + std::string(dtype_name(view.dtype())) +
-                                             ", expected F32, F16 or BF16");
+      throw Error(ErrorCode::wrong_type,
+                  quoted(tensor) + ": type " + std::string(dtype_name(view.dtype())) + ", expected F32, F16 or BF16");
     values.resize(static_cast<std::size_t>(tensor.shape.elements()));
     for (std::int64_t r = 0; r < view.rows(); ++r)
       dequantize_row(view.dtype(), view.row(r), values.data() + r * view.cols(), view.cols());
     if (!is_rope_factors(tensor.id.role)) return;
     for (const float factor : values)
       if (!(factor > 0) || !std::isfinite(factor))
-        throw Error(ErrorCode::bad_value, quoted(tensor) + ": factor " + std::to_string(factor) +
-                                              ", expected finite positive numbers");
+        throw Error(ErrorCode::bad_value,
+                    quoted(tensor) + ": factor " + std::to_string(factor) + ", expected finite positive numbers");
   }
 
   const TensorSource& source_;

@@ -12,7 +12,7 @@ void for_each_logits(const Model& model, std::span<const Token> tokens, SessionO
                      const std::function<void(std::size_t, std::span<const float>)>& visit) {
   constexpr int kRowsAtOnce = 64;  // every row has vocab_size logits: 64 rows of a large vocabulary are 40 MB
   if (tokens.empty()) throw Error(ErrorCode::invalid_argument, "no tokens: expected at least one");
-  const auto limit = static_cast<std::size_t>(options.context > 0 ? options.context : model.config().context);
+  const auto limit = static_cast<std::size_t>(options.context > 0 ? options.context : model.spec().context);
   if (tokens.size() > limit)
     throw Error(ErrorCode::context_overflow,
                 std::to_string(tokens.size()) + " tokens for a context of " + std::to_string(limit));

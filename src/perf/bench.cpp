@@ -6,6 +6,9 @@
 #include <numeric>
 
 #include "at_least.hpp"
+#include "plumb/model/family.hpp"
+#include "plumb/model/forward_pass.hpp"
+#include "plumb/model/pack_weights.hpp"
 #include "plumb/model/session.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -31,7 +34,7 @@ class TestRun {
  public:
   TestRun(const Model& model, const BenchTest& test, const BenchSettings& settings)
       : test_(test),
-        vocabulary_(static_cast<std::uint64_t>(model.config().vocab_size)),
+        vocabulary_(static_cast<std::uint64_t>(model.spec().vocab_size)),
         session_(model, {.context = context_of(test),
                          .threads = settings.threads,
                          .sequences = test.sequences,
@@ -143,15 +146,15 @@ BenchResult run_bench(const Model& model, const BenchTest& test, const BenchSett
 std::vector<TensorClass> tensor_classes(const Model& model) {
   const KernelTable& kernels = *model.transformer().kernels;
   std::vector<TensorClass> classes;
-  for_each_matrix(model.weights(), [&](const std::string& name, const ops::WeightMatrix& w) {
-    std::string role = name.substr(0, name.rfind('.'));
-    if (role.starts_with("blk.")) role.erase(0, role.find('.', 4) + 1);
+  for_each_matrix(model.spec(), model.transformer().weights, [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
+    const std::string name = tensor_name(model.spec(), tensor.id);
+    const std::string role(split_gguf_name(name).base);
     auto own = std::find_if(classes.begin(), classes.end(),
                             [&](const TensorClass& c) { return c.role == role && c.type == w.type; });
     if (own == classes.end()) own = classes.insert(own, TensorClass{role, w.type});
     ++own->count;
     own->bytes += w.bytes();
-    own->fast = own->fast && (role == "token_embd" || (w.packed() && kernels.matmul_for(w.type).available()));
+    own->fast = own->fast && (is_table(tensor.id.role) || (w.packed() && kernels.matmul_for(w.type).available()));
   });
   return classes;
 }

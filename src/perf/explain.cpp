@@ -4,6 +4,7 @@
 #include <string>
 
 #include "at_least.hpp"
+#include "plumb/model/forward_pass.hpp"
 #include "plumb/perf/measure.hpp"
 #include "plumb/text/sampler.hpp"
 #include "stopwatch.hpp"
@@ -19,10 +20,10 @@ void check(const ExplainOptions& options) {
   at_least("prompt + tokens", std::max(options.prompt, options.tokens), 1);
 }
 
-SessionOptions session_options(const ExplainOptions& options, const ModelConfig& config) {
+SessionOptions session_options(const ExplainOptions& options, const ModelSpec& spec) {
   SessionOptions session = options.session;
   const std::int64_t needed = std::int64_t{options.depth} + std::max(options.prompt, options.tokens);
-  const int limit = session.context > 0 ? session.context : config.context;
+  const int limit = session.context > 0 ? session.context : spec.context;
   if (needed > limit)
     throw Error(ErrorCode::context_overflow,
                 std::to_string(needed) + " tokens for a context of " + std::to_string(limit));
@@ -41,13 +42,13 @@ struct Run {
 class Tracer {
  public:
   Tracer(const Model& model, const ExplainOptions& options)
-      : session_(model, session_options(options, model.config())),
+      : session_(model, session_options(options, model.spec())),
         options_(options),
-        sampler_(options.sampling, model.config().vocab_size),
+        sampler_(options.sampling, model.spec().vocab_size),
         prompt_(static_cast<std::size_t>(std::max({options.prompt, options.depth, 1}))),
         rows_(static_cast<std::size_t>(session_.sequences())) {
     for (std::size_t i = 0; i < prompt_.size(); ++i)  // a stride that visits many rows of the embedding
-      prompt_[i] = static_cast<Token>(i * 7919 % static_cast<std::size_t>(model.config().vocab_size));
+      prompt_[i] = static_cast<Token>(i * 7919 % static_cast<std::size_t>(model.spec().vocab_size));
     announce(0, "filling the cache");
     if (options.depth > 0) session_.prefill({prompt_.data(), static_cast<std::size_t>(options.depth)});
     for (int s = 1; s < session_.sequences(); ++s) session_.copy(0, s, options.depth);
@@ -140,8 +141,8 @@ Explanation explain(const Model& model, const Machine& machine, const ExplainOpt
   check(options);
   Tracer tracer(model, options);
   Explanation result;
-  result.config = model.config();
-  result.name = result.config.name.empty() ? model.source() : result.config.name;
+  result.spec = model.spec();
+  result.name = result.spec.name.empty() ? model.source() : result.spec.name;
   result.weights = weight_types(model);
   result.kv = tracer.session().kv_type();
   result.tier = model.transformer().kernels->name;
@@ -156,14 +157,14 @@ Explanation explain(const Model& model, const Machine& machine, const ExplainOpt
                    .exact = model.transformer().exact,
                    .bf16_dot = machine.peak(Arithmetic::bf16, 1) > 0};
   if (options.prompt > 0) {
-    PassForecast prompt = forecast_prompt(result.config, pass, options.depth, options.prompt, tracer.session().batch(),
+    PassForecast prompt = forecast_prompt(result.spec, pass, options.depth, options.prompt, tracer.session().batch(),
                                           machine, result.threads);
     result.prefill = report(prefill, 1, std::move(prompt.work), std::move(prompt.prediction));
   }
   if (options.tokens > 0) {
     pass.position = options.depth + options.tokens / 2;
     pass.sequences = result.sequences;
-    Ledger work = pass_work(result.config, pass);
+    Ledger work = pass_work(result.spec, pass);
     Prediction predicted = predict(work, machine, result.threads);
     result.decode = report(decode, options.tokens, std::move(work), std::move(predicted));
   }

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "plumb/core/error.hpp"
-#include "plumb/model/config_from_gguf.hpp"
+#include "plumb/model/llama_spec.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -25,17 +25,17 @@ void check_budget(const Budget& budget) {
   if (budget.latency == 0 && budget.memory == 0 && budget.first_token == 0)
     throw Error(ErrorCode::invalid_argument,
                 "a budget without a limit: expected a latency, a memory or a time to the first token");
-  if (budget.context < 1 || budget.context > ConfigLimits::kContext)
+  if (budget.context < 1 || budget.context > SpecLimits::kContext)
     throw Error(ErrorCode::invalid_argument, "context is " + std::to_string(budget.context) + ", expected 1 to " +
-                                                 std::to_string(ConfigLimits::kContext));
+                                                 std::to_string(SpecLimits::kContext));
   if (budget.prompt < 1 || budget.prompt > budget.context)
     throw Error(ErrorCode::invalid_argument, "prompt is " + std::to_string(budget.prompt) +
                                                  ", expected 1 to the context, " + std::to_string(budget.context));
 }
 
-bool runs(const ModelConfig& config) {
+bool runs(const ModelSpec& spec) {
   try {
-    check_runnable(config, config.name);
+    check_runnable(spec, spec.name);
     return true;
   } catch (const Error&) {
     return false;
@@ -52,10 +52,10 @@ class Judge {
   }
 
   /// The model with the most bits that meets the budget.
-  std::optional<FitChoice> best(const ModelConfig& config, const std::string& name) const {
+  std::optional<FitChoice> best(const ModelSpec& spec, const std::string& name) const {
     std::optional<FitChoice> choice;
     for (const std::string& type : types_) {
-      FitChoice tried = with_type(config, name, type);
+      FitChoice tried = with_type(spec, name, type);
       if (meets(tried) && (!choice || tried.forecast.memory.weights > choice->forecast.memory.weights))
         choice = std::move(tried);
     }
@@ -63,14 +63,14 @@ class Judge {
   }
 
  private:
-  FitChoice with_type(const ModelConfig& config, const std::string& name, const std::string& type) const {
+  FitChoice with_type(const ModelSpec& spec, const std::string& name, const std::string& type) const {
     ForecastOptions ask;
-    ask.weights = weight_types_by_name(type, config);
+    ask.weights = weight_types_by_name(type, spec);
     ask.kv = options_.kv;
     ask.context = options_.budget.context;
     ask.prompt = options_.budget.prompt;
     ask.threads = options_.threads;
-    return {name, config, type, forecast(config, ask, machine_), runs(config)};
+    return {name, spec, type, forecast(spec, ask, machine_), runs(spec)};
   }
   bool meets(const FitChoice& choice) const {
     const Budget& b = options_.budget;
@@ -98,8 +98,8 @@ std::vector<FitChoice> fit_free(const FitOptions& options, const Machine& machin
     int low = 0, high = 32768 / kWidthStep;  // in steps: low meets the budget (or is nothing), high + 1 does not
     while (low < high) {
       const int middle = (low + high + 1) / 2;
-      const ModelConfig config = free_shape(middle * kWidthStep, options.budget.context);
-      if (std::optional<FitChoice> choice = judge.best(config, config.name)) {
+      const ModelSpec spec = free_shape(middle * kWidthStep, options.budget.context);
+      if (std::optional<FitChoice> choice = judge.best(spec, spec.name)) {
         best = std::move(choice);
         low = middle;
       } else {
@@ -113,24 +113,18 @@ std::vector<FitChoice> fit_free(const FitOptions& options, const Machine& machin
 
 }  // namespace
 
-ModelConfig free_shape(int width, std::int64_t context) {
+ModelSpec free_shape(int width, std::int64_t context) {
   if (width < kWidthStep || width % kWidthStep != 0)
     throw Error(ErrorCode::bad_value,
                 "width is " + std::to_string(width) + ", expected a multiple of " + std::to_string(kWidthStep));
-  ModelConfig c;
-  c.name = "width " + std::to_string(width);
-  c.vocab_size = 32000;
-  c.width = width;
-  c.n_layers = width <= 4096 ? std::max(2, width / 64) : static_cast<int>(std::lround(std::sqrt(width)));
-  c.n_heads = width / kHead;
-  c.n_kv_heads = c.n_heads % 4 == 0 ? c.n_heads / 4 : c.n_heads / 2;
-  c.head_dim = kHead;
-  c.ffn_dim = static_cast<int>(std::ceil(width * 8.0 / 3 / 256)) * 256;
-  c.context = static_cast<int>(context);
-  c.tied_head = true;
-  check_config(c, c.name);
-  c.name += ", " + std::to_string(c.n_layers) + " layers";
-  return c;
+  const int layers = width <= 4096 ? std::max(2, width / 64) : static_cast<int>(std::lround(std::sqrt(width)));
+  const int heads = width / kHead, kv_heads = heads % 4 == 0 ? heads / 4 : heads / 2;
+  const int ffn = static_cast<int>(std::ceil(width * 8.0 / 3 / 256)) * 256;
+  const std::string name = "width " + std::to_string(width) + ", " + std::to_string(layers) + " layers";
+  const ModelSpec spec =
+      llama_spec({name, 32000, width, layers, heads, kv_heads, kHead, ffn, static_cast<int>(context), 1e4f, true});
+  check_spec(spec, name);
+  return spec;
 }
 
 std::vector<FitChoice> fit_models(const FitOptions& options, const Machine& machine) {
@@ -141,9 +135,9 @@ std::vector<FitChoice> fit_models(const FitOptions& options, const Machine& mach
   } else {
     const Judge judge(options, machine);
     for (const Preset& preset : all_presets()) {
-      const ModelConfig config = preset.config();
-      if (config.context < options.budget.context || (options.runnable && !runs(config))) continue;
-      if (std::optional<FitChoice> choice = judge.best(config, std::string(preset.name)))
+      const ModelSpec spec = preset.spec();
+      if (spec.context < options.budget.context || (options.runnable && !runs(spec))) continue;
+      if (std::optional<FitChoice> choice = judge.best(spec, std::string(preset.name)))
         choices.push_back(std::move(*choice));
     }
   }
@@ -155,9 +149,9 @@ std::vector<FitChoice> fit_models(const FitOptions& options, const Machine& mach
 
 Measurement verify_choice(const FitChoice& choice, const FitOptions& options,
                           const std::function<void(std::string_view what, double done)>& progress) {
-  check_runnable(choice.config, choice.name);
+  check_runnable(choice.spec, choice.name);
   if (progress) progress("making random weights", 0);
-  const Model model = Model::random(choice.config, weight_types_by_name(choice.type, choice.config));
+  const Model model = Model::random(choice.spec, weight_types_by_name(choice.type, choice.spec));
   MeasureOptions measured;
   measured.session.threads = options.threads;
   measured.session.kv = options.kv;

@@ -89,12 +89,11 @@ double Machine::kernel_rate(DType type, double columns, int threads, double work
 
 double Machine::attention_seconds(DType kv, int head_dim, double group, bool many, bool rounded, double starts,
                                   double scores, double working_set, int threads) const {
-  const DType stored = kv == DType::q8_0 ? DType::i8 : kv;
   return at_threads(attention, threads, [&](int count) {
     const auto slowness = [&](double set) { return 1 / std::max(bandwidth(set, count), 1.0); };
     std::map<int, std::map<int, AttentionCurve>> by_group;  // of each: by head size
     for (const AttentionCost& cost : attention) {
-      if (cost.isa != isa || cost.kv != stored || cost.threads != count || (cost.rows > 1) != many ||
+      if (cost.isa != isa || cost.kv != kv || cost.threads != count || (cost.rows > 1) != many ||
           cost.rounded != rounded)
         continue;
       AttentionCurve& curve = by_group[cost.group][cost.head_dim];

@@ -7,7 +7,8 @@
 #include <string>
 
 #include "at_least.hpp"
-#include "plumb/model/tensor_names.hpp"
+#include "plumb/io/tensor_id.hpp"
+#include "plumb/model/forward_pass.hpp"
 #include "plumb/perf/bench.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -51,13 +52,13 @@ std::string describe_kernels(const Model& model) {
 
 }  // namespace
 
-MeasureOptions fitted_options(MeasureOptions options, const ModelConfig& config) {
+MeasureOptions fitted_options(MeasureOptions options, const ModelSpec& spec) {
   at_least("prompt", options.prompt, 0);
   at_least("tokens", options.tokens, 0);
   at_least("depth", options.depth, 0);
   at_least("repetitions", options.repetitions, 1);
   at_least("prompt + tokens", std::max(options.prompt, options.tokens), 1);
-  const int limit = options.session.context > 0 ? options.session.context : config.context;
+  const int limit = options.session.context > 0 ? options.session.context : spec.context;
   const int room = limit - options.depth;
   if (room < 1)
     throw Error(ErrorCode::context_overflow,
@@ -68,39 +69,37 @@ MeasureOptions fitted_options(MeasureOptions options, const ModelConfig& config)
   return options;
 }
 
-TimedPasses timed_passes(const ModelConfig& config, const WeightTypes& weights, const MeasureOptions& options,
-                         bool exact) {
+TimedPasses timed_passes(const ModelSpec& spec, const WeightTypes& weights, const MeasureOptions& options, bool exact) {
   TimedPasses passes;
   PassOptions pass{.weights = weights, .kv = options.session.kv, .exact = exact, .bf16_dot = has_bf16_dots()};
   for (int done = 0; done < options.prompt; done += options.session.batch) {
     pass.position = options.depth + done;
     pass.tokens = std::min(options.session.batch, options.prompt - done);
     pass.logits = done + options.session.batch < options.prompt ? 0 : -1;  // only the last pass has logits
-    passes.prefill.push_back(pass_work(config, pass));
+    passes.prefill.push_back(pass_work(spec, pass));
   }
   pass.tokens = 1;
   pass.logits = -1;
   pass.sequences = options.session.sequences;
   for (pass.position = options.depth; pass.position < options.depth + options.tokens; ++pass.position)
-    passes.decode.push_back(pass_work(config, pass));
+    passes.decode.push_back(pass_work(spec, pass));
   return passes;
 }
 
 WeightTypes weight_types(const Model& model) {
-  std::map<std::string, DType> types;
   std::map<DType, int> counts;
-  for_each_matrix(model.weights(), [&](const std::string& name, const ops::WeightMatrix& w) {
-    types[name] = w.type;
-    ++counts[w.type];
-  });
+  const auto each = [&](const auto& visit) {
+    for_each_matrix(model.spec(), model.transformer().weights,
+                    [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
+                      if (tensor.is_matrix()) visit(tensor.id, w.type);
+                    });
+  };
+  each([&](const TensorId&, DType type) { ++counts[type]; });
   const auto most =
       std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   WeightTypes result(most->first);
-  for_each_tensor(model.config(), [&](const TensorSpec& tensor) {
-    if (!tensor.is_matrix() || tensor.bias) return;
-    const auto found = types.find(gguf_tensor_name(tensor));
-    if (found != types.end() && found->second != result.matrices())
-      result.set(tensor.role, tensor.layer, found->second);
+  each([&](const TensorId& id, DType type) {
+    if (type != result.matrices()) result.set(id.role, id.layer, type);
   });
   return result;
 }
@@ -123,17 +122,17 @@ double PassTiming::gigabytes_per_second() const {
 }
 
 Measuring::Measuring(const Model& model, const MeasureOptions& options)
-    : options_(fitted_options(options, model.config())),
+    : options_(fitted_options(options, model.spec())),
       session_(model, options_.session),
-      text_(some_tokens(session_.context(), model.config().vocab_size)) {
+      text_(some_tokens(session_.context(), model.spec().vocab_size)) {
   Measurement& m = result_;
-  m.config = model.config();
-  m.name = m.config.name.empty() ? model.source() : m.config.name;
+  m.spec = model.spec();
+  m.name = m.spec.name.empty() ? model.source() : m.spec.name;
   m.weights = weight_types(model);
-  m.parameters = count_parameters(m.config);
+  m.parameters = count_parameters(m.spec);
   m.kv = options_.session.kv;
-  m.kv_bytes_per_token = kv_bytes_per_position(m.config, m.kv) * m.config.n_layers;
-  m.weight_bytes = memory_use(m.config, m.weights, m.kv, 1).weights;
+  m.kv_bytes_per_token = state_bytes_per_position(m.spec, m.kv);
+  m.weight_bytes = memory_use(m.spec, m.weights, m.kv, 1).weights;
   m.depth = options_.depth;
   m.threads = session_.threads();
   m.sequences = session_.sequences();
@@ -142,14 +141,14 @@ Measuring::Measuring(const Model& model, const MeasureOptions& options)
   m.system = read_system_info();
 
   const bool exact = model.transformer().exact;
-  const TimedPasses passes = timed_passes(m.config, m.weights, options_, exact);
+  const TimedPasses passes = timed_passes(m.spec, m.weights, options_, exact);
   m.prefill = {options_.prompt, static_cast<int>(passes.prefill.size()), {}, joined(passes.prefill)};
   m.decode = {options_.tokens * m.sequences, options_.tokens, {}, joined(passes.decode)};
-  const Ledger token = pass_work(m.config, {.weights = m.weights,
-                                            .kv = m.kv,
-                                            .position = options_.depth + options_.tokens / 2,
-                                            .exact = exact,
-                                            .bf16_dot = has_bf16_dots()});
+  const Ledger token = pass_work(m.spec, {.weights = m.weights,
+                                          .kv = m.kv,
+                                          .position = options_.depth + options_.tokens / 2,
+                                          .exact = exact,
+                                          .bf16_dot = has_bf16_dots()});
   m.token_operations = token.operations();
   m.token_bytes = token.bytes();
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "measure_kernels.hpp"
+#include "plumb/blocks/state.hpp"
 #include "plumb/cpu/kernel_table.hpp"
-#include "plumb/model/kv_cache.hpp"
 #include "plumb/ops/attention.hpp"
 #include "probes.hpp"
 #include "stopwatch.hpp"
@@ -21,22 +21,21 @@ constexpr int kRounds = 5;
 constexpr double kSlice = 5e-4;
 
 /// Keys and values of as many layers as make `set` bytes, all zeros: speed does not depend on the values.
-KvCache make_cache(DType kv, int head_dim, double set) {
-  ModelConfig config;
-  config.n_layers = 1;
-  config.n_heads = config.n_kv_heads = kHeads;
-  config.head_dim = head_dim;
-  const auto layer = static_cast<double>(KvCache(config, kLong, 1, kv).bytes());
-  config.n_layers = std::max(1, static_cast<int>(set / layer));
-  KvCache cache(config, kLong, 1, kv);
-  std::memset(cache.layer(0).base, 0, cache.bytes());
+SessionState make_cache(DType kv, int head_dim, double set) {
+  const auto layers = [&](std::size_t n) {
+    const std::vector<LayerState> all(n, KvState{kHeads, head_dim, head_dim, 0});
+    return SessionState(all, {.context = kLong, .kv = kv});
+  };
+  const auto layer = static_cast<double>(layers(1).bytes());
+  SessionState cache = layers(static_cast<std::size_t>(std::max(1.0, set / layer)));
+  std::memset(cache.kv(0).base, 0, cache.bytes());
   return cache;
 }
 
 /// Attention over a cache, layer after layer.
 class Layers {
  public:
-  Layers(Isa isa, KvCache& cache, int layers, int head_dim, int group, int threads)
+  Layers(Isa isa, SessionState& cache, int layers, int head_dim, int group, int threads)
       : kernels_(kernels_for(isa)), probes_(probes_for(isa)), cache_(cache), layers_(layers), threads_(threads) {
     shape_.n_heads = kHeads * group;
     shape_.n_kv_heads = kHeads;
@@ -53,7 +52,7 @@ class Layers {
     for (int i = 0; i < count; ++i) rows.push_back({end - count + i, 0});
     const std::int64_t width = std::int64_t{shape_.n_heads} * shape_.k_dim;
     return time([&](const Worker& worker, int layer) {
-      const ops::KvLayer kv = cache_.layer(layer);
+      const ops::KvLayer kv = cache_.kv(layer);
       ops::attention(worker, {&kernels_, &shape_, &kv, rows, values_.data(), width, out_.data(), width, rounded},
                      scratch_);
       worker.barrier();
@@ -65,7 +64,7 @@ class Layers {
     const double elapsed = time([&](const Worker& worker, int l) {
       const Range mine = worker.share(static_cast<std::int64_t>(layer), 512);
       const auto bytes = static_cast<std::size_t>(mine.size()) / 512 * 512;
-      if (bytes > 0) keep(probes_.read(cache_.layer(l).base + mine.begin, bytes));
+      if (bytes > 0) keep(probes_.read(cache_.kv(l).base + mine.begin, bytes));
     });
     return static_cast<double>(layer) / elapsed;
   }
@@ -100,7 +99,7 @@ class Layers {
 
   const KernelTable& kernels_;
   const ProbeTable& probes_;
-  KvCache& cache_;
+  SessionState& cache_;
   int layers_, threads_;
   ops::AttentionShape shape_;
   ops::AttentionScratch scratch_;
@@ -115,7 +114,7 @@ void measure_attention(int threads, Isa isa, const std::vector<double>& working_
   for (const DType kv : {DType::f32, DType::f16, DType::i8})
     for (const int dim : kHeadDims)
       for (const double set : working_sets) {
-        KvCache cache = make_cache(kv, dim, set);
+        SessionState cache = make_cache(kv, dim, set);
         const auto bytes = static_cast<double>(cache.bytes());
         const int layers = static_cast<int>(bytes / static_cast<double>(make_cache(kv, dim, 0).bytes()));
         double bandwidth = 0;

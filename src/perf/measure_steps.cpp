@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "measure_kernels.hpp"
+#include "plumb/model/llama_spec.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/perf/ledger.hpp"
@@ -22,32 +23,22 @@ constexpr int kRounds = 7;
 constexpr double kSlice = 1e-3;
 
 /// A Llama shape that no known model has.
-ModelConfig probe(int layers, int heads, int kv_heads, int ffn) {
-  ModelConfig config;
-  config.architecture = "llama";
-  config.name = "probe";
-  config.vocab_size = 512;
-  config.n_layers = layers;
-  config.head_dim = 48;
-  config.width = heads * config.head_dim;
-  config.n_heads = heads;
-  config.n_kv_heads = kv_heads;
-  config.ffn_dim = ffn;
-  config.context = 1024;
-  return config;
+ModelSpec probe(int layers, int heads, int kv_heads, int ffn) {
+  constexpr int kHeadDim = 48;
+  return llama_spec({"probe", 512, heads * kHeadDim, layers, heads, kv_heads, kHeadDim, ffn, 1024});
 }
 
 /// Seconds of passes of one model, in a good run and by operation.
 class Probe {
  public:
-  Probe(const ModelConfig& shape, DType weights, int threads)
-      : config(shape),
+  Probe(const ModelSpec& shape, DType weights, int threads)
+      : spec(shape),
         type(weights),
         session_(
             Model::random(shape, weights),
             {.context = kRows[std::size(kRows) - 1], .threads = threads, .sequences = kSideBySide, .kv = DType::f16}) {}
 
-  const ModelConfig config;
+  const ModelSpec spec;
   const DType type;
   double seconds = 0;                          ///< of a pass without a trace
   std::array<double, std::size(kAllOps)> ops;  ///< of a pass with one: work of the busiest worker
@@ -79,11 +70,11 @@ class Probe {
   Ledger work(bool bf16_dot) const {
     const auto rows = static_cast<std::int64_t>(batch_.size());
     const bool prompt = rows > kSideBySide;
-    return pass_work(config, {.weights = type,
-                              .kv = DType::f16,
-                              .tokens = prompt ? rows : 1,
-                              .sequences = prompt ? 1 : rows,
-                              .bf16_dot = bf16_dot});
+    return pass_work(spec, {.weights = type,
+                            .kv = DType::f16,
+                            .tokens = prompt ? rows : 1,
+                            .sequences = prompt ? 1 : rows,
+                            .bf16_dot = bf16_dot});
   }
   double busy() const {
     double sum = 0;
@@ -97,7 +88,7 @@ class Probe {
   /// pass foresees.
   void pass() {
     for (int s = 0; s < kSideBySide; ++s) session_.clear(s);
-    for (BatchRow& row : batch_) row.token = static_cast<Token>(random_() % static_cast<unsigned>(config.vocab_size));
+    for (BatchRow& row : batch_) row.token = static_cast<Token>(random_() % static_cast<unsigned>(spec.vocab_size));
     session_.forward(batch_);
   }
   double timed(int passes) {
@@ -149,7 +140,7 @@ void measure_steps(int threads, Machine& machine, SyncCost& sync, const Step& st
   kernels.steps.clear();  // steps are what goes beyond the kernels
   double waited = 0, worked = 0;
   for (const DType type : {DType::q4_0, DType::f16})
-    for (const ModelConfig& shape : {probe(1, 4, 2, 448), probe(2, 10, 5, 1312), probe(1, 18, 6, 2336)}) {
+    for (const ModelSpec& shape : {probe(1, 4, 2, 448), probe(2, 10, 5, 1312), probe(1, 18, 6, 2336)}) {
       Probe model(shape, type, threads);
       for (const int rows : kRows) {
         model.run(rows);

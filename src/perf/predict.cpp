@@ -9,12 +9,6 @@
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
-/// Barriers of one layer and outside the layers, where the meetings of a real pass were not measured.
-constexpr double kBarriersPerLayer = 8, kBarriersPerPass = 2;
-
-/// Rows that are computed together (ops/matmul.hpp), so that a narrow matrix does not feed every worker alike.
-constexpr double kRowsPerShare = 32;
-
 /// How much longer the busiest of `threads` workers takes than the mean one when `units` are shared out.
 double imbalance(double units, int threads) { return units > 0 ? std::ceil(units / threads) / (units / threads) : 1; }
 
@@ -77,7 +71,7 @@ class Pricing {
   double product_seconds(const MatrixWork& matrix) const {
     const double rate = machine_.kernel_rate(matrix.type, matrix.tokens, threads_, set_, matrix.cols);
     const double macs = matrix.rows * matrix.cols * matrix.tokens * matrix.count;
-    return over(macs, rate) * imbalance(matrix.rows / kRowsPerShare, threads_);
+    return over(macs, rate) * imbalance(matrix.rows / static_cast<double>(ops::kRowsPerShare), threads_);
   }
   double attention_seconds(const OpWork& work) const {
     const AttentionWork& a = work.attention;
@@ -155,42 +149,43 @@ Prediction predict(const Ledger& ledger, const Machine& machine, int threads) {
     prediction.ops.push_back(pricing.price(work));
   }
   prediction.meeting_seconds = machine.meeting_seconds(layers, prediction.seconds(), threads);
-  if (prediction.meeting_seconds == 0 && threads > 1)
-    prediction.meeting_seconds = (kBarriersPerLayer * layers + kBarriersPerPass) * machine.barrier_seconds(threads) +
-                                 machine.region_seconds(threads);
+  if (prediction.meeting_seconds == 0 && threads > 1)  // not measured
+    prediction.meeting_seconds = ledger.barriers * machine.barrier_seconds(threads) + machine.region_seconds(threads);
   return prediction;
 }
 
-PassForecast forecast_prompt(const ModelConfig& config, PassOptions pass, std::int64_t depth, std::int64_t prompt,
+PassForecast forecast_prompt(const ModelSpec& spec, PassOptions pass, std::int64_t depth, std::int64_t prompt,
                              std::int64_t batch, const Machine& machine, int threads) {
   PassForecast result;
   for (std::int64_t done = 0; done < prompt; done += pass.tokens) {
     pass.position = depth + done;
     pass.tokens = std::min(batch, prompt - done);
     pass.logits = done + pass.tokens == prompt ? 1 : 0;
-    const Ledger work = pass_work(config, pass);
+    const Ledger work = pass_work(spec, pass);
     result.prediction += predict(work, machine, threads);
     result.work.rows += work.rows;
+    result.work.barriers += work.barriers;
     result.work.ops.insert(result.work.ops.end(), work.ops.begin(), work.ops.end());
   }
   return result;
 }
 
-Forecast forecast(const ModelConfig& config, const ForecastOptions& options, const Machine& machine) {
-  check_config(config, config.name.empty() ? "configuration" : config.name);
+Forecast forecast(const ModelSpec& spec, const ForecastOptions& options, const Machine& machine) {
+  check_spec(spec, spec.name.empty() ? "configuration" : spec.name);
   const auto check = [](std::string_view name, std::int64_t value, std::int64_t low, std::int64_t high) {
     if (value < low || value > high)
       throw Error(ErrorCode::invalid_argument, std::string(name) + " is " + std::to_string(value) + ", expected " +
                                                    std::to_string(low) + " to " + std::to_string(high));
   };
-  check("context", options.context, 1, ConfigLimits::kContext);
+  check("context", options.context, 1, SpecLimits::kContext);
   check("prompt", options.prompt, 1, options.context);
-  check("batch", options.batch, 1, ConfigLimits::kContext);
+  check("batch", options.batch, 1, SpecLimits::kContext);
   check("threads", options.threads, 0, 65536);
+  check_kv_type(options.kv);
   Forecast result;
   result.threads = options.threads > 0 ? options.threads : machine.max_threads();
-  result.parameters = count_parameters(config);
-  result.memory = memory_use(config, options.weights, options.kv, options.context, options.sequences, options.batch);
+  result.parameters = count_parameters(spec);
+  result.memory = memory_use(spec, options.weights, options.kv, options.context, options.sequences, options.batch);
   result.fits = machine.system.memory_bytes <= 0 || result.memory.total() <= machine.system.memory_bytes;
 
   PassOptions pass{.weights = options.weights,
@@ -201,14 +196,14 @@ Forecast forecast(const ModelConfig& config, const ForecastOptions& options, con
                    .bf16_dot = machine.peak(Arithmetic::bf16, 1) > 0};
   PassOptions one = pass;  // a prompt is read alone
   one.sequences = 1;
-  PassForecast prompt = forecast_prompt(config, one, 0, options.prompt, options.batch, machine, result.threads);
+  PassForecast prompt = forecast_prompt(spec, one, 0, options.prompt, options.batch, machine, result.threads);
   result.prefill = std::move(prompt.prediction);
   result.prefill_ledger = std::move(prompt.work);
   pass.position = std::min(options.prompt, options.context - 1);
-  result.decode_ledger = pass_work(config, pass);
+  result.decode_ledger = pass_work(spec, pass);
   result.decode = predict(result.decode_ledger, machine, result.threads);
   pass.position = options.context - 1;
-  result.decode_full = predict(pass_work(config, pass), machine, result.threads);
+  result.decode_full = predict(pass_work(spec, pass), machine, result.threads);
   return result;
 }
 

@@ -11,6 +11,8 @@
 
 #include "plumb/core/printable.hpp"
 #include "plumb/io/open_model.hpp"
+#include "plumb/model/family.hpp"
+#include "plumb/model/forward_pass.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -177,8 +179,9 @@ ReportCard Reporter::card_at_load(const std::string& type, const std::string& me
     load.repack = false;  // panels do not show their rows
     const Model rows = Model::from_file(file_, load);
     std::map<std::string, ConstTensorView, std::less<>> matrices;
-    for_each_matrix(rows.weights(),
-                    [&](const std::string& name, const ops::WeightMatrix& w) { matrices.emplace(name, w.file); });
+    for_each_matrix(rows.spec(), rows.transformer().weights, [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
+      matrices.emplace(tensor_name(rows.spec(), tensor.id), w.file);
+    });
     judge_tensors(card, [&](std::string_view name) -> std::optional<ConstTensorView> {
       const auto found = matrices.find(name);
       return found != matrices.end() ? found->second : tensors_of(file_)(name);

@@ -6,7 +6,7 @@
 
 #include "plumb/core/parallel.hpp"
 #include "plumb/cpu/kernel_table.hpp"
-#include "plumb/model/weight_mixes.hpp"
+#include "plumb/model/named_types.hpp"
 #include "stopwatch.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -34,7 +34,7 @@ class SweepRunner {
  private:
   static double bytes(const SweepPoint& point) {
     const SweepCase& c = point.setting;
-    return memory_use(c.config, weight_types_by_name(c.type, c.config), c.measure.session.kv, c.measure.session.context,
+    return memory_use(c.spec, weight_types_by_name(c.type, c.spec), c.measure.session.kv, c.measure.session.context,
                       c.measure.session.sequences, c.measure.session.batch)
         .total();
   }
@@ -47,10 +47,9 @@ class SweepRunner {
 
   /// Points that differ only in how the model is used share it.
   static bool same_model(const SweepCase& a, const SweepCase& b) {
-    const ModelConfig &x = a.config, &y = b.config;
-    return a.type == b.type && x.width == y.width && x.n_layers == y.n_layers && x.vocab_size == y.vocab_size &&
-           x.ffn_dim == y.ffn_dim && x.n_heads == y.n_heads && x.n_kv_heads == y.n_kv_heads &&
-           x.head_dim == y.head_dim && x.context == y.context && x.moe.count == y.moe.count;
+    ModelSpec named = b.spec;  // names differ
+    named.name = a.spec.name;
+    return a.type == b.type && a.spec == named;
   }
 
   void run_group() {
@@ -60,7 +59,7 @@ class SweepRunner {
       announce("making", c, i, 0);
       const bool again = i > first_ && same_model(points_[i - 1].setting, c);
       const Model model =
-          again ? alive.back()->session().model() : Model::random(c.config, weight_types_by_name(c.type, c.config));
+          again ? alive.back()->session().model() : Model::random(c.spec, weight_types_by_name(c.type, c.spec));
       MeasureOptions quiet = c.measure;
       quiet.progress = {};
       alive.push_back(std::make_unique<Measuring>(model, quiet));
@@ -150,8 +149,8 @@ Sweep run_sweep(const SweepOptions& options) {
   sweep.tier = active_kernels().name;
   for (SweepCase& c : plan_sweep(options)) {
     SweepPoint point;
-    point.passes = timed_passes(c.config, weight_types_by_name(c.type, c.config), c.measure);
-    point.parameters = static_cast<double>(count_parameters(c.config).total());
+    point.passes = timed_passes(c.spec, weight_types_by_name(c.type, c.spec), c.measure);
+    point.parameters = static_cast<double>(count_parameters(c.spec).total());
     point.setting = std::move(c);
     sweep.points.push_back(std::move(point));
   }

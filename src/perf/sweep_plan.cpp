@@ -9,9 +9,8 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/core/printable.hpp"
-#include "plumb/model/config_from_gguf.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "plumb/perf/sweep.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -28,19 +27,29 @@ struct ValueRange {
 
 constexpr int kExpertsUsed = 2;
 
-ValueRange range_of(Dimension dimension, const ModelConfig& base) {
+const AttentionSpec& attention_of(const ModelSpec& base) {
+  const AttentionSpec* attention = first_attention(base);
+  if (!attention) fail("the base of the sweep has no attention with a key and a value per KV head");
+  return *attention;
+}
+
+ValueRange range_of(Dimension dimension, const ModelSpec& base) {
   switch (dimension) {
     case Dimension::size: return {0.5e6, 2e9, 1, 1e15, 1};
     case Dimension::type: return {1, 32, 1, 32, 0};
     case Dimension::width: {
-      const double grain = base.head_dim * base.group_size();
-      return {grain, 8 * grain, grain, ConfigLimits::kWidth, grain};
+      const AttentionSpec& attention = attention_of(base);
+      const double grain = attention.head_dim * attention.group_size();
+      return {grain, 8 * grain, grain, SpecLimits::kWidth, grain};
     }
-    case Dimension::depth: return {1, 32, 1, ConfigLimits::kLayers, 1};
-    case Dimension::vocab: return {1000, 128000, 16, ConfigLimits::kVocab, 16};
-    case Dimension::gqa: return {1, static_cast<double>(base.n_heads), 1, static_cast<double>(base.n_heads), 1};
-    case Dimension::experts: return {2, 64, kExpertsUsed, ConfigLimits::kExperts, 1};
-    case Dimension::context: return {64, 2048, 1, ConfigLimits::kContext, 1};
+    case Dimension::depth: return {1, 32, 1, SpecLimits::kLayers, 1};
+    case Dimension::vocab: return {1000, 128000, 16, SpecLimits::kVocab, 16};
+    case Dimension::gqa: {
+      const double heads = attention_of(base).n_heads;
+      return {1, heads, 1, heads, 1};
+    }
+    case Dimension::experts: return {2, 64, kExpertsUsed, SpecLimits::kExperts, 1};
+    case Dimension::context: return {64, 2048, 1, SpecLimits::kContext, 1};
     case Dimension::batch: return {1, 32, 1, 512, 1};
     case Dimension::threads: return {1, static_cast<double>(default_threads()), 1, 4096, 1};
   }
@@ -109,63 +118,88 @@ std::vector<std::string> types_of(const SweepOptions& options, double from, doub
   return types;
 }
 
+/// The base with layers of another width: as many heads as fill it, an inner width in proportion.
+ModelSpec with_width(const ModelSpec& base, int width) {
+  ModelSpec spec = base;
+  spec.width = width;
+  for_each_attention(spec, [&](AttentionSpec& attention) {
+    const int group = attention.group_size();
+    attention.n_heads = width / attention.head_dim;
+    attention.n_kv_heads = attention.n_heads / group;
+  });
+  for (LayerSpec& layer : spec.layers)
+    if (auto* dense = std::get_if<DenseSpec>(&layer.ffn))
+      dense->inner = static_cast<int>(std::round(static_cast<double>(width) * dense->inner / base.width / 32) * 32);
+  return spec;
+}
+
+/// The base with `count` experts in place of each dense feed-forward block.
+ModelSpec with_experts(const ModelSpec& base, int count) {
+  ModelSpec spec = base;
+  for (LayerSpec& layer : spec.layers)
+    if (const auto* dense = std::get_if<DenseSpec>(&layer.ffn)) {
+      ExpertsSpec experts;
+      experts.count = count;
+      experts.used = kExpertsUsed;
+      experts.expert = *dense;
+      layer.ffn = experts;
+    }
+  return spec;
+}
+
 /// The base with one value of the dimension.
-SweepCase with_value(const SweepOptions& options, const ModelConfig& base, double value) {
+SweepCase with_value(const SweepOptions& options, const ModelSpec& base, double value) {
   SweepCase c;
   c.value = value;
-  c.config = base;
+  c.spec = base;
   c.measure = options.measure;
   c.label = fmt::format("{} {:.15g}", dimension_name(options.dimension), value);
   const int n = static_cast<int>(value);
   switch (options.dimension) {
     case Dimension::size: break;
     case Dimension::type: c.label = base.name; break;
-    case Dimension::width:
-      c.config.width = n;
-      c.config.n_heads = n / base.head_dim;
-      c.config.n_kv_heads = c.config.n_heads / base.group_size();
-      c.config.ffn_dim = static_cast<int>(std::round(value * base.ffn_dim / base.width / 32) * 32);
-      break;
-    case Dimension::depth: c.config.n_layers = n; break;
-    case Dimension::vocab: c.config.vocab_size = n; break;
+    case Dimension::width: c.spec = with_width(base, n); break;
+    case Dimension::depth: c.spec.layers.resize(static_cast<std::size_t>(n), base.layers.front()); break;
+    case Dimension::vocab: c.spec.vocab_size = n; break;
     case Dimension::gqa:
-      c.config.n_kv_heads = base.n_heads / n;
+      for_each_attention(c.spec, [&](AttentionSpec& attention) { attention.n_kv_heads = attention.n_heads / n; });
       if (c.measure.depth == 0) c.measure.depth = 1024;  // so that keys and values weigh something
       break;
-    case Dimension::experts: c.config.moe = {.count = n, .used = kExpertsUsed, .ffn_dim = base.ffn_dim}; break;
+    case Dimension::experts: c.spec = with_experts(base, n); break;
     case Dimension::context: c.measure.depth = n; break;
     case Dimension::batch: c.measure.session.sequences = n; break;
     case Dimension::threads: c.measure.session.threads = n; break;
   }
   const std::int64_t needed = std::int64_t{c.measure.depth} + std::max({c.measure.prompt, c.measure.tokens, 1});
-  c.config.context = static_cast<int>(
-      std::min<std::int64_t>(std::max<std::int64_t>(c.config.context, needed), ConfigLimits::kContext));
-  if (options.dimension != Dimension::size && options.dimension != Dimension::type) c.config.name = c.label;
+  c.spec.context =
+      static_cast<int>(std::min<std::int64_t>(std::max<std::int64_t>(c.spec.context, needed), SpecLimits::kContext));
+  if (options.dimension != Dimension::size && options.dimension != Dimension::type) c.spec.name = c.label;
   return c;
 }
 
-std::vector<SweepCase> settings(const SweepOptions& options, const ModelConfig& base, double from, double to,
+std::vector<SweepCase> settings(const SweepOptions& options, const ModelSpec& base, double from, double to,
                                 double grain) {
   std::vector<SweepCase> all;
   if (options.dimension == Dimension::size) {
-    for (const ModelConfig& config : measurement_family()) {
-      const auto parameters = static_cast<double>(count_parameters(config).total());
+    for (const ModelSpec& spec : measurement_family()) {
+      const auto parameters = static_cast<double>(count_parameters(spec).total());
       if (parameters < from || parameters > to) continue;
-      all.push_back(with_value(options, config, parameters));
-      all.back().label = config.name;
+      all.push_back(with_value(options, spec, parameters));
+      all.back().label = spec.name;
     }
     if (all.empty()) fail(fmt::format("the family has no model of {:.4g} to {:.4g} parameters", from, to));
     return all;
   }
-  const std::vector<double> values = options.dimension == Dimension::type  ? std::vector{0.0}
-                                     : options.dimension == Dimension::gqa ? divisors(base.n_heads, from, to)
-                                                                           : grid(from, to, options.steps, grain);
+  const std::vector<double> values = options.dimension == Dimension::type ? std::vector{0.0}
+                                     : options.dimension == Dimension::gqa
+                                         ? divisors(attention_of(base).n_heads, from, to)
+                                         : grid(from, to, options.steps, grain);
   for (const double value : values) all.push_back(with_value(options, base, value));
   return all;
 }
 
 void check_memory(const SweepCase& c, double available) {
-  const double needed = memory_use(c.config, weight_types_by_name(c.type, c.config), c.measure.session.kv,
+  const double needed = memory_use(c.spec, weight_types_by_name(c.type, c.spec), c.measure.session.kv,
                                    c.measure.session.context, c.measure.session.sequences, c.measure.session.batch)
                             .total();
   if (available > 0 && needed > available)
@@ -200,7 +234,7 @@ Dimension dimension_from_name(std::string_view name) {
 }
 
 std::vector<SweepCase> plan_sweep(const SweepOptions& options) {
-  const ModelConfig base = options.base ? *options.base : measurement_family()[3];
+  const ModelSpec base = options.base ? *options.base : measurement_family()[3];
   check_runnable(base, base.name.empty() ? "base of the sweep" : base.name);
   const ValueRange range = range_of(options.dimension, base);
   const auto [from, to] = ends(options, range);
@@ -208,12 +242,12 @@ std::vector<SweepCase> plan_sweep(const SweepOptions& options) {
   const double available = read_system_info().memory_available;
   std::vector<SweepCase> cases;
   for (SweepCase c : settings(options, base, from, to, range.grain)) {
-    c.measure = fitted_options(c.measure, c.config);
-    check_runnable(c.config, c.label);
+    c.measure = fitted_options(c.measure, c.spec);
+    check_runnable(c.spec, c.label);
     for (const std::string& type : types) {
       c.type = upper(type);
       if (options.dimension == Dimension::type)
-        c.value = dtype_info(weight_types_by_name(type, c.config).matrices()).bits_per_weight();
+        c.value = dtype_info(weight_types_by_name(type, c.spec).matrices()).bits_per_weight();
       check_memory(c, available);
       cases.push_back(c);
     }

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <optional>
 
+#include "plumb/model/llama_spec.hpp"
 #include "plumb/model/presets.hpp"
+#include "plumb/model/weights.hpp"
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/predict.hpp"
 #include "stopwatch.hpp"
@@ -20,45 +22,33 @@ constexpr double kCalm = 0.1;        // a larger spread comes from other work: t
 constexpr int kAgain = 2;            // at most so often
 
 /// A made-up Llama shape.
-ModelConfig shape(const char* name, int vocab, int width, int layers, int heads, int kv_heads, int ffn) {
-  ModelConfig config;
-  config.architecture = "llama";
-  config.name = name;
-  config.vocab_size = vocab;
-  config.width = width;
-  config.n_layers = layers;
-  config.n_heads = heads;
-  config.n_kv_heads = kv_heads;
-  config.head_dim = width / heads;
-  config.ffn_dim = ffn;
-  config.context = 8192;
-  config.tied_head = true;
-  return config;
+ModelSpec shape(const char* name, int vocab, int width, int layers, int heads, int kv_heads, int ffn) {
+  return llama_spec({name, vocab, width, layers, heads, kv_heads, width / heads, ffn, 8192, 1e4f, true});
 }
 
-ModelConfig named(const char* preset) {
-  ModelConfig config = preset_config(preset);
-  config.name = preset;
-  config.context = std::max(config.context, 8192);
-  return config;
+ModelSpec named(const char* preset) {
+  ModelSpec spec = preset_spec(preset);
+  spec.name = preset;
+  spec.context = std::max(spec.context, 8192);
+  return spec;
 }
 
 /// What is asked of one shape in one type.
-void add(std::vector<VerifyCase>& cases, const ModelConfig& config, DType type, std::initializer_list<int> depths,
+void add(std::vector<VerifyCase>& cases, const ModelSpec& spec, DType type, std::initializer_list<int> depths,
          std::initializer_list<int> prompts, bool batch) {
-  for (const int depth : depths) cases.push_back({config, type, 0, depth, 1});
-  if (batch) cases.push_back({config, type, 0, 512, 4});
-  for (const int prompt : prompts) cases.push_back({config, type, prompt, 0, 1});
+  for (const int depth : depths) cases.push_back({spec, type, 0, depth, 1});
+  if (batch) cases.push_back({spec, type, 0, 512, 4});
+  for (const int prompt : prompts) cases.push_back({spec, type, prompt, 0, 1});
 }
 
 /// Of one pass; decoding: at the middle of `tokens`.
 Prediction prediction_of(const VerifyCase& what, const Machine& machine, int threads, int tokens) {
   PassOptions pass{.weights = what.type, .kv = DType::f16, .bf16_dot = machine.peak(Arithmetic::bf16, 1) > 0};
   if (!what.decodes())
-    return forecast_prompt(what.config, pass, what.depth, what.prompt, 512, machine, threads).prediction;
+    return forecast_prompt(what.spec, pass, what.depth, what.prompt, 512, machine, threads).prediction;
   pass.position = what.depth + tokens / 2;
   pass.sequences = what.sequences;
-  return predict(pass_work(what.config, pass), machine, threads);
+  return predict(pass_work(what.spec, pass), machine, threads);
 }
 
 /// Runs a case; `now` is the machine before it, and the one after it afterwards.
@@ -87,7 +77,7 @@ VerifyResult run(const VerifyCase& what, const Model& model, const Machine& prof
 }  // namespace
 
 std::string VerifyCase::name() const {
-  return config.name + " " + std::string(dtype_name(type)) + " " +
+  return spec.name + " " + std::string(dtype_name(type)) + " " +
          BenchTest{.prompt = prompt, .generate = decodes() ? 1 : 0, .depth = depth, .sequences = sequences}.name();
 }
 
@@ -132,10 +122,10 @@ std::vector<VerifyResult> verify(const std::vector<VerifyCase>& cases, const Mac
     const auto named = [&](const std::string& part) { return what.name().find(part) != std::string::npos; };
     if (!options.filters.empty() && std::none_of(options.filters.begin(), options.filters.end(), named)) continue;
     if (options.progress) options.progress(static_cast<double>(i) / static_cast<double>(cases.size()), what.name());
-    const std::string wanted = what.config.name + std::string(dtype_name(what.type));
+    const std::string wanted = what.spec.name + std::string(dtype_name(what.type));
     if (made != wanted) {
       model.reset();  // before the next one takes its memory
-      model = Model::random(what.config, what.type);
+      model = Model::random(what.spec, what.type);
       made = wanted;
     }
     VerifyResult result = run(what, *model, machine, now, own);

@@ -1,46 +1,16 @@
 #include "src/quant/named_recipe.hpp"
 
-#include <algorithm>
+#include <string>
+
+#include "plumb/core/dtype.hpp"
 
 namespace plumb::inline PLUMB_ABI::detail {
 namespace {
 
-enum class Mix {
-  f32,
-  f16,
-  bf16,
-  q4_0,
-  q4_1,
-  q5_0,
-  q5_1,
-  q8_0,
-  q2_k,
-  q2_k_s,
-  q3_k_s,
-  q3_k_m,
-  q3_k_l,
-  q4_k_s,
-  q4_k_m,
-  q5_k_s,
-  q5_k_m,
-  q6_k,
-  iq4_nl,
-  iq4_xs,
-  mxfp4,
-  mxfp4_moe
-};
-
-struct NamedRecipe {
-  std::string_view name;
-  Mix mix;
-  DType base;     // of every tensor that the mix has no opinion on
-  int file_type;  // as GGUF numbers them
-};
-
-constexpr NamedRecipe kRecipes[] = {
-    {"f32", Mix::f32, DType::f32, 0},
-    {"f16", Mix::f16, DType::f16, 1},
-    {"bf16", Mix::bf16, DType::bf16, 32},
+constexpr NamedRecipe kFileRecipes[] = {
+    {"f32", Mix::plain, DType::f32, 0},
+    {"f16", Mix::plain, DType::f16, 1},
+    {"bf16", Mix::plain, DType::bf16, 32},
     {"q8_0", Mix::q8_0, DType::q8_0, 7},
     {"q6_k", Mix::q6_k, DType::q6_k, 18},
     {"q5_k_m", Mix::q5_k_m, DType::q5_k, 17},
@@ -66,10 +36,21 @@ constexpr NamedRecipe kRecipes[] = {
     {"q3_k", Mix::q3_k_m, DType::q3_k, 12},
 };
 
-const NamedRecipe& find(std::string_view name) {
-  for (const NamedRecipe& recipe : kRecipes)
-    if (recipe.name == name) return recipe;
-  throw Error(ErrorCode::invalid_argument, "no quantization recipe has the name " + std::string(name));
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
+}
+
+/// Names of the types that exist in memory only, in lower case.
+const std::vector<std::string>& memory_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const DTypeInfo& info : kDTypes)
+      if (info.in_memory() && info.computed) all.push_back(lower(info.name));
+    return all;
+  }();
+  return names;
 }
 
 /// The first and last eighth of the layers and every third between: where the medium mixes spend more bits.
@@ -145,36 +126,59 @@ DType attention_output(Mix mix, DType base, const RecipeFacts& facts) {
 
 }  // namespace
 
-std::vector<std::string_view> named_recipes() {
-  std::vector<std::string_view> names;
-  for (const NamedRecipe& recipe : kRecipes) names.push_back(recipe.name);
-  return names;
+RecipePart recipe_part(TensorRole role) {
+  switch (role) {
+    case TensorRole::token_embedding: return RecipePart::embedding;
+    case TensorRole::head: return RecipePart::head;
+    case TensorRole::attn_k: return RecipePart::attn_key;
+    case TensorRole::attn_v: return RecipePart::attn_value;
+    case TensorRole::attn_out: return RecipePart::attn_output;
+    case TensorRole::ffn_down:
+    case TensorRole::expert_down:
+    case TensorRole::shared_down: return RecipePart::ffn_down;
+    default: return RecipePart::other;
+  }
 }
 
-bool is_named_recipe(std::string_view name) {
-  return std::any_of(std::begin(kRecipes), std::end(kRecipes), [&](const NamedRecipe& r) { return r.name == name; });
+RecipePart recipe_part(std::string_view base) {
+  if (base == "per_layer_token_embd") return RecipePart::embedding;
+  if (base == "attn_qkv" || base == "attn_kv_b") return RecipePart::attn_value;  // values are among them
+  return base.starts_with("ffn_down") ? RecipePart::ffn_down : RecipePart::other;
 }
 
-int named_recipe_file_type(std::string_view name) { return find(name).file_type; }
+const std::vector<NamedRecipe>& named_recipes() {
+  static const std::vector<NamedRecipe> recipes = [] {
+    std::vector<NamedRecipe> all(std::begin(kFileRecipes), std::end(kFileRecipes));
+    for (const std::string& name : memory_names()) all.push_back({name, Mix::plain, *dtype_from_name(name), -1});
+    return all;
+  }();
+  return recipes;
+}
 
-DType named_recipe_type(std::string_view name, const NamedRole& role, const Shape& shape, const RecipeFacts& facts) {
-  const NamedRecipe& recipe = find(name);
+const NamedRecipe* find_named_recipe(std::string_view name) {
+  for (const NamedRecipe& recipe : named_recipes())
+    if (recipe.name == name) return &recipe;
+  return nullptr;
+}
+
+DType named_recipe_type(const NamedRecipe& recipe, RecipePart part, int layer, const Shape& shape,
+                        const RecipeFacts& facts) {
   const DType base = recipe.base;
-  const std::string_view r = role.role;
-  if (!dtype_info(base).quantized()) return base;
-  const bool is_head = r == "output" || (facts.tied_head && (r == "token_embd" || r == "per_layer_token_embd"));
-  if (is_head) {  // every token goes through it, and its errors are those of the logits
+  if (recipe.mix == Mix::plain) return base;
+  if (part == RecipePart::head || (facts.tied_head && part == RecipePart::embedding)) {
+    // Every token goes through it, and its errors are those of the logits.
     if (recipe.mix == Mix::mxfp4_moe || facts.architecture == "falcon") return DType::q8_0;
     if (shape.cols() % dtype_info(base).block_elements != 0) return DType::q8_0;
     return base == DType::q8_0 ? DType::q8_0 : DType::q6_k;
   }
   if (recipe.mix == Mix::mxfp4_moe) return shape.rank() > 2 ? DType::mxfp4 : DType::q8_0;
-  if (r == "attn_v" || r == "attn_kv_b") return attention_value(recipe.mix, base, role.layer, facts);
-  if (r == "attn_qkv") return attention_value(recipe.mix, base, role.layer, facts);
-  if (r == "attn_k" && facts.n_experts == 8) return DType::q8_0;
-  if (r.starts_with("ffn_down")) return ffn_down(recipe.mix, base, role.layer, facts);
-  if (r == "attn_output") return attention_output(recipe.mix, base, facts);
-  return base;
+  switch (part) {
+    case RecipePart::attn_value: return attention_value(recipe.mix, base, layer, facts);
+    case RecipePart::attn_key: return facts.n_experts == 8 ? DType::q8_0 : base;
+    case RecipePart::attn_output: return attention_output(recipe.mix, base, facts);
+    case RecipePart::ffn_down: return ffn_down(recipe.mix, base, layer, facts);
+    default: return base;
+  }
 }
 
 }  // namespace plumb::detail

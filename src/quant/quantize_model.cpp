@@ -13,6 +13,7 @@
 #include "plumb/io/gguf_writer.hpp"
 #include "plumb/io/open_model.hpp"
 #include "plumb/quant/dequantize.hpp"
+#include "plumb/quant/fitting_type.hpp"
 #include "plumb/quant/importance.hpp"
 #include "src/quant/in_order.hpp"
 #include "src/quant/search_tier.hpp"
@@ -269,9 +270,9 @@ void log_choices(const std::vector<QuantizedTensor>& plan, const QuantizeOptions
                 " tensors were quantized before; errors add up: start from F32, F16 or BF16 where you can");
 }
 
-void set_metadata(GgufWriter& writer, const ModelFile& file, const Recipe& recipe, bool quantized) {
+void set_metadata(GgufWriter& writer, const ModelFile& file, int file_type, bool quantized) {
   writer.copy_metadata(file);
-  if (recipe.file_type() >= 0) writer.set("general.file_type", static_cast<std::uint32_t>(recipe.file_type()));
+  if (file_type >= 0) writer.set("general.file_type", static_cast<std::uint32_t>(file_type));
   if (quantized) writer.set("general.quantization_version", std::uint32_t{2});  // of the block layouts
 }
 
@@ -300,6 +301,7 @@ std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, const Quan
 QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
                               const QuantizeOptions& options) {
   refuse_same_file(in, out);
+  const int file_type = options.recipe.file_type();
   const ModelFile file = open_model_file(in);
   QuantizeResult result;
   result.tensors = plan_quantization(file, options);
@@ -314,7 +316,7 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
     result.weights += static_cast<std::uint64_t>(t.shape.elements());
     quantized = quantized || dtype_info(t.to).quantized();
   }
-  set_metadata(writer, file, options.recipe, quantized);
+  set_metadata(writer, file, file_type, quantized);
 
   const int threads = options.threads > 0 ? options.threads : default_threads();
   Compensations compensations(options);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 
 #include "plumb/core/error.hpp"
@@ -59,23 +58,15 @@ std::string all_names() {
   return text;
 }
 
-}  // namespace
-
-NamedRole tensor_role(std::string_view name) {
-  NamedRole role;
-  if (name.starts_with("blk.")) {
-    const std::string_view rest = name.substr(4);
-    int layer = -1;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), layer);
-    if (error == std::errc() && layer >= 0 && end != rest.data() + rest.size() && *end == '.') {
-      role.layer = layer;
-      name = std::string_view(end + 1, static_cast<std::size_t>(rest.data() + rest.size() - end - 1));
-    }
-  }
-  if (name.ends_with(".weight")) name.remove_suffix(7);
-  role.role = name;
-  return role;
+/// What the name of a recipe gives a quantizable tensor. In a rule the name of a type is exactly that type.
+DType type_of(std::string_view target, bool in_rule, detail::RecipePart part, int layer, const Shape& shape,
+              const RecipeFacts& facts) {
+  if (in_rule)
+    if (const std::optional<DType> type = plain_type(target)) return *type;
+  return detail::named_recipe_type(*detail::find_named_recipe(target), part, layer, shape, facts);
 }
+
+}  // namespace
 
 RecipeFacts recipe_facts(const ModelFile& file) {
   RecipeFacts facts;
@@ -83,7 +74,7 @@ RecipeFacts recipe_facts(const ModelFile& file) {
   const std::string prefix = facts.architecture + ".";
   constexpr std::int64_t kMost = 1 << 20;
   for (const GgufTensor& tensor : file.tensors())
-    facts.n_layers = std::max(facts.n_layers, tensor_role(tensor.name).layer + 1);
+    facts.n_layers = std::max(facts.n_layers, split_gguf_name(tensor.name).layer + 1);
   facts.n_experts = static_cast<int>(file.int_or(prefix + "expert_count", 0, 0, kMost));
   // Head counts may be one number or one a layer; recipes only ask whether many query heads share a key/value head.
   const auto heads = [&](const char* key, std::int64_t fallback) {
@@ -99,8 +90,13 @@ RecipeFacts recipe_facts(const ModelFile& file) {
   return facts;
 }
 
+bool is_quantizable(const TensorId& tensor, const Shape& shape) {
+  return shape.rank() >= 2 && !tensor.bias && is_matrix_role(tensor.role) && shape.rows() > 1 && shape.cols() > 1;
+}
+
 bool is_quantizable(std::string_view tensor, const Shape& shape) {
   if (shape.rank() < 2 || !tensor.ends_with("weight")) return false;
+  if (const std::optional<TensorId> id = tensor_id_of_gguf_name(tensor)) return is_quantizable(*id, shape);
   static constexpr std::array<std::string_view, 20> kNever = {
       "_norm.weight",     "ffn_gate_inp",  "position_embd", "token_types", "ssm_conv1d",
       "shortconv.conv",   "attn_rel_b",    "altup",         "laurel",      "per_layer_model_proj",
@@ -112,31 +108,25 @@ bool is_quantizable(std::string_view tensor, const Shape& shape) {
   return shape.rows() > 1 && shape.cols() > 1;
 }
 
-DType fitting_type(DType wanted, std::int64_t columns) {
-  const auto divides = [&](DType type) { return columns % dtype_info(type).block_elements == 0; };
-  if (divides(wanted)) return wanted;
-  DType near = DType::f16;
-  switch (wanted) {
-    case DType::iq4_xs: near = DType::iq4_nl; break;
-    case DType::q2_k:
-    case DType::q3_k: near = DType::q4_0; break;
-    case DType::q4_k: near = DType::q5_0; break;
-    case DType::q5_k: near = DType::q5_1; break;
-    case DType::q6_k: near = DType::q8_0; break;
-    default: break;
-  }
-  return divides(near) ? near : DType::f16;
+std::vector<std::string_view> Recipe::names() {
+  std::vector<std::string_view> names;
+  for (const detail::NamedRecipe& recipe : detail::named_recipes()) names.push_back(recipe.name);
+  return names;
 }
 
-std::vector<std::string_view> Recipe::names() { return detail::named_recipes(); }
+std::vector<std::string_view> Recipe::file_names() {
+  std::vector<std::string_view> names;
+  for (const detail::NamedRecipe& recipe : detail::named_recipes())
+    if (recipe.file_type >= 0) names.push_back(recipe.name);
+  return names;
+}
 
 Recipe Recipe::parse(std::string_view text) {
   Recipe recipe;
   recipe.text_ = lower(trimmed(text));
   if (recipe.text_.find('=') == std::string::npos) {
-    if (!detail::is_named_recipe(recipe.text_))
-      refuse("quantization type " + quote(text) +
-             " is not known; expected rules (ROLE=TYPE,...) or one of: " + all_names());
+    if (!detail::find_named_recipe(recipe.text_))
+      refuse("weight type " + quote(text) + " is not known; expected rules (ROLE=TYPE,...) or one of: " + all_names());
     return recipe;
   }
   std::string_view rest = recipe.text_;
@@ -145,10 +135,10 @@ Recipe Recipe::parse(std::string_view text) {
     const std::string_view rule = trimmed(rest.substr(0, comma));
     const std::size_t equals = rule.find('=');
     if (equals == std::string_view::npos || equals == 0)
-      refuse("quantization rule " + quote(rule) + " is not of the form ROLE=TYPE");
+      refuse("rule " + quote(rule) + " of weight types is not of the form ROLE=TYPE");
     const std::string_view pattern = trimmed(rule.substr(0, equals)), target = trimmed(rule.substr(equals + 1));
-    if (!plain_type(target) && !detail::is_named_recipe(target))
-      refuse("quantization rule " + quote(rule) + ": type " + quote(target) +
+    if (!plain_type(target) && !detail::find_named_recipe(target))
+      refuse("rule " + quote(rule) + " of weight types: type " + quote(target) +
              " is not known; expected one of: " + all_names());
     recipe.rules_.push_back({std::string(pattern), std::string(target)});
     if (comma == std::string_view::npos) return recipe;
@@ -156,19 +146,48 @@ Recipe Recipe::parse(std::string_view text) {
   }
 }
 
-DType Recipe::wanted(std::string_view tensor, DType from, const Shape& shape, const RecipeFacts& facts) const {
+DType Recipe::wanted(const TensorId& tensor, DType from, const Shape& shape, const RecipeFacts& facts) const {
   if (!is_quantizable(tensor, shape)) return from;
-  const NamedRole role = tensor_role(tensor);
-  if (rules_.empty()) return detail::named_recipe_type(text_, role, shape, facts);
-  const std::string name = lower(tensor), role_name = lower(role.role);
-  for (const Rule& rule : rules_) {
-    if (!matches(rule.pattern, role_name) && !matches(rule.pattern, name)) continue;
-    const std::optional<DType> type = plain_type(rule.target);
-    return type ? *type : detail::named_recipe_type(rule.target, role, shape, facts);
-  }
-  return from;
+  const std::optional<std::string_view> target = target_of(gguf_tensor_name(tensor));
+  return target ? type_of(*target, !rules_.empty(), detail::recipe_part(tensor.role), tensor.layer, shape, facts)
+                : from;
 }
 
-int Recipe::file_type() const { return rules_.empty() ? detail::named_recipe_file_type(text_) : -1; }
+DType Recipe::wanted(std::string_view tensor, DType from, const Shape& shape, const RecipeFacts& facts) const {
+  if (!is_quantizable(tensor, shape)) return from;
+  if (const std::optional<TensorId> id = tensor_id_of_gguf_name(tensor)) return wanted(*id, from, shape, facts);
+  const std::optional<std::string_view> target = target_of(tensor);
+  const GgufName name = split_gguf_name(tensor);
+  return target ? type_of(*target, !rules_.empty(), detail::recipe_part(name.base), name.layer, shape, facts) : from;
+}
+
+std::optional<std::string_view> Recipe::target_of(std::string_view tensor) const {
+  if (rules_.empty()) return text_;
+  const std::string name = lower(tensor);
+  const std::string_view role = split_gguf_name(name).base;
+  for (const Rule& rule : rules_)
+    if (matches(rule.pattern, role) || matches(rule.pattern, name)) return rule.target;
+  return std::nullopt;
+}
+
+std::optional<DType> Recipe::base() const {
+  if (!rules_.empty()) return std::nullopt;
+  return detail::find_named_recipe(text_)->base;
+}
+
+int Recipe::file_type() const {
+  const auto refuse_in_memory = [](std::string_view name) {
+    const detail::NamedRecipe* recipe = detail::find_named_recipe(name);
+    if (recipe && recipe->file_type < 0)
+      throw Error(ErrorCode::unsupported_type,
+                  "type " + quote(name) +
+                      " exists in memory only, no file format has it; give it to a command that runs "
+                      "models, such as bench or generate");
+  };
+  for (const Rule& rule : rules_) refuse_in_memory(rule.target);
+  if (!rules_.empty()) return -1;
+  refuse_in_memory(text_);
+  return detail::find_named_recipe(text_)->file_type;
+}
 
 }  // namespace plumb

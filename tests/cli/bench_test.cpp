@@ -58,6 +58,34 @@ TEST(BenchCommand, TimesPresetsInEveryFormat) {
   }
 }
 
+// The names of other tools are the same caches, and a cache has one type for keys and values.
+TEST(BenchCommand, TakesTypesOfKeysAndValuesByAnyOfTheirNames) {
+  const std::vector<std::string> base = {"bench", "--preset", "stories-260k", "-p",  "4", "-n", "0",
+                                         "-r",    "1",        "-o",           "json"};
+  const auto run = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = base;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_plumb(arguments);
+  };
+  const auto types = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all;
+    const auto bench = run(more);
+    EXPECT_EQ(bench.exit_code, 0) << bench.err;
+    for (const json& result : json::parse(bench.out)) all.push_back(result["type_k"]);
+    return all;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(types({"-ctk", "q8_0", "-ctv", "Q8_0"}), (Names{"int8"}));
+  EXPECT_EQ(types({"-ctk", "f16"}), (Names{"f16"}));
+  EXPECT_EQ(types({"--kv", "f32,i8,int8"}), (Names{"f32", "int8"}));
+  const auto mixed = run({"-ctk", "f16", "-ctv", "q8_0"});
+  EXPECT_EQ(mixed.exit_code, 1);
+  EXPECT_NE(mixed.err.find("one type for both"), std::string::npos) << mixed.err;
+  const auto unknown = run({"-ctk", "q4_0"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_NE(unknown.err.find("int8"), std::string::npos) << unknown.err;
+}
+
 TEST(BenchCommand, SaysWhatIsWrong) {
   EXPECT_EQ(run_plumb({"bench"}).exit_code, 1);
   EXPECT_EQ(run_plumb({"bench", "--preset", "no-such-model"}).exit_code, 1);
@@ -67,6 +95,10 @@ TEST(BenchCommand, SaysWhatIsWrong) {
   EXPECT_EQ(run_plumb({"bench", "--preset", "stories-260k", "-p", "a"}).exit_code, 2);
   EXPECT_EQ(run_plumb({"bench", "--preset", "stories-260k", "-pg", "5"}).exit_code, 2);
   EXPECT_EQ(run_plumb({"synth", "stories-260k", "/no/such/folder/m.gguf"}).exit_code, 1);
+  const TempDir dir;
+  const auto synth = run_plumb({"synth", "stories-260k", (dir / "m.gguf").native(), "--type", "int4g64"});
+  EXPECT_EQ(synth.exit_code, 1);
+  EXPECT_NE(synth.err.find("exists in memory only"), std::string::npos) << synth.err;
 }
 
 }  // namespace

@@ -146,6 +146,9 @@ TEST_F(GenerateCommand, BadUsageExitsWith2) {
     EXPECT_EQ(result.out, "");
   }
   EXPECT_EQ(run_plumb({"generate", "--help"}).exit_code, 0);
+  const auto refused = run_plumb({"generate", spm, "-p", "x", "--kv", "q4_0"});
+  for (const char* name : {"q4_0", "f32", "f16", "int8", "q8_0"})
+    EXPECT_NE(refused.err.find(name), std::string::npos) << refused.err;
 }
 
 TEST(GenerateFixtures, GreedyTextIsTheRecordedOne) {

@@ -60,7 +60,7 @@ TEST(PerToken, AStreamOfTextNeedsNoneOnceTheBufferHasGrown) {
 
 TEST(PerToken, DecodingNeedsNoneWithOrWithoutExperts) {
   for (const int experts : {0, 6}) {
-    ModelConfig config = presets::stories_260k();
+    ModelSpec spec = presets::stories_260k();
     if (experts > 0) config.moe = {.count = experts, .used = 2, .ffn_dim = 96};
     Session session(Model::random(config, DType::q8_0), {.threads = 1});
     const std::vector<Token> prompt(40, 7);

@@ -126,7 +126,7 @@ Direct direct(const std::vector<std::vector<float>>& base, const std::vector<std
 /// Two models of one shape and different weights, and a text of all their tokens.
 struct Pair {
   Pair() : base(test::tiny_llama()), other(changed()) {
-    for (int i = 0; i < 70; ++i) text.push_back(i * 37 % base.model.config().vocab_size);
+    for (int i = 0; i < 70; ++i) text.push_back(i * 37 % base.model.spec().vocab_size);
   }
   static test::GgufBuilder changed() {
     test::GgufBuilder file = test::tiny_llama();

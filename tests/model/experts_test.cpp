@@ -11,8 +11,8 @@
 
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/calibrate.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/synth.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "plumb/quant/quantize_model.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"
@@ -27,8 +27,8 @@ using test::TempDir;
 
 constexpr int kVocab = 64;
 
-ModelConfig small_model(const std::string& architecture, const MoeConfig& moe) {
-  ModelConfig config;
+ModelSpec small_model(const std::string& architecture, const MoeConfig& moe) {
+  ModelSpec spec;
   config.architecture = architecture;
   config.vocab_size = kVocab;
   config.width = 64;
@@ -51,7 +51,7 @@ ModelConfig small_model(const std::string& architecture, const MoeConfig& moe) {
 }
 
 /// Few and many experts, one that is visited, all that are visited, panels that are not full.
-std::vector<ModelConfig> small_models() {
+std::vector<ModelSpec> small_models() {
   return {small_model("llama", {.count = 5, .used = 2, .ffn_dim = 96}),
           small_model("llama", {.count = 3, .used = 1, .ffn_dim = 32}),
           small_model("llama", {.count = 4, .used = 4, .ffn_dim = 64}),
@@ -60,7 +60,7 @@ std::vector<ModelConfig> small_models() {
           small_model("qwen3moe", {.count = 17, .used = 5, .ffn_dim = 64})};
 }
 
-std::string name_of(const ModelConfig& c) {
+std::string name_of(const ModelSpec& c) {
   return c.architecture + ' ' + std::to_string(c.moe.used) + " of " + std::to_string(c.moe.count);
 }
 
@@ -74,7 +74,7 @@ std::vector<Token> some_tokens(std::size_t count) {
 TEST(Experts, EqualDoublePrecisionForFloatsAndBlocks) {
   const TempDir dir;
   const std::vector<Token> tokens = some_tokens(40);
-  for (const ModelConfig& config : small_models())
+  for (const ModelSpec& spec : small_models())
     for (const char* type : {"f32", "q8_0"}) {
       SCOPED_TRACE(name_of(config) + ' ' + type);
       write_random_model(dir / "m.gguf", config, {.type = type, .seed = 5});
@@ -120,7 +120,7 @@ TEST(Experts, OddWidthsEqualDoublePrecision) {
 
 TEST(Experts, BatchesTeamsAndLayoutsGiveTheSameBits) {
   const std::vector<Token> tokens = some_tokens(45);
-  for (ModelConfig config : small_models())
+  for (ModelSpec spec : small_models())
     for (const DType type : {DType::f32, DType::q8_0}) {
       SCOPED_TRACE(name_of(config) + ' ' + std::string(dtype_name(type)));
       config.n_layers = 1;
@@ -135,25 +135,25 @@ TEST(Experts, BatchesTeamsAndLayoutsGiveTheSameBits) {
 TEST(Experts, FilesAreTheModelsThatRandomMakes) {
   const TempDir dir;
   const std::vector<Token> tokens = some_tokens(20);
-  for (const ModelConfig& config : small_models())
+  for (const ModelSpec& spec : small_models())
     for (const char* type : {"q8_0", "q4_k_m"}) {
       SCOPED_TRACE(name_of(config) + ' ' + type);
       write_random_model(dir / "m.gguf", config, {.type = type, .seed = 3});
       const Model loaded = Model::load(dir / "m.gguf");
       EXPECT_EQ(test::all_logits(loaded, tokens),
                 test::all_logits(Model::random(config, weight_types_by_name(type, config), 3), tokens));
-      EXPECT_EQ(loaded.config().moe.count, config.moe.count);
-      EXPECT_EQ(loaded.config().moe.used, config.moe.used);
-      EXPECT_EQ(loaded.config().moe.ffn_dim, config.moe.ffn_dim);
-      EXPECT_EQ(loaded.config().moe.shared_ffn_dim, config.moe.shared_ffn_dim);
-      EXPECT_EQ(loaded.config().moe.renormalise, config.moe.renormalise);
+      EXPECT_EQ(loaded.spec().moe.count, config.moe.count);
+      EXPECT_EQ(loaded.spec().moe.used, config.moe.used);
+      EXPECT_EQ(loaded.spec().moe.ffn_dim, config.moe.ffn_dim);
+      EXPECT_EQ(loaded.spec().moe.shared_ffn_dim, config.moe.shared_ffn_dim);
+      EXPECT_EQ(loaded.spec().moe.renormalise, config.moe.renormalise);
     }
 }
 
 TEST(Experts, QuantizedByImportanceOfTheirOwnTokens) {
   const TempDir dir;
   const std::vector<Token> text = some_tokens(60);
-  const ModelConfig config = small_models().front();
+  const ModelSpec spec = small_models().front();
   write_random_model(dir / "f32.gguf", config, {.type = "f32", .seed = 5});
   const GgufFile file = GgufFile::open(dir / "f32.gguf");
   const ImportanceMatrix importance = calibrate(Model::from_file(file), text, {.context = 30, .bos = false});
@@ -224,7 +224,7 @@ TEST(Experts, BadShapesAndCountsAreRefused) {
     refused(ErrorCode::bad_shape, name, keep, name, Shape{5, 96, 96});
     refused(ErrorCode::bad_shape, name, keep, name, Shape{5 * 96, 64});
   }
-  ModelConfig other = small_models().front();
+  ModelSpec other = small_models().front();
   other.moe.sigmoid_scores = true;
   test::expect_error(ErrorCode::unsupported_architecture, [&] { Model::random(other, DType::f32); });
 }

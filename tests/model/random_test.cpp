@@ -71,8 +71,8 @@ TEST(RandomRows, RefuseTypesThatAreNotComputed) {
 }
 
 /// A small llama; `odd` has no dimension that is a multiple of 256, and rows beside the last full panel.
-ModelConfig small_model(bool odd, bool tied) {
-  ModelConfig config;
+ModelSpec small_model(bool odd, bool tied) {
+  ModelSpec spec;
   config.vocab_size = odd ? 333 : 512;
   config.width = odd ? 96 : 256;
   config.n_layers = 3;
@@ -115,7 +115,7 @@ TEST_P(RandomModel, HasSaneLogits) {
 /// Panels made directly and rows packed on the way into each product are the same weights.
 TEST_P(RandomModel, IsTheSamePackedOrNot) {
   for (const bool odd : {false, true}) {
-    const ModelConfig config = small_model(odd, odd);
+    const ModelSpec spec = small_model(odd, odd);
     const Model packed = Model::random(config, GetParam(), 5);
     const Model plain = Model::random(config, GetParam(), 5, {.repack = false});
     EXPECT_EQ(logits_of(packed, 2), logits_of(plain, 1));
@@ -140,7 +140,7 @@ TEST(RandomModelTypes, RowsThatDoNotFillBlocksAreF16) {
 }
 
 TEST(RandomModelTypes, BadConfigurationsAreRefused) {
-  ModelConfig config = small_model(false, false);
+  ModelSpec spec = small_model(false, false);
   config.width = 0;
   test::expect_error(ErrorCode::bad_value, [&] { Model::random(config, DType::f32); });
   config = small_model(false, false);

@@ -19,8 +19,8 @@ namespace plumb {
 namespace {
 
 /// 384 wide, so that every group size divides; ffn 320, which 128 does not divide.
-ModelConfig small_config(bool tied) {
-  ModelConfig config = presets::tinyllama_1_1b();
+ModelSpec small_config(bool tied) {
+  ModelSpec spec = presets::tinyllama_1_1b();
   config.n_layers = 2;
   config.width = 384;
   config.n_heads = 6;
@@ -62,7 +62,7 @@ TEST_P(Requantized, HasTheTypesAndTheRowsOfTheQuantizer) {
       const Model model = Model::load(path, {.repack = false, .weights = GetParam(), .method = method});
       for_each_matrix(model.weights(), [&](const std::string& name, const ops::WeightMatrix& w) {
         SCOPED_TRACE(name);
-        EXPECT_EQ(w.type, storable_type(type, w.cols));
+        EXPECT_EQ(w.type, fitting_type(type, w.cols));
         ASSERT_EQ(w.file.dtype(), w.type);
         const ConstTensorView source = file.find_tensor(name)->view;
         std::vector<std::byte> row(row_bytes(w.type, w.cols));
@@ -99,7 +99,7 @@ TEST_P(Requantized, LogitsAreNearThoseOfF32Activations) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Requantized,
-                         testing::Values("int4g64z", "int4g128", "int4rowz", "int8g32", "int8row", "q4_0"),
+                         testing::Values("int4g64z", "int4g128", "int4rowz", "int8g32", "int8row", "q8_0"),
                          [](const auto& info) { return std::string(info.param); });
 
 using RequantizedFiles = Requantized;
@@ -111,7 +111,7 @@ TEST_F(RequantizedFiles, FromAnyComputedTypeAndByMixes) {
     EXPECT_EQ(model.weights().layers[0].down.w.type, DType::int8g64);
   }
   const Model mixed = Model::load(write(false), {.weights = "q4_k_m"});
-  EXPECT_EQ(mixed.weights().head.w.type, storable_type(DType::q6_k, 384));
+  EXPECT_EQ(mixed.weights().head.w.type, fitting_type(DType::q6_k, 384));
   test::expect_error(ErrorCode::invalid_argument, [&] { (void)Model::load(write(false), {.weights = "int5"}); });
 }
 

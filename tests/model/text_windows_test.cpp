@@ -52,7 +52,7 @@ TEST(TextWindows, AStrideOfAWholeWindowLeavesItsFirstTokenOut) {
 
 TEST(TextWindows, BadOptionsAndShortTextsAreErrors) {
   const test::BuiltModel built(test::tiny_llama());  // context 32
-  const ModelConfig& config = built.model.config();
+  const ModelSpec& spec = built.model.spec();
   EXPECT_EQ(window_context({}, config), 32);
   EXPECT_EQ(window_context({.context = 16, .stride = 16}, config), 16);
   test::expect_error(ErrorCode::context_overflow, [&] { window_context({.context = 33}, config); });

@@ -7,14 +7,14 @@
 #include <cmath>
 #include <string>
 
-#include "plumb/model/weight_mixes.hpp"
+#include "plumb/model/named_types.hpp"
 #include "tests/support/expect_error.hpp"
 
 namespace plumb {
 namespace {
 
-ModelConfig small_model() {
-  ModelConfig config;
+ModelSpec small_model() {
+  ModelSpec spec;
   config.vocab_size = 300;
   config.width = 256;
   config.n_layers = 8;
@@ -73,7 +73,7 @@ TEST(Bench, RefusesWhatCannotBeTimed) {
 }
 
 TEST(Bench, TensorClassesListTypesByRole) {
-  const ModelConfig config = small_model();
+  const ModelSpec spec = small_model();
   const Model model = Model::random(config, weight_types_by_name("q4_k_m", config));
   std::size_t bytes = 0;
   int output = 0, values = 0;

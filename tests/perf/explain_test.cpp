@@ -13,8 +13,8 @@
 namespace plumb {
 namespace {
 
-ModelConfig small_model() {
-  ModelConfig config;
+ModelSpec small_model() {
+  ModelSpec spec;
   config.architecture = "llama";
   config.vocab_size = 320;
   config.width = 128;
@@ -36,7 +36,7 @@ Machine some_machine() {
 }
 
 TEST(Explain, PartsMakeUpTheWholeAndTheWorkIsTheLedgers) {
-  const ModelConfig config = small_model();
+  const ModelSpec spec = small_model();
   const Model model = Model::random(config, DType::q4_0);
   for (const int threads : {1, 2})
     for (const int sequences : {1, 3}) {
@@ -96,7 +96,7 @@ TEST(Verify, CasesAreManyAndDistinctAndErrorsAreSummarized) {
 
 TEST(Verify, RunsTheCasesAsked) {
   std::vector<VerifyCase> cases{{small_model(), DType::q4_0, 0, 16, 2}, {small_model(), DType::q8_0, 32}};
-  cases[0].config.name = cases[1].config.name = "small";
+  cases[0].spec.name = cases[1].spec.name = "small";
   const auto results = verify(cases, some_machine(), {.threads = 1, .repetitions = 2, .filters = {"Q8_0"}});
   ASSERT_EQ(results.size(), 1u);
   EXPECT_EQ(results[0].what.name(), "small Q8_0 pp32");

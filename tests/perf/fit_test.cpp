@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "tests/support/round_machine.hpp"
 
 namespace plumb {
@@ -27,7 +27,7 @@ TEST(Fit, EveryChoiceMeetsTheBudgetAndNoneThatDoesIsMissing) {
   ASSERT_FALSE(choices.empty());
   std::size_t expected = 0;
   for (const Preset& preset : all_presets()) {
-    const ModelConfig config = preset.config();
+    const ModelSpec spec = preset.spec();
     bool any = false;
     for (const std::string_view type : kFitTypes) {
       if (config.context < 2048) continue;
@@ -66,7 +66,7 @@ TEST(Fit, FreeShapesFillTheBudget) {
   ASSERT_EQ(choices.size(), 1u);
   EXPECT_LE(choices[0].latency(), 0.05);
   EXPECT_TRUE(choices[0].runnable);
-  const ModelConfig next = free_shape(choices[0].config.width + 128, 2048);
+  const ModelSpec next = free_shape(choices[0].spec.width + 128, 2048);
   EXPECT_GT(forecast(next, {.weights = DType::q4_0, .kv = DType::f32, .context = 2048}, machine).decode_full.seconds(),
             0.05);
 }
@@ -81,7 +81,7 @@ TEST(Fit, VerifyMeasuresTheChoice) {
   EXPECT_EQ(m.prefill.tokens, 16);
   EXPECT_EQ(m.decode.passes, 16);
   EXPECT_GT(m.decode.median(), 0);
-  choice.config = presets::mixtral_8x7b();
+  choice.spec = presets::mixtral_8x7b();
   EXPECT_THROW(verify_choice(choice, options), Error);
 }
 

@@ -12,8 +12,8 @@ namespace plumb {
 namespace {
 
 /// A small model of the Llama shape with odd dimensions.
-ModelConfig small_model() {
-  ModelConfig config;
+ModelSpec small_model() {
+  ModelSpec spec;
   config.vocab_size = 321;
   config.width = 96;
   config.n_layers = 3;
@@ -25,7 +25,7 @@ ModelConfig small_model() {
   return config;
 }
 
-double weight_bytes_of(const ModelConfig& config, DType type, TensorRole role) {
+double weight_bytes_of(const ModelSpec& spec, DType type, TensorRole role) {
   double bytes = 0;
   for_each_tensor(config, [&](const TensorSpec& tensor) {
     if (tensor.role == role && !tensor.bias)
@@ -48,7 +48,7 @@ TEST(Ledger, WeightTrafficIsTheSizeOfTheTensor) {
 TEST(Ledger, DecodingReadsEveryMatrixOnceAndOneRowOfTheEmbedding) {
   for (DType type : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q5_1}) {
     for (bool tied : {false, true}) {
-      ModelConfig config = small_model();
+      ModelSpec spec = small_model();
       config.tied_head = tied;
       const PassOptions pass{.weights = type, .kv = DType::f16, .position = 10};
       const Ledger ledger = pass_work(config, pass);
@@ -64,7 +64,7 @@ TEST(Ledger, DecodingReadsEveryMatrixOnceAndOneRowOfTheEmbedding) {
 }
 
 TEST(Ledger, ProductsDoTwoOperationsPerActiveParameter) {
-  const ModelConfig config = presets::llama_2_7b();
+  const ModelSpec spec = presets::llama_2_7b();
   const ParameterCount count = count_parameters(config);
   const Ledger ledger = pass_work(config, {.weights = DType::q4_0});
   EXPECT_EQ(ledger.operations().int8, 2.0 * static_cast<double>(count.attention + count.ffn + count.head));
@@ -81,7 +81,7 @@ TEST(Ledger, ProductsDoTwoOperationsPerActiveParameter) {
 }
 
 TEST(Ledger, AttentionUsesBf16DotsWhereItsProjectionsRoundAnyway) {
-  const ModelConfig config = presets::llama_2_7b();
+  const ModelSpec spec = presets::llama_2_7b();
   const auto attention = [&](DType weights, DType kv, bool dots, bool exact = false) {
     const Ledger ledger =
         pass_work(config, {.weights = weights, .kv = kv, .position = 99, .exact = exact, .bf16_dot = dots});
@@ -103,7 +103,7 @@ TEST(Ledger, ScoredAndReadPositionsEqualABruteForceCount) {
   std::mt19937 random(2024);
   SCOPED_TRACE("seed 2024");
   for (int trial = 0; trial < 500; ++trial) {
-    ModelConfig config = small_model();
+    ModelSpec spec = small_model();
     config.sliding_window = trial % 3 == 0 ? 0 : static_cast<int>(random() % 40 + 1);
     config.window_pattern = static_cast<int>(random() % 4);
     const PassOptions pass{.position = static_cast<std::int64_t>(random() % 60),
@@ -128,7 +128,7 @@ TEST(Ledger, ScoredAndReadPositionsEqualABruteForceCount) {
 
 TEST(Ledger, KeysAndValuesPerTokenAsPublished) {
   // Llama 2 7B: 0.5 MiB a token in f16. The other three: Zhao et al. 2025, "Insights into DeepSeek-V3", table 1.
-  const auto per_token = [](const ModelConfig& config) {
+  const auto per_token = [](const ModelSpec& spec) {
     return kv_bytes_per_position(config, DType::bf16) * config.n_layers;
   };
   EXPECT_EQ(per_token(presets::llama_2_7b()), 524'288);
@@ -139,7 +139,7 @@ TEST(Ledger, KeysAndValuesPerTokenAsPublished) {
 }
 
 TEST(Ledger, DecodeReadsKeysOfTheContextAndWritesOnePosition) {
-  const ModelConfig config = small_model();
+  const ModelSpec spec = small_model();
   const Ledger ledger = pass_work(config, {.weights = DType::f32, .kv = DType::f32, .position = 99});
   EXPECT_EQ(ledger.bytes().kv_read, 3.0 * 100 * 2 * 2 * 16 * 4);
   EXPECT_EQ(ledger.bytes().kv_write, 3.0 * 2 * 2 * 16 * 4);
@@ -148,7 +148,7 @@ TEST(Ledger, DecodeReadsKeysOfTheContextAndWritesOnePosition) {
 }
 
 TEST(Ledger, ABatchReadsWeightsOnceAndKeysPerSequence) {
-  const ModelConfig config = small_model();
+  const ModelSpec spec = small_model();
   const Ledger one = pass_work(config, {.weights = DType::q8_0, .position = 64});
   const Ledger four = pass_work(config, {.weights = DType::q8_0, .position = 64, .sequences = 4});
   const double rows = static_cast<double>(row_bytes(DType::q8_0, config.width));
@@ -158,7 +158,7 @@ TEST(Ledger, ABatchReadsWeightsOnceAndKeysPerSequence) {
 }
 
 TEST(Ledger, PrefillAsksForOneRowOfLogitsUnlessTold) {
-  const ModelConfig config = small_model();
+  const ModelSpec spec = small_model();
   const auto head = [&](std::int64_t logits) {
     return pass_work(config, {.tokens = 40, .logits = logits}).sum_of(Op::head).operations.f32;
   };
@@ -168,7 +168,7 @@ TEST(Ledger, PrefillAsksForOneRowOfLogitsUnlessTold) {
 }
 
 TEST(Ledger, PrefillEqualsTheSumOfItsTokens) {  // whatever does not depend on sharing bytes between rows
-  ModelConfig config = small_model();
+  ModelSpec spec = small_model();
   config.sliding_window = 13;
   config.window_pattern = 3;
   const Ledger prefill = pass_work(config, {.weights = DType::q4_0, .position = 5, .tokens = 37, .logits = 37});
@@ -185,7 +185,7 @@ TEST(Ledger, PrefillEqualsTheSumOfItsTokens) {  // whatever does not depend on s
 }
 
 TEST(Ledger, ExpertsThatATokenVisits) {
-  ModelConfig config = small_model();
+  ModelSpec spec = small_model();
   config.moe = {.count = 8, .used = 2, .ffn_dim = 64, .shared_ffn_dim = 32};
   const Ledger one = pass_work(config, {.weights = DType::f32});
   const double expert = 3.0 * 64 * config.width;
@@ -220,7 +220,7 @@ TEST(Ledger, ExpectedExpertsAgreeWithDrawingThem) {
 }
 
 TEST(Ledger, LatentAttentionReadsTheCompressedCache) {
-  const ModelConfig config = presets::deepseek_v2_lite();
+  const ModelSpec spec = presets::deepseek_v2_lite();
   const Ledger ledger = pass_work(config, {.weights = DType::q8_0, .kv = DType::f16, .position = 999});
   EXPECT_EQ(ledger.bytes().kv_read, 27.0 * 1000 * (512 + 64) * 2);
   // Every attention matrix is read once, whatever the form in which it is multiplied.
@@ -231,7 +231,7 @@ TEST(Ledger, LatentAttentionReadsTheCompressedCache) {
 }
 
 TEST(Ledger, ATrillionParametersDoNotOverflow) {
-  ModelConfig config = presets::llama_3_1_405b();
+  ModelSpec spec = presets::llama_3_1_405b();
   config.n_layers = 320;
   ASSERT_GT(count_parameters(config).total(), 1'000'000'000'000);
   const Ledger ledger = pass_work(config, {.weights = DType::f16, .position = 1 << 20, .tokens = 1 << 20});
@@ -242,7 +242,7 @@ TEST(Ledger, ATrillionParametersDoNotOverflow) {
 }
 
 TEST(Ledger, TypesThatDoNotFillTheirBlocksFallBackToF16) {
-  ModelConfig config = small_model();
+  ModelSpec spec = small_model();
   config.ffn_dim = 172;
   const WeightTypes types(DType::q8_0);
   EXPECT_EQ(types.of({TensorRole::ffn_down, 0, false, Shape{96, 172}}), DType::f16);
@@ -258,7 +258,7 @@ TEST(Ledger, TypesThatDoNotFillTheirBlocksFallBackToF16) {
 
 TEST(Ledger, EveryPresetHasALedger) {
   for (const Preset& preset : all_presets()) {
-    const ModelConfig config = preset.config();
+    const ModelSpec spec = preset.spec();
     const Ledger ledger = pass_work(config, {.weights = DType::q4_0, .position = 100});
     const double active = static_cast<double>(count_parameters(config).active());
     EXPECT_LT(ledger.bytes().weights(), active * 4.0) << preset.name;
@@ -271,7 +271,7 @@ TEST(Ledger, EveryPresetHasALedger) {
 }
 
 TEST(Ledger, PassesThatMakeNoSenseAreRefused) {
-  const ModelConfig config = small_model();
+  const ModelSpec spec = small_model();
   const PassOptions bad[] = {{.position = -1},        {.tokens = 0},    {.tokens = -5},
                              {.tokens = INT64_MAX},   {.sequences = 0}, {.sequences = INT64_MAX},
                              {.position = INT64_MAX}, {.logits = -2},   {.tokens = 3, .logits = 4}};

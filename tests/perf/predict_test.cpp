@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "plumb/core/error.hpp"
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/perf/subject.hpp"
+#include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 #include "tests/support/round_machine.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -20,7 +22,7 @@ namespace {
 using test::round_machine;
 
 TEST(Predict, DecodingALargeModelWaitsForMemory) {
-  const ModelConfig config = presets::llama_2_7b();
+  const ModelSpec spec = presets::llama_2_7b();
   const Ledger ledger = pass_work(config, {.weights = DType::q8_0, .kv = DType::f16, .position = 100});
   const Prediction p = predict(ledger, round_machine(), 1);
   EXPECT_EQ(p.ceiling(), Ceiling::memory);
@@ -70,7 +72,7 @@ TEST(Predict, SumsAndSharesAddUp) {
 }
 
 TEST(Forecast, APromptIsReadInPassesAndOneRowAsksForLogits) {
-  const ModelConfig config = presets::tinyllama_1_1b();
+  const ModelSpec spec = presets::tinyllama_1_1b();
   const Forecast whole = forecast(config, {.weights = DType::q4_0, .prompt = 1000, .batch = 1000}, round_machine());
   const Forecast cut = forecast(config, {.weights = DType::q4_0, .prompt = 1000, .batch = 256}, round_machine());
   EXPECT_EQ(whole.prefill_ledger.operations().int8, cut.prefill_ledger.operations().int8);
@@ -81,15 +83,33 @@ TEST(Forecast, APromptIsReadInPassesAndOneRowAsksForLogits) {
 }
 
 TEST(Forecast, ContextCostsBandwidth) {
-  const Forecast f =
-      forecast(presets::llama_2_7b(), {.weights = DType::q4_0, .context = 4096, .prompt = 1}, round_machine());
+  const Forecast f = forecast(
+      presets::llama_2_7b(), {.weights = DType::q4_0, .kv = DType::f16, .context = 4096, .prompt = 1}, round_machine());
   const double kv = 4096.0 * 524288;
   EXPECT_NEAR(f.memory.kv, kv, 1);
   EXPECT_NEAR(f.decode_full.seconds() - f.decode.seconds(), kv / 20e9, 0.05 * kv / 20e9);
 }
 
+// No session has such a cache, so none is priced.
+TEST(Forecast, TypesOfKeysAndValuesAreThoseOfSessions) {
+  for (const DTypeInfo& info : kDTypes) {
+    const ForecastOptions options{.weights = DType::q4_0, .kv = info.type, .context = 64, .prompt = 8};
+    const auto priced = [&] { (void)forecast(presets::tinyllama_1_1b(), options, round_machine()); };
+    const auto counted = [&] { (void)pass_work(presets::tinyllama_1_1b(), {.kv = info.type}); };
+    if (is_kv_type(info.type)) {
+      EXPECT_NO_THROW(priced());
+      EXPECT_NO_THROW(counted());
+      continue;
+    }
+    for (const std::function<void()>& refused : {std::function<void()>(priced), std::function<void()>(counted)}) {
+      const std::string message = test::expect_error(ErrorCode::invalid_argument, refused);
+      EXPECT_NE(message.find(info.name), std::string::npos) << message;
+    }
+  }
+}
+
 TEST(Forecast, ModelsBeyondAnyMemoryArePredictedAndMarked) {
-  ModelConfig config = presets::llama_3_1_405b();
+  ModelSpec spec = presets::llama_3_1_405b();
   config.n_layers = 320;
   const Forecast f = forecast(config, {.weights = DType::f16, .context = 131072, .prompt = 131072}, round_machine());
   EXPECT_FALSE(f.fits);
@@ -99,8 +119,8 @@ TEST(Forecast, ModelsBeyondAnyMemoryArePredictedAndMarked) {
 }
 
 TEST(Forecast, BadRequestsGiveOneClearError) {
-  const ModelConfig config = presets::tinyllama_1_1b();
-  const auto code_of = [&](const ModelConfig& c, const ForecastOptions& options) {
+  const ModelSpec spec = presets::tinyllama_1_1b();
+  const auto code_of = [&](const ModelSpec& c, const ForecastOptions& options) {
     try {
       forecast(c, options, round_machine());
     } catch (const Error& error) {
@@ -116,17 +136,17 @@ TEST(Forecast, BadRequestsGiveOneClearError) {
   EXPECT_EQ(code_of(config, {.batch = 0}), "invalid_argument");
   EXPECT_EQ(code_of(config, {.threads = -1}), "invalid_argument");
   EXPECT_EQ(code_of(config, {.context = INT64_MAX}), "invalid_argument");
-  ModelConfig bad = config;
+  ModelSpec bad = config;
   bad.n_heads = 0;
   EXPECT_EQ(code_of(bad, {}), "bad_value");
 }
 
 TEST(Subject, FindsPresetsAndConfigFiles) {
-  EXPECT_EQ(load_subject("tinyllama-1.1b").config.n_layers, 22);
+  EXPECT_EQ(load_subject("tinyllama-1.1b").spec.n_layers, 22);
   const test::TempDir dir;
   const auto path = dir.file("config.json", R"({"model_type":"llama","vocab_size":100,"hidden_size":64,
     "intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4})");
-  EXPECT_EQ(load_subject(path.string()).config.head_dim, 16);
+  EXPECT_EQ(load_subject(path.string()).spec.head_dim, 16);
   EXPECT_FALSE(load_subject(path.string()).types.has_value());
   try {
     load_subject("no-such-model");
@@ -152,7 +172,7 @@ TEST(Subject, WeightTypesOfFilesGiveTheirBytes) {
     const auto path = test::fixtures_dir() / "quant-models" / (std::string(name) + ".gguf");
     const Subject subject = load_subject(path.string());
     ASSERT_TRUE(subject.types.has_value());
-    const double counted = memory_use(subject.config, *subject.types, DType::f16, 1).weights;
+    const double counted = memory_use(subject.spec, *subject.types, DType::f16, 1).weights;
     double stored = 0;
     const GgufFile file = GgufFile::open(path);
     for (const GgufTensor& tensor : file.tensors()) stored += static_cast<double>(tensor.view.bytes());

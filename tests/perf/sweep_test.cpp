@@ -28,7 +28,7 @@ SweepOptions tiny(Dimension dimension) {
 }
 
 TEST(Sweep, VariesOneDimensionAndHoldsTheRest) {
-  const ModelConfig base = presets::llama_3_2_1b();
+  const ModelSpec base = presets::llama_3_2_1b();
   for (const Dimension dimension : kDimensions) {
     SweepOptions options = tiny(dimension);
     if (dimension != Dimension::size) options.base = base;
@@ -39,21 +39,21 @@ TEST(Sweep, VariesOneDimensionAndHoldsTheRest) {
     std::set<double> values;
     for (const SweepCase& c : cases) {
       values.insert(c.value);
-      EXPECT_EQ(c.config.head_dim, base.head_dim);
+      EXPECT_EQ(c.spec.head_dim, base.head_dim);
       if (dimension != Dimension::width) {
-        EXPECT_EQ(c.config.width, base.width);
+        EXPECT_EQ(c.spec.width, base.width);
       }
       if (dimension == Dimension::width) {
-        EXPECT_EQ(c.config.group_size(), base.group_size());
+        EXPECT_EQ(c.spec.group_size(), base.group_size());
       }
       if (dimension != Dimension::depth) {
-        EXPECT_EQ(c.config.n_layers, base.n_layers);
+        EXPECT_EQ(c.spec.n_layers, base.n_layers);
       }
       if (dimension != Dimension::vocab) {
-        EXPECT_EQ(c.config.vocab_size, base.vocab_size);
+        EXPECT_EQ(c.spec.vocab_size, base.vocab_size);
       }
       if (dimension == Dimension::gqa) {
-        EXPECT_EQ(c.config.group_size(), c.value);
+        EXPECT_EQ(c.spec.group_size(), c.value);
       }
       if (dimension == Dimension::context) {
         EXPECT_EQ(c.measure.depth, c.value);

@@ -239,8 +239,8 @@ struct Pass {
 };
 
 /// Every dimension is a multiple of 16 and those that are summed over of 256, so that nothing is padded.
-ModelConfig shape(int heads, int kv_heads) {
-  ModelConfig config;
+ModelSpec shape(int heads, int kv_heads) {
+  ModelSpec spec;
   config.architecture = "llama";
   config.vocab_size = 320;
   config.width = 256;
@@ -259,9 +259,9 @@ Counts run(const Model& model, const Pass& pass, DType kv, int threads) {
   // The model is immutable to its users; the object behind the handle is not const, and gets its own table back.
   Transformer& counting = const_cast<Transformer&>(model.transformer());
   const int end = pass.position + pass.tokens;
-  KvCache cache(counting.config, end, pass.sequences, kv);
-  Scratch scratch(counting.config, end * pass.sequences, end, threads);
-  scratch.reserve_logits(std::int64_t{end} * pass.sequences, counting.config.vocab_size);
+  KvCache cache(counting.spec, end, pass.sequences, kv);
+  Scratch scratch(counting.spec, end * pass.sequences, end, threads);
+  scratch.reserve_logits(std::int64_t{end} * pass.sequences, counting.spec.vocab_size);
   const auto forward = [&](int first, int count, bool all) {
     std::vector<BatchRow> rows;
     for (int s = 0; s < pass.sequences; ++s)
@@ -279,7 +279,7 @@ Counts run(const Model& model, const Pass& pass, DType kv, int threads) {
 }
 
 /// Operations of the choice of experts and of the sum of their outputs, which are no kernels of the table.
-double choosing(const ModelConfig& config, const Pass& pass) {
+double choosing(const ModelSpec& spec, const Pass& pass) {
   const MoeConfig& moe = config.moe;
   const double rows = config.n_layers * static_cast<double>(pass.tokens) * pass.sequences;
   if (!config.is_moe()) return 0;
@@ -288,7 +288,7 @@ double choosing(const ModelConfig& config, const Pass& pass) {
          (moe.count * ElementCost::kSoftmax + 2 * outputs * config.width + (moe.shared_gate ? ElementCost::kPlain : 0));
 }
 
-void expect_equal(const ModelConfig& config, const Model& model, const WeightTypes& types, const Pass& pass, DType kv,
+void expect_equal(const ModelSpec& spec, const Model& model, const WeightTypes& types, const Pass& pass, DType kv,
                   int threads) {
   const Ledger ledger = pass_work(config, {.weights = types,
                                            .kv = kv,
@@ -330,7 +330,7 @@ void expect_equal(const ModelConfig& config, const Model& model, const WeightTyp
 constexpr Pass kPasses[] = {{0, 1, 1, false},  {300, 1, 1, false}, {40, 1, 3, false}, {0, 5, 1, true},
                             {0, 77, 1, false}, {270, 33, 1, true}, {12, 20, 2, false}};
 
-void expect_all_passes(const ModelConfig& config, const WeightTypes& types) {
+void expect_all_passes(const ModelSpec& spec, const WeightTypes& types) {
   const Model model = Model::random(config, types);
   for (const Pass& pass : kPasses) {
     // Which experts several rows visit is known to the pass alone, unless each visits all.
@@ -360,7 +360,7 @@ TEST(TouchedBytes, EqualTheLedgerForEveryKindOfAttention) {
 }
 
 TEST(TouchedBytes, EqualTheLedgerForTiedHeadsAndMixedTypes) {
-  ModelConfig config = shape(8, 4);
+  ModelSpec spec = shape(8, 4);
   config.tied_head = true;
   WeightTypes types(DType::q4_k);
   types.set(TensorRole::token_embedding, DType::q6_k).set(TensorRole::ffn_down, 1, DType::q8_0);
@@ -368,7 +368,7 @@ TEST(TouchedBytes, EqualTheLedgerForTiedHeadsAndMixedTypes) {
 }
 
 TEST(TouchedBytes, EqualTheLedgerForExperts) {
-  ModelConfig config = shape(8, 4);
+  ModelSpec spec = shape(8, 4);
   config.moe = {.count = 16, .used = 3, .ffn_dim = 256};
   for (const DType type : {DType::f32, DType::q8_0, DType::q4_k}) expect_all_passes(config, type);
   config.moe = {.count = 16, .used = 16, .ffn_dim = 256, .shared_ffn_dim = 512, .renormalise = false};
@@ -376,7 +376,7 @@ TEST(TouchedBytes, EqualTheLedgerForExperts) {
 }
 
 TEST(TouchedBytes, EqualTheLedgerForSlidingWindowsAndHeadNorms) {
-  ModelConfig config = shape(8, 4);
+  ModelSpec spec = shape(8, 4);
   config.qk_norm = true;
   config.sliding_window = 50;
   config.window_pattern = 3;

@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "plumb/io/gguf_writer.hpp"
-#include "plumb/model/weight_mixes.hpp"
 #include "plumb/quant/dequantize.hpp"
+#include "plumb/quant/fitting_type.hpp"
 #include "plumb/quant/integer.hpp"
 #include "plumb/quant/pack.hpp"
+#include "plumb/quant/recipe.hpp"
 #include "src/quant/search_tier.hpp"
 #include "tests/support/expect_error.hpp"
 
@@ -189,7 +190,7 @@ TEST_P(IntegerTypes, RaggedRowsFallBackToSmallerGroupsThenF16) {
   const DType type = GetParam();
   const IntegerType parts = integer_type(type);
   for (const std::int64_t columns : {128, 64, 96, 100, 2880}) {
-    const DType stored = storable_type(type, columns);
+    const DType stored = fitting_type(type, columns);
     if (columns % 32 != 0) {
       EXPECT_EQ(stored, DType::f16);
       continue;
@@ -210,7 +211,7 @@ TEST_P(IntegerTypes, AreInNoFile) {
   test::expect_error(ErrorCode::unsupported_type, [&] { writer.add_tensor("t", GetParam(), Shape{2, 256}); });
   std::string name(dtype_name(GetParam()));
   for (char& c : name) c = static_cast<char>(std::tolower(c));
-  test::expect_error(ErrorCode::unsupported_type, [&] { (void)gguf_file_type(name); });
+  test::expect_error(ErrorCode::unsupported_type, [&] { (void)Recipe::parse(name).file_type(); });
   EXPECT_EQ(dtype_from_name(name), GetParam());
 }
 

@@ -99,78 +99,6 @@ std::string code_of(const std::function<void()>& body, std::string* message = nu
   return "none";
 }
 
-// The recorded files were made by the tool that the recipes are named after: same types, tensor by tensor.
-TEST(RecipeFixtures, EveryTensorGetsTheTypeOfTheRecordedFile) {
-  PLUMB_REQUIRE_FIXTURES();
-  const fs::path folder = test::fixtures_dir() / "quant-models";
-  std::size_t compared = 0, files = 0;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() != ".gguf") continue;
-    std::string name = entry.path().stem();
-    for (const std::string prefix : {"moe-", "tied-", "gpt-oss-"})
-      if (name.starts_with(prefix)) name = name.substr(prefix.size());
-    if (name == "IQ3_S" || name == "TQ1_0" || name == "TQ2_0") continue;  // types that are not computed
-    const GgufFile file = GgufFile::open(entry.path());
-    const Recipe recipe = Recipe::parse(name);
-    const RecipeFacts facts = recipe_facts(file);
-    ++files;
-    for (const GgufTensor& tensor : file.tensors()) {
-      const DType wanted = recipe.wanted(tensor.name, tensor.view.dtype(), tensor.view.shape(), facts);
-      EXPECT_EQ(dtype_name(fitting_type(wanted, tensor.view.cols())), dtype_name(tensor.view.dtype()))
-          << entry.path().filename() << " " << tensor.name;
-      ++compared;
-    }
-    EXPECT_EQ(recipe.file_type(), file.int_or("general.file_type", recipe.file_type())) << name;
-  }
-  EXPECT_GE(files, 20u);
-  EXPECT_GE(compared, 400u);
-}
-
-TEST(RecipeParse, RulesMatchRolesAndNamesInOrder) {
-  const Recipe recipe = Recipe::parse(" FFN_down = q6_k, output=q8_0, blk.1.*=f16, attn_?=q5_0, *=Q4_0 ");
-  const RecipeFacts facts{"llama", 2, 1, 0, false, false};
-  const Shape shape{256, 256};
-  const auto type = [&](const char* name) { return recipe.wanted(name, DType::f32, shape, facts); };
-  EXPECT_EQ(type("blk.1.ffn_down.weight"), DType::q6_k);
-  EXPECT_EQ(type("output.weight"), DType::q8_0);
-  EXPECT_EQ(type("blk.1.ffn_up.weight"), DType::f16);
-  EXPECT_EQ(type("blk.0.attn_k.weight"), DType::q5_0);
-  EXPECT_EQ(type("blk.0.attn_output.weight"), DType::q4_0);  // neither `output` nor `attn_?`
-  EXPECT_EQ(type("token_embd.weight"), DType::q4_0);
-  EXPECT_EQ(type("blk.0.ffn_gate_inp.weight"), DType::f32);  // routers stay
-  EXPECT_EQ(recipe.wanted("blk.0.attn_norm.weight", DType::f32, Shape{256}, facts), DType::f32);
-  EXPECT_EQ(recipe.file_type(), -1);
-  const Recipe partial = Recipe::parse("ffn_*=q4_k_m");
-  EXPECT_EQ(partial.wanted("token_embd.weight", DType::bf16, shape, facts), DType::bf16);
-  EXPECT_EQ(partial.wanted("blk.1.ffn_down.weight", DType::bf16, shape, facts), DType::q6_k);
-  EXPECT_EQ(partial.wanted("blk.0.ffn_up.weight", DType::bf16, shape, facts), DType::q4_k);
-}
-
-TEST(RecipeParse, RefusesWhatItDoesNotKnowByName) {
-  std::string message;
-  for (const char* text : {"", "q9_0", "iq2_xxs", "ffn_down=", "=q4_0", "ffn_down=q9", "*=q4_0,", "a=q4_0,b",
-                           "q4_0,q5_0", "ffn_down=iq2_xs"})
-    EXPECT_EQ(code_of([&] { Recipe::parse(text); }, &message), "invalid_argument") << text;
-  EXPECT_NE(message.find("iq2_xs"), std::string::npos) << message;
-}
-
-TEST(RecipeParse, PatternsOfManyStarsEndSoon) {
-  const Recipe recipe = Recipe::parse(std::string(200, '*') + "a*a*a*a*a*a*a*a*b=q4_0");
-  const RecipeFacts facts{"llama", 1, 1, 0, false, false};
-  EXPECT_EQ(recipe.wanted(std::string(5000, 'a') + ".weight", DType::f32, Shape{32, 32}, facts), DType::f32);
-}
-
-TEST(TensorRoleOf, SplitsNames) {
-  EXPECT_EQ(tensor_role("blk.17.ffn_down_exps.weight").role, "ffn_down_exps");
-  EXPECT_EQ(tensor_role("blk.17.ffn_down_exps.weight").layer, 17);
-  EXPECT_EQ(tensor_role("output.weight").role, "output");
-  EXPECT_EQ(tensor_role("output.weight").layer, -1);
-  EXPECT_EQ(tensor_role("blk.x.weight").role, "blk.x");
-  EXPECT_EQ(tensor_role("blk.99999999999999.a.weight").layer, -1);
-  EXPECT_EQ(tensor_role("blk.1").role, "blk.1");
-  EXPECT_EQ(tensor_role("").role, "");
-}
-
 TEST_F(QuantizeModel, WritesWhatThePlanSays) {
   const fs::path in = model();
   std::vector<std::string> log;
@@ -220,6 +148,16 @@ TEST_F(QuantizeModel, WritesWhatThePlanSays) {
   EXPECT_EQ(type("blk.0.ffn_down.weight"), DType::q5_0);
   EXPECT_EQ(type("blk.1.ffn_down.weight"), DType::q8_0);
   EXPECT_EQ(type("blk.0.ffn_gate_inp.weight"), DType::f32);
+}
+
+TEST_F(QuantizeModel, TypesThatExistInMemoryOnlyAreRefusedAndNothingIsWritten) {
+  const fs::path in = model();
+  std::string message;
+  for (const char* type : {"int4g64", "INT8ROW", "ffn_down=int8g32,*=q4_0"}) {
+    EXPECT_EQ(code_of([&] { quantize_model(in, path("out.gguf"), options(type)); }, &message), "unsupported_type");
+    EXPECT_NE(message.find("exists in memory only"), std::string::npos) << message;
+  }
+  EXPECT_EQ(files(), 1u);
 }
 
 TEST_F(QuantizeModel, TheSameBytesOnAnyNumberOfThreads) {

@@ -161,6 +161,9 @@ inline void attend_work(const AttentionSpec& spec, int width, WorkWriter& writer
   work.bytes.activation_write = writer.rows() * spec.out_cols() * WorkWriter::kFloat;
 }
 
+/// Barriers between the phases of attention_run.hpp.
+inline constexpr int kAttentionBarriers = 3;
+
 inline void attention_work(const AttentionSpec& spec, int width, int rope_dims, WorkWriter& writer) {
   const double rows = writer.rows();
   writer.quantize_for(TensorRole::attn_q, spec.q_rows(), width, rows);
@@ -169,6 +172,8 @@ inline void attention_work(const AttentionSpec& spec, int width, int rope_dims, 
   writer.matmul(Op::v, TensorRole::attn_v, spec.v_rows(), width, rows, 1, spec.qkv_bias);
   rotate_and_store_work(spec, rope_dims, writer);
   attend_work(spec, width, writer);
+  writer.meet(kAttentionBarriers);
+  writer.meet_prepared(rows);
   writer.quantize_for(TensorRole::attn_out, width, spec.out_cols(), rows);
   writer.matmul(Op::attn_out, TensorRole::attn_out, width, spec.out_cols(), rows, 1, spec.out_bias);
 }

@@ -72,9 +72,13 @@ inline double experts_touched(const ExpertsSpec& spec, double rows) {
   return rows <= 1 ? spec.used : spec.count * (1.0 - std::pow(miss, rows));
 }
 
+/// Barriers between the phases of experts_run.hpp.
+inline constexpr int kExpertsBarriers = 3;
+
 /// Scores, the choice, the visited experts with their rows gathered, the shared expert, and the weighted sum of all.
 inline void experts_work(const ExpertsSpec& spec, int width, WorkWriter& writer) {
   const double rows = writer.rows(), visits = rows * spec.used, touched = experts_touched(spec, rows);
+  writer.meet(kExpertsBarriers);
   writer.quantize(DType::f32, rows, width);
   writer.matmul(Op::router, TensorRole::router, spec.count, width, rows, 1, spec.router_bias);
   if (spec.shared_gate) writer.matmul(Op::router, TensorRole::shared_router, 1, width, rows);

@@ -67,6 +67,9 @@ inline void dense_products_work(const DenseSpec& spec, int width, double tokens,
   writer.matmul(Op::down, roles.down, width, spec.inner, tokens, count, spec.bias);
 }
 
+/// Barriers between the phases of feed_forward_run.hpp.
+inline constexpr int kDenseBarriers = 1;
+
 inline void dense_work(const DenseSpec& spec, int width, WorkWriter& writer, const DenseRoles& roles = {}) {
   writer.quantize_for(roles.up, spec.inner, width, writer.rows());
   dense_products_work(spec, width, writer.rows(), 1, roles, writer);

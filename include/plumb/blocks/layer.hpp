@@ -118,6 +118,8 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
     if (norm) norm_work(*norm, op, rows, width, writer);
   };
   const auto added = [&](const BranchSpec& branch, Op op) {
+    writer.meet_prepared(rows);
+    if (branch.post_norm) writer.meet(1);
     norm(branch.post_norm, op);
     if (spec.residual_scale == 1.0f) return;
     OpWork& scaled = writer.add(op);
@@ -135,9 +137,14 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
   if (!std::holds_alternative<Nothing>(spec.mixer)) added(spec.mixer_branch, Op::attn_norm);
   norm(spec.shared_norm ? spec.mixer_branch.norm : spec.ffn_branch.norm, Op::ffn_norm);
   match(
-      spec.ffn, [](const Nothing&) {}, [&](const DenseSpec& s) { dense_work(s, width, writer); },
+      spec.ffn, [](const Nothing&) {}, 
+      [&](const DenseSpec& s) {
+        dense_work(s, width, writer);
+        writer.meet(kDenseBarriers);
+      },
       [&](const ExpertsSpec& s) { experts_work(s, width, writer); });
   if (!std::holds_alternative<Nothing>(spec.ffn)) added(spec.ffn_branch, Op::ffn_norm);
+  writer.meet(spec.parallel ? 1 : 2);
 }
 
 /// Raises `sizes` to what a layer needs.

@@ -10,6 +10,7 @@
 
 #include "plumb/blocks/weight_types.hpp"
 #include "plumb/core/error.hpp"
+#include "plumb/cpu/kv_type.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -45,6 +46,7 @@ inline void check_pass(const PassOptions& pass) {
   check("tokens", pass.tokens, 1, kMaxContext);
   check("sequences", pass.sequences, 1, 1 << 20);
   check("logits", pass.logits, -1, pass.tokens * pass.sequences);
+  check_kv_type(pass.kv);
 }
 
 /// Distinct positions whose keys and values a pass reads in a layer with this window (0: all), per sequence.

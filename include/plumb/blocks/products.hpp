@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 
+#include "plumb/blocks/observer.hpp"
 #include "plumb/blocks/op.hpp"
 #include "plumb/blocks/scratch.hpp"
 #include "plumb/blocks/tensors.hpp"
@@ -15,12 +15,6 @@
 #include "plumb/ops/matmul.hpp"
 
 namespace plumb::inline PLUMB_ABI {
-
-/// Sees the input rows of every matrix product of a pass: what calibration collects. `weights` are the matrix, or the
-/// stack whose matrix number `matrix` is multiplied. Called by one worker, in the order of the products, while the
-/// others multiply; must not throw and must not keep the rows.
-using ActivationObserver =
-    std::function<void(const ops::WeightMatrix& weights, std::int64_t matrix, const ops::Activations& inputs)>;
 
 /// What the products of a pass share.
 class Products {

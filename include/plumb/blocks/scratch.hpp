@@ -37,10 +37,6 @@ class Rows {
   AlignedBuffer memory_;
 };
 
-/// Batches of up to so many rows are normalised and prepared for products by every worker for itself: their one tile
-/// would be the work of a single worker anyway, and so nobody waits for it.
-inline constexpr int kOwnRows = 4;
-
 /// What one worker prepares for itself.
 struct OwnInputs {
   explicit OwnInputs(const ScratchSizes& sizes)

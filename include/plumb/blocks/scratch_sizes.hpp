@@ -9,6 +9,10 @@
 
 namespace plumb::inline PLUMB_ABI {
 
+/// Batches of up to so many rows are normalised and prepared for products by every worker for itself: their one tile
+/// would be the work of a single worker anyway, and so nobody waits for it.
+inline constexpr int kOwnRows = 4;
+
 /// Widths of the rows that blocks write between their phases, the largest of all layers.
 struct ScratchSizes {
   int width = 0;            ///< D, the stream

@@ -107,9 +107,7 @@ inline SessionState::Slabs SessionState::place(const KvState& shape, std::int64_
 }
 
 inline SessionState::SessionState(std::span<const LayerState> layers, const StateOptions& options) : options_(options) {
-  if (!is_kv_type(options.kv))
-    throw Error(ErrorCode::invalid_argument,
-                "KV type " + std::string(dtype_name(options.kv)) + ": the cache holds F32, F16 or I8");
+  check_kv_type(options.kv);
   if (options.context < 1)
     throw Error(ErrorCode::invalid_argument, "context " + std::to_string(options.context) + ": at least 1");
   if (options.sequences < 1)

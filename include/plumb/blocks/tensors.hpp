@@ -33,11 +33,7 @@ struct TensorSpec {
 
   /// A matrix (or stack of matrices) that a forward pass multiplies with or looks rows up in; these take the weight
   /// type, everything else stays f32.
-  bool is_matrix() const {
-    return shape.rank() >= 2 && !id.bias && id.role != TensorRole::router && id.role != TensorRole::shared_router &&
-           id.role != TensorRole::position_embedding && id.role != TensorRole::attn_q_norm &&
-           id.role != TensorRole::attn_k_norm;
-  }
+  bool is_matrix() const { return shape.rank() >= 2 && !id.bias && is_matrix_role(id.role); }
 };
 
 /// A tensor and the place where its weights are kept: one of the two.

@@ -124,7 +124,8 @@ constexpr Traffic weight_traffic(DType type, double rows, double cols) {
 /// The work of one pass (or of several, added up), operation by operation.
 struct Ledger {
   std::vector<OpWork> ops;
-  double rows = 0;  ///< rows of the pass
+  double rows = 0;      ///< rows of the pass
+  double barriers = 0;  ///< times that all workers wait for each other
 
   Operations operations() const {
     Operations sum;

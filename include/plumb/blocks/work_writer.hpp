@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "plumb/blocks/pass_options.hpp"
+#include "plumb/blocks/scratch_sizes.hpp"
 #include "plumb/blocks/work.hpp"
 #include "plumb/ops/activations.hpp"
 
@@ -39,7 +40,12 @@ class WorkWriter {
   double rows() const { return rows_; }
   /// The layer that the operations to come belong to; -1: none.
   void set_layer(int layer) { layer_ = layer; }
-  std::vector<OpWork> take() { return std::move(ops_); }
+  Ledger take() { return {std::move(ops_), rows_, barriers_}; }
+
+  /// All workers wait for each other `times` times.
+  void meet(int times) { barriers_ += times; }
+  /// The same before products with rows that workers have prepared for each other: more than a few.
+  void meet_prepared(double rows) { barriers_ += rows > kOwnRows ? 1 : 0; }
 
   /// A new operation, to be filled in.
   OpWork& add(Op op) {
@@ -98,6 +104,7 @@ class WorkWriter {
   double rows_;
   int layer_ = -1;
   std::vector<OpWork> ops_;
+  double barriers_ = 0;
 };
 
 }  // namespace plumb

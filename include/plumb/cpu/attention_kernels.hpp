@@ -16,6 +16,7 @@
 
 #include "plumb/core/checked.hpp"
 #include "plumb/core/dtype.hpp"
+#include "plumb/cpu/kv_type.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -27,11 +28,6 @@ inline constexpr int kKeyRange = 256;
 inline constexpr int kQueryTile = 8;
 /// Floats from one row of scores to the next: a range and a cache line, so that rows fall into different cache sets.
 inline constexpr int kScoreStride = kKeyRange + 16;
-
-/// Types that keys and values may have: f32, f16, i8.
-inline constexpr int kKvTypes = 3;
-constexpr int kv_index(DType type) { return type == DType::f32 ? 0 : type == DType::f16 ? 1 : 2; }
-constexpr bool is_kv_type(DType type) { return type == DType::f32 || type == DType::f16 || type == DType::i8; }
 
 /// Keys of at most so many dimensions, an even number, have kernels with bf16 dots.
 inline constexpr int kMaxBf16KeyDim = 512;

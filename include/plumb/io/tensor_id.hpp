@@ -113,6 +113,52 @@ static_assert([] {
 /// Short lower-case name of a role for tables: "attn_q".
 constexpr std::string_view role_name(TensorRole role) { return kRoleNames[static_cast<std::size_t>(role)].name; }
 
+/// Whether tensors of a role are matrices that a forward pass multiplies with or looks rows up in. Norms, routers,
+/// sinks, rope factors and tables of positions are not, whatever their shape: they stay f32.
+constexpr bool is_matrix_role(TensorRole role) {
+  switch (role) {
+    case TensorRole::position_embedding:
+    case TensorRole::embedding_norm:
+    case TensorRole::rope_factors:
+    case TensorRole::rope_factors_long:
+    case TensorRole::rope_factors_short:
+    case TensorRole::attn_norm:
+    case TensorRole::attn_q_norm:
+    case TensorRole::attn_k_norm:
+    case TensorRole::attn_sinks:
+    case TensorRole::attn_post_norm:
+    case TensorRole::mla_q_norm:
+    case TensorRole::mla_kv_norm:
+    case TensorRole::ffn_norm:
+    case TensorRole::router:
+    case TensorRole::router_choice_bias:
+    case TensorRole::shared_router:
+    case TensorRole::ffn_post_norm:
+    case TensorRole::output_norm: return false;
+    case TensorRole::token_embedding:
+    case TensorRole::attn_q:
+    case TensorRole::attn_k:
+    case TensorRole::attn_v:
+    case TensorRole::attn_out:
+    case TensorRole::mla_q_down:
+    case TensorRole::mla_q_up:
+    case TensorRole::mla_kv_down:
+    case TensorRole::mla_k_up:
+    case TensorRole::mla_v_up:
+    case TensorRole::ffn_gate:
+    case TensorRole::ffn_up:
+    case TensorRole::ffn_down:
+    case TensorRole::expert_gate:
+    case TensorRole::expert_up:
+    case TensorRole::expert_down:
+    case TensorRole::shared_gate:
+    case TensorRole::shared_up:
+    case TensorRole::shared_down:
+    case TensorRole::head: return true;
+  }
+  return false;
+}
+
 /// One weight tensor of a model by what it is for.
 struct TensorId {
   TensorRole role = TensorRole::token_embedding;

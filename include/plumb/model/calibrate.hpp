@@ -20,10 +20,11 @@ struct ProductInput {
   std::vector<std::string> names;                   ///< GGUF names of the matrices
   std::vector<const ops::WeightMatrix*> consumers;  ///< the matrices, in the same order
   std::int64_t columns = 0;
+  std::int64_t visits = 1;  ///< times that each token brings a row: the experts that it visits
 };
 
 /// The inputs of all products of a pass, in its order. A tied head goes by the name of the embedding.
-std::vector<ProductInput> product_inputs(const Weights& weights);
+std::vector<ProductInput> product_inputs(const Model& model);
 
 /// How to read the text.
 struct CalibrationOptions {
@@ -38,7 +39,7 @@ struct CalibrationOptions {
 using InputVisitor = std::function<void(std::size_t index, std::int64_t matrix, const ops::Activations& rows)>;
 
 /// Runs the text through the model in windows side by side, the rest of the text as a shorter window; every row runs
-/// the head. `inputs` are product_inputs(model.weights()), or some of them. `passed`, if given, is called after every
+/// the head. `inputs` are product_inputs(model), or some of them. `passed`, if given, is called after every
 /// pass by the calling thread alone.
 /// @throws Error{invalid_argument} for an empty text, {out_of_range} for a token outside the vocabulary, and as
 /// window_context().

@@ -1,7 +1,7 @@
 #pragma once
 /// @file
-/// The spec of a model of the Llama shape: what most families start from, and the shortest way for a program to describe
-/// a model.
+/// The spec of a model of the Llama shape: what most families start from, and the shortest way for a program to
+/// describe a model.
 
 #include <string>
 
@@ -12,14 +12,14 @@ namespace plumb::inline PLUMB_ABI {
 /// The few numbers that llama-shaped models differ in.
 struct LlamaShape {
   std::string name;
-  int vocab = 0;      ///< V
-  int width = 0;      ///< D
-  int layers = 0;     ///< L
-  int heads = 0;      ///< H
-  int kv_heads = 0;   ///< G
-  int head_dim = 0;   ///< d
-  int ffn = 0;        ///< F
-  int context = 0;    ///< positions
+  int vocab = 0;     ///< V
+  int width = 0;     ///< D
+  int layers = 0;    ///< L
+  int heads = 0;     ///< H
+  int kv_heads = 0;  ///< G
+  int head_dim = 0;  ///< d
+  int ffn = 0;       ///< F
+  int context = 0;   ///< positions
   float rope_base = 10000.0f;
   bool tied = false;  ///< the head is the embedding
 };

@@ -7,9 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "plumb/io/model_file.hpp"
-#include "plumb/model/weight_types.hpp"
-#include "plumb/model/weights.hpp"
+#include "plumb/model/checkpoint.hpp"
 #include "plumb/quant/quantize.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -22,17 +20,22 @@ struct PrepareOptions {
 };
 
 /// Gives every matrix the type that `types` says. Rows stay as they are; prepare_weights must follow.
-void set_types(Weights& weights, const ModelConfig& config, const WeightTypes& types);
+void set_types(const ModelSpec& spec, Weights& weights, const WeightTypes& types);
 
-/// Packs every matrix that products use into R16K4 panels, on all threads, and gives the file's pages back as it goes,
-/// so that memory holds the weights once. The embedding also stays in rows, which are looked up one by one; so do
+/// Packs every matrix that products use into R16K4 panels, on all threads, and releases the checkpoint's memory as it
+/// goes, so that memory holds the weights once. Tables whose rows are looked up one by one also stay in rows; so do
 /// matrices of a few rows, which would mostly be padding, and all of them if they are not to be packed. Rows of another
 /// type than their matrix shall have (see set_types) are decoded and quantized on the way, sixteen at a time.
 /// @throws Error{out_of_memory}, Error{bad_value} naming the tensor for weights that are not finite and change type.
-void prepare_weights(Weights& weights, const ModelFile& file, const PrepareOptions& options);
+void prepare_weights(Weights& weights, const Checkpoint& checkpoint, const PrepareOptions& options);
+
+/// Whether the rows of a matrix are looked up one by one rather than multiplied with.
+constexpr bool is_table(TensorRole role) {
+  return role == TensorRole::token_embedding || role == TensorRole::position_embedding;
+}
 
 /// Allocates `weights.packed` for the panels of `matrices`, which must be matrices of `weights`, points each at its
-/// place, and answers the places for writing. @throws Error{overflow, out_of_memory}.
+/// place, and returns the places for writing. @throws Error{overflow, out_of_memory}.
 std::vector<std::byte*> place_panels(Weights& weights, std::span<ops::WeightMatrix* const> matrices);
 
 }  // namespace plumb

@@ -6,13 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "plumb/model/config.hpp"
+#include "plumb/blocks/weight_types.hpp"
 #include "plumb/model/random_rows.hpp"
-#include "plumb/model/tensor_list.hpp"
-#include "plumb/model/weight_types.hpp"
+#include "plumb/model/spec.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -20,9 +18,10 @@ namespace plumb::inline PLUMB_ABI {
 class RandomTensor {
  public:
   /// `deviation` is that of the weights; 0 makes every element `constant`, in F32.
-  RandomTensor(std::string name, DType type, const Shape& shape, double deviation, float constant, std::uint64_t seed);
+  RandomTensor(const TensorId& id, DType type, const Shape& shape, double deviation, float constant,
+               std::uint64_t seed);
 
-  const std::string& name() const { return name_; }
+  const TensorId& id() const { return id_; }
   DType type() const { return type_; }
   const Shape& shape() const { return shape_; }
   std::size_t row_bytes() const { return plumb::row_bytes(type_, shape_.cols()); }
@@ -30,7 +29,7 @@ class RandomTensor {
   void fill(std::int64_t row, std::byte* out) const;
 
  private:
-  std::string name_;
+  TensorId id_;
   DType type_;
   Shape shape_;
   float constant_;
@@ -40,7 +39,7 @@ class RandomTensor {
 /// All tensors of a configuration, with their names in GGUF files and in the order of a forward pass. Weights have the
 /// deviation 1/sqrt(inputs), so that every product of a normalised input has unit size and the residual stream grows
 /// only with the square root of the depth; an embedding that is no head too has unit size; norms are 1, biases 0.
-/// The configuration must have passed check_config. @throws Error{unsupported_type} for a type that is not computed.
-std::vector<RandomTensor> random_tensors(const ModelConfig& config, const WeightTypes& types, std::uint64_t seed);
+/// The configuration must have passed check_spec. @throws Error{unsupported_type} for a type that is not computed.
+std::vector<RandomTensor> random_tensors(const ModelSpec& spec, const WeightTypes& types, std::uint64_t seed);
 
 }  // namespace plumb

@@ -1,18 +1,19 @@
 #pragma once
 /// @file
-/// A session: one conversation (or several side by side) with a model. Owns the KV cache and the scratch.
+/// A session: one conversation (or several side by side) with a model. Owns what the sequences remember and the memory
+/// of a pass.
 
 #include <cstdint>
 #include <iterator>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "plumb/model/batch.hpp"
-#include "plumb/model/kv_cache.hpp"
+#include "plumb/blocks/batch.hpp"
+#include "plumb/blocks/observer.hpp"
+#include "plumb/core/trace.hpp"
 #include "plumb/model/model.hpp"
-#include "plumb/model/op.hpp"
-#include "plumb/model/scratch.hpp"
 #include "plumb/text/sampler.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -32,24 +33,28 @@ struct GenerateOptions;
 
 /// Runs forward passes and remembers what the model has read. Not for use from several threads at once; any number of
 /// sessions may share a model.
-class Session {
+class PLUMB_API Session {
  public:
   /// @throws Error{invalid_argument} naming a bad option, Error{out_of_memory, overflow}.
   explicit Session(Model model, const SessionOptions& options = {});
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
 
-  const Model& model() const { return model_; }
-  int context() const { return cache_.context(); }
-  int threads() const { return threads_; }
-  int sequences() const { return cache_.sequences(); }
+  const Model& model() const;
+  int context() const;
+  int threads() const;
+  int sequences() const;
   /// Rows of one forward pass at most.
-  int batch() const { return scratch_.max_rows(); }
-  DType kv_type() const { return cache_.type(); }
-  const KvCache& cache() const { return cache_; }
+  int batch() const;
+  DType kv_type() const;
   /// Tokens that sequence s has read. @throws Error{out_of_range}.
-  std::span<const Token> tokens(int s = 0) const { return sequence(s).read; }
+  std::span<const Token> tokens(int s = 0) const;
   int length(int s = 0) const { return static_cast<int>(tokens(s).size()); }
-  /// Bytes of cache and scratch.
-  std::size_t bytes() const { return cache_.bytes() + scratch_.bytes(); }
+  /// Bytes of what all sequences remember.
+  std::size_t state_bytes() const;
+  /// Bytes of that and of the memory of a pass.
+  std::size_t bytes() const;
 
   /// One forward pass. The rows of each sequence continue where it ends, in order; rows of different sequences may
   /// alternate. @throws Error{out_of_range} for a token or sequence that does not exist, Error{context_overflow},
@@ -57,7 +62,7 @@ class Session {
   /// then.
   void forward(std::span<const BatchRow> rows);
   /// Rows of the last pass that asked for logits.
-  int logit_rows() const { return asked_; }
+  int logit_rows() const;
   /// Logits of the i-th row of the last pass that asked, valid until the next pass. [vocab_size].
   /// @throws Error{out_of_range}.
   std::span<const float> logits(int i = 0) const;
@@ -74,43 +79,22 @@ class Session {
 
   /// Books the time of the passes that follow, phase by phase (Op), on `trace`, which must outlive them; null: no more.
   /// @throws std::bad_alloc.
-  void set_trace(Trace* trace) {
-    if (trace) trace->prepare(threads_);
-    trace_ = trace;
-  }
+  void set_trace(Trace* trace);
 
-  /// Forgets all but the first `length` tokens of sequence s. @throws Error{out_of_range}.
+  /// Forgets all but the first `length` tokens of sequence s. Layers with a window keep no more than they need to go on
+  /// from the end: where they have lost what they would see at `length`, the tokens are read again, which takes the
+  /// time of a prefill and gives the same bits. @throws Error{out_of_range}.
   void truncate(int s, int length);
   /// Forgets sequence s.
   void clear(int s = 0) { truncate(s, 0); }
-  /// Makes sequence `to` equal to the first `length` tokens of `from`. @throws Error{out_of_range}.
+  /// Makes sequence `to` equal to the first `length` tokens of `from`, reading them again where truncate would.
+  /// @throws Error{out_of_range}.
   void copy(int from, int to, int length);
 
  private:
   friend class Generation;
-  struct Sequence {
-    std::vector<Token> read;   // tokens whose keys and values are in the cache
-    Token pending = kNoToken;  // generated and handed out, but not read yet
-    int logits_row = -1;       // row of the last pass that holds the logits of the last token
-  };
-
-  const Sequence& sequence(int s) const;
-  Sequence& sequence(int s) { return const_cast<Sequence&>(std::as_const(*this).sequence(s)); }
-  void check_token(Token token) const;
-  void check(std::span<const BatchRow> rows);
-  void run(std::span<const BatchRow> rows);
-  std::span<const float> continuation_logits(int s);
-
-  Model model_;
-  int threads_ = 1;
-  ActivationObserver observer_;
-  Trace* trace_ = nullptr;
-  KvCache cache_;
-  Scratch scratch_;
-  std::vector<Sequence> sequences_;
-  int asked_ = 0;                // rows of the last pass that asked for logits
-  std::vector<BatchRow> chunk_;  // rows of one pass of a prefill
-  std::vector<int> next_;        // next position of each sequence while a batch is checked
+  struct Engine;
+  std::unique_ptr<Engine> engine_;
 };
 
 /// How to continue a sequence.
@@ -125,7 +109,7 @@ enum class StopReason { none, max_tokens, end_token, context_full };
 
 /// The continuation of a sequence, one token at a time: a single-pass range. The session reads a token when the next
 /// one is asked for (or when it is next prefilled), so that the last token costs no pass.
-class Generation {
+class PLUMB_API Generation {
  public:
   class Iterator {
    public:

@@ -8,23 +8,23 @@
 #include <string>
 
 #include "plumb/io/gguf_writer.hpp"
-#include "plumb/model/config.hpp"
+#include "plumb/model/spec.hpp"
 #include "plumb/text/vocabulary.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
 /// How to write a random model.
 struct SynthOptions {
-  std::string type = "q4_0";                           ///< a name that weight_types_by_name knows
+  std::string type = "q4_0";                           ///< as weight_types_by_name, but for types in memory only
   std::uint64_t seed = 0;                              ///< Model::random with the same seed has the same weights
   std::function<void(double fraction)> progress = {};  ///< 0 to 1, from the calling thread
 };
 
-/// Writes `config` with the weights of random_tensors, its metadata, and the tokenizer of synthetic_vocabulary when the
+/// Writes `spec` with the weights of random_tensors, its metadata, and the tokenizer of synthetic_vocabulary when the
 /// vocabulary has room for one. The file appears complete or not at all.
-/// @throws Error{bad_value, unsupported_architecture} for a configuration without a forward pass,
-/// Error{invalid_argument} for an unknown type, Error{io}.
-void write_random_model(const std::filesystem::path& path, const ModelConfig& config, const SynthOptions& options);
+/// @throws Error{bad_value, unsupported_architecture} as check_spec and write_spec,
+/// Error{invalid_argument} for an unknown type, {unsupported_type} for one that no file holds, Error{io}.
+void write_random_model(const std::filesystem::path& path, const ModelSpec& spec, const SynthOptions& options);
 
 /// Smallest vocabulary that can spell every text: <unk>, <s>, </s> and 256 bytes.
 inline constexpr std::int64_t kSmallestSynthVocabulary = 3 + 256;
@@ -37,8 +37,5 @@ Vocabulary synthetic_vocabulary(std::int64_t size);
 
 /// Sets the `tokenizer.ggml.*` keys of a SentencePiece vocabulary.
 void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary);
-
-/// Sets `general.architecture` and the architecture's keys, as config_from_file reads them.
-void set_config(GgufWriter& writer, const ModelConfig& config);
 
 }  // namespace plumb

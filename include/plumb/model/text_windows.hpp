@@ -36,7 +36,7 @@ struct TextWindow {
 
 /// The context that `options` ask for, 4 or more. @throws Error{invalid_argument} for a bad context or stride,
 /// Error{context_overflow} for more than the model has.
-int window_context(const WindowOptions& options, const ModelConfig& config);
+int window_context(const WindowOptions& options, const ModelSpec& spec);
 
 /// The windows of a text of `tokens` tokens; `context` from window_context().
 /// @throws Error{invalid_argument} when the text is shorter than one window.

@@ -22,7 +22,6 @@
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/cpu/kernel_table.hpp"
-#include "plumb/ops/alibi.hpp"
 #include "plumb/ops/attention_plan.hpp"
 #include "plumb/ops/kv.hpp"
 
@@ -133,8 +132,8 @@ struct AttentionCall {
   /// Dots of bf16 where the tier has them and the cache is not f32: for models whose products round their activations
   /// at least as coarsely.
   bool rounded = false;
-  const float* slopes = nullptr;  // [n_heads], ALiBi, or null
-  const float* sinks = nullptr;   // [n_heads], a score without a value that every row of a head has, or null
+  const float* slopes = nullptr;  // [n_heads] of ALiBi (ops/alibi.hpp), or null
+  const float* sinks = nullptr;   // [n_heads], or null; finite or -inf
 
   /// Whether this call multiplies by bf16 dots.
   bool by_bf16() const {
@@ -277,8 +276,7 @@ class AttentionWorker {
   }
 
   /// Queries of a tile side by side, 8 at a time, with the scale and log2(e) multiplied in; what each of them sees; and
-  /// the slopes of their heads.
-  /// Query m is head m % group of batch row m / group.
+  /// the slopes of their heads. Query m is head m % group of batch row m / group.
   void pack(std::int64_t head, const AttentionTile& tile) {
     const int group = shape_.group(), dim = shape_.k_dim;
     const float scale = shape_.softcap > 0 ? shape_.scale / shape_.softcap : shape_.scale * kLog2E;

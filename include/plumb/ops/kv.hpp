@@ -4,7 +4,9 @@
 ///
 /// A layer whose rows see a window may keep a *ring* of tiles instead of the whole context: position p lies in tile
 /// (p / 16) % ring_tiles, where it takes the place of position p - 16 ring_tiles. Kernels read whole ranges and mask by
-/// position, so what else a slot holds does not matter as long as it is finite.
+/// position, so what else a slot holds does not matter as long as it is finite. What was overwritten is gone: a
+/// sequence of `length` positions can be continued from position t < length if t - window + 1 >= length - 16
+/// ring_tiles, or if it has never wrapped.
 
 #include <algorithm>
 #include <cstdint>

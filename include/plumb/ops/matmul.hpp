@@ -75,10 +75,12 @@ struct MatmulContext {
   bool exact = false;  ///< f32 activations, whatever the weights
 };
 
-/// Rows of W that a worker computes: cut at multiples of 32 outputs, which are whole panels and whole steps of the
-/// activations of the next product.
+/// Rows of W that no two workers share: whole panels, and whole steps of the activations of the next product.
+inline constexpr std::int64_t kRowsPerShare = 2 * kPanelRows;
+
+/// Rows of W that a worker computes.
 inline Range matmul_rows(const Worker& worker, const WeightMatrix& weights) {
-  return worker.share(weights.rows, 2 * kPanelRows);
+  return worker.share(weights.rows, kRowsPerShare);
 }
 
 /// Bytes that `prefetch_product` asks for: what a core reads from memory in about a microsecond.

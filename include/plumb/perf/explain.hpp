@@ -58,7 +58,7 @@ struct PassReport {
 /// A model explained.
 struct Explanation {
   std::string name;
-  ModelConfig config;
+  ModelSpec spec;
   WeightTypes weights;
   DType kv = DType::f32;
   std::string tier;  ///< instruction set of the kernels

@@ -26,7 +26,7 @@ struct Budget {
 /// Where to look.
 struct FitOptions {
   Budget budget;
-  std::vector<std::string> types;  ///< names of weight mixes; empty: Q4_0, Q8_0, F16 and between, see kFitTypes
+  std::vector<std::string> types;  ///< as weight_types_by_name; empty: Q4_0, Q8_0, F16 and between, see kFitTypes
   DType kv = DType::f32;
   int threads = 0;          ///< 0: all that the profile knows
   bool free_shape = false;  ///< free width and depth of a Llama shape instead of presets
@@ -39,7 +39,7 @@ inline constexpr std::string_view kFitTypes[] = {"q4_0", "q4_k", "q5_k", "q6_k",
 /// A model within the budget.
 struct FitChoice {
   std::string name;
-  ModelConfig config;
+  ModelSpec spec;
   std::string type;  ///< the one with the most bits that meets the budget
   Forecast forecast;
   bool runnable = true;  ///< has a forward pass here
@@ -54,8 +54,8 @@ std::vector<FitChoice> fit_models(const FitOptions& options, const Machine& mach
 
 /// The Llama shape of `width` (a multiple of 128) that fit_models tries: heads of 64, a quarter as many KV heads, a
 /// feed-forward block of 8/3 widths, a layer per 64 of width up to 4096 and a growth with the square root beyond, 32000
-/// tokens and a tied head. @throws Error{bad_value} as check_config.
-ModelConfig free_shape(int width, std::int64_t context);
+/// tokens and a tied head. @throws Error{bad_value} as check_spec.
+ModelSpec free_shape(int width, std::int64_t context);
 
 /// Measures a choice with random weights at the end of its context. @throws as Model::random and measure, and
 /// Error{unsupported_architecture} when it has no forward pass here.

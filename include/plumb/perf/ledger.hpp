@@ -41,7 +41,9 @@ inline void head_work(const ModelSpec& spec, WorkWriter& writer) {
   const PassOptions& pass = writer.pass();
   const OutputSpec& output = spec.output;
   const double asked = static_cast<double>(pass.logits >= 0 ? pass.logits : pass.sequences);
+  writer.meet(1);  // after the embedding
   if (asked == 0) return;
+  writer.meet_prepared(asked);
   if (output.norm) norm_work(*output.norm, Op::head_norm, asked, spec.width, writer);
   const TensorRole role = output.tied ? TensorRole::token_embedding : TensorRole::head;
   writer.quantize_for(role, spec.vocab_size, spec.width, asked);
@@ -67,13 +69,24 @@ inline Ledger pass_work(const ModelSpec& spec, const PassOptions& pass) {
   }
   writer.set_layer(-1);
   detail::head_work(spec, writer);
-  return {writer.take(), writer.rows()};
+  return writer.take();
 }
 
 /// Bytes of the state of one sequence with room for `context` positions, in passes of up to `batch` rows.
 inline double state_bytes(const ModelSpec& spec, DType kv, std::int64_t context, std::int64_t batch) {
   double bytes = 0;
   for (const LayerSpec& layer : spec.layers) bytes += state_bytes(layer_state(layer), kv, context, batch);
+  return bytes;
+}
+
+/// Bytes that one more position adds to the state of a sequence, windows aside.
+inline double state_bytes_per_position(const ModelSpec& spec, DType kv) {
+  double bytes = 0;
+  for (const LayerSpec& layer : spec.layers) {
+    const LayerState state = layer_state(layer);
+    if (const auto* own = std::get_if<KvState>(&state)) bytes += bytes_per_position(*own, kv);
+    if (const auto* own = std::get_if<LatentState>(&state)) bytes += bytes_per_position(*own, kv);
+  }
   return bytes;
 }
 

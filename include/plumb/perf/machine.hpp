@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "plumb/blocks/op.hpp"
 #include "plumb/core/dtype.hpp"
-#include "plumb/model/op.hpp"
 #include "plumb/perf/system_info.hpp"
 
 namespace plumb::inline PLUMB_ABI {

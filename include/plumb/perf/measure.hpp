@@ -35,7 +35,7 @@ struct MeasureOptions {
 /// The options with lengths cut to what the context of this configuration holds, and a context.
 /// @throws Error{invalid_argument} for lengths that are negative or together 0, Error{context_overflow} for a depth
 /// that leaves no room.
-MeasureOptions fitted_options(MeasureOptions options, const ModelConfig& config);
+MeasureOptions fitted_options(MeasureOptions options, const ModelSpec& spec);
 
 /// Ledgers of the forward passes that one repetition makes, in order.
 struct TimedPasses {
@@ -43,7 +43,7 @@ struct TimedPasses {
 };
 
 /// The passes of a measurement with fitted options. `exact` as in LoadOptions.
-TimedPasses timed_passes(const ModelConfig& config, const WeightTypes& weights, const MeasureOptions& options,
+TimedPasses timed_passes(const ModelSpec& spec, const WeightTypes& weights, const MeasureOptions& options,
                          bool exact = false);
 
 /// Where the time of a run goes: means over the threads, so that busy and meeting add up to seconds.
@@ -81,7 +81,7 @@ struct PassTiming {
 /// A measured model.
 struct Measurement {
   std::string name;  ///< of the model, or where it came from
-  ModelConfig config;
+  ModelSpec spec;
   WeightTypes weights;
   ParameterCount parameters;
   double weight_bytes = 0;        ///< all weights, a tied head once

@@ -1,15 +1,15 @@
 #pragma once
 /// @file
-/// How many parameters a configuration has, and where they sit.
+/// How many parameters a model has, and where they sit.
 
 #include <cstdint>
 
 #include "plumb/core/checked.hpp"
-#include "plumb/model/tensor_list.hpp"
+#include "plumb/model/weights.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
-/// Parameters of a configuration. A tied head counts once, under `embedding`.
+/// Parameters of a model. A tied head counts once, under `embedding`.
 struct ParameterCount {
   std::int64_t embedding = 0;  ///< token and position tables
   std::int64_t attention = 0;  ///< projections and their biases
@@ -26,51 +26,76 @@ struct ParameterCount {
   std::int64_t non_embedding() const { return total() - embedding - head; }
 };
 
-/// Counts parameters. The configuration must have passed check_config. @throws Error{overflow} beyond 2^63.
-inline ParameterCount count_parameters(const ModelConfig& config) {
+/// What a tensor's parameters are counted under.
+enum class ParameterPart { none, embedding, attention, ffn, experts, router, norms, head };
+
+constexpr ParameterPart part_of(TensorRole role) {
+  switch (role) {
+    case TensorRole::rope_factors:
+    case TensorRole::rope_factors_long:
+    case TensorRole::rope_factors_short: return ParameterPart::none;  // tables, not weights
+    case TensorRole::token_embedding:
+    case TensorRole::position_embedding: return ParameterPart::embedding;
+    case TensorRole::attn_q:
+    case TensorRole::attn_k:
+    case TensorRole::attn_v:
+    case TensorRole::attn_sinks:
+    case TensorRole::mla_q_down:
+    case TensorRole::mla_q_up:
+    case TensorRole::mla_kv_down:
+    case TensorRole::mla_k_up:
+    case TensorRole::mla_v_up:
+    case TensorRole::attn_out: return ParameterPart::attention;
+    case TensorRole::ffn_gate:
+    case TensorRole::ffn_up:
+    case TensorRole::ffn_down:
+    case TensorRole::shared_router:
+    case TensorRole::shared_gate:
+    case TensorRole::shared_up:
+    case TensorRole::shared_down: return ParameterPart::ffn;
+    case TensorRole::expert_gate:
+    case TensorRole::expert_up:
+    case TensorRole::expert_down: return ParameterPart::experts;
+    case TensorRole::router:
+    case TensorRole::router_choice_bias: return ParameterPart::router;
+    case TensorRole::head: return ParameterPart::head;
+    case TensorRole::embedding_norm:
+    case TensorRole::attn_norm:
+    case TensorRole::attn_q_norm:
+    case TensorRole::attn_k_norm:
+    case TensorRole::mla_q_norm:
+    case TensorRole::mla_kv_norm:
+    case TensorRole::attn_post_norm:
+    case TensorRole::ffn_norm:
+    case TensorRole::ffn_post_norm:
+    case TensorRole::output_norm: return ParameterPart::norms;
+  }
+  return ParameterPart::none;
+}
+
+/// Counts parameters. The spec must have passed check_spec. @throws Error{overflow} beyond 2^63.
+inline ParameterCount count_parameters(const ModelSpec& spec) {
   ParameterCount count;
   const auto add = [](std::int64_t& sum, std::int64_t n) { sum = checked_add(sum, n, "parameters"); };
   std::int64_t total = 0;  // guards the sums that total() makes
-  for_each_tensor(config, [&](const TensorSpec& tensor) {
+  for_each_tensor(spec, [&](const TensorSpec& tensor) {
     const std::int64_t n = tensor.shape.elements();
+    const ParameterPart part = part_of(tensor.id.role);
+    if (part == ParameterPart::none) return;
     add(total, n);
-    switch (tensor.role) {
-      case TensorRole::token_embedding:
-      case TensorRole::position_embedding: add(count.embedding, n); break;
-      case TensorRole::attn_q:
-      case TensorRole::attn_k:
-      case TensorRole::attn_v:
-      case TensorRole::mla_q_down:
-      case TensorRole::mla_q_up:
-      case TensorRole::mla_kv_down:
-      case TensorRole::mla_k_up:
-      case TensorRole::mla_v_up:
-      case TensorRole::attn_out: add(count.attention, n); break;
-      case TensorRole::ffn_gate:
-      case TensorRole::ffn_up:
-      case TensorRole::ffn_down:
-      case TensorRole::shared_router:
-      case TensorRole::shared_gate:
-      case TensorRole::shared_up:
-      case TensorRole::shared_down: add(count.ffn, n); break;
-      case TensorRole::expert_gate:
-      case TensorRole::expert_up:
-      case TensorRole::expert_down:
+    switch (part) {
+      case ParameterPart::none: break;
+      case ParameterPart::embedding: return add(count.embedding, n);
+      case ParameterPart::attention: return add(count.attention, n);
+      case ParameterPart::ffn: return add(count.ffn, n);
+      case ParameterPart::router: return add(count.router, n);
+      case ParameterPart::norms: return add(count.norms, n);
+      case ParameterPart::head: return add(count.head, n);
+      case ParameterPart::experts: {
+        const auto& experts = std::get<ExpertsSpec>(spec.layers[static_cast<std::size_t>(tensor.id.layer)].ffn);
         add(count.experts, n);
-        add(count.experts_active, n / config.moe.count * config.moe.used);
-        break;
-      case TensorRole::router:
-      case TensorRole::router_bias: add(count.router, n); break;
-      case TensorRole::head: add(count.head, n); break;
-      case TensorRole::attn_norm:
-      case TensorRole::attn_q_norm:
-      case TensorRole::attn_k_norm:
-      case TensorRole::mla_q_norm:
-      case TensorRole::mla_kv_norm:
-      case TensorRole::attn_post_norm:
-      case TensorRole::ffn_norm:
-      case TensorRole::ffn_post_norm:
-      case TensorRole::output_norm: add(count.norms, n); break;
+        return add(count.experts_active, n / experts.count * experts.used);
+      }
     }
   });
   return count;

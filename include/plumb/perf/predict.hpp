@@ -20,6 +20,7 @@
 
 #include "plumb/perf/ledger.hpp"
 #include "plumb/perf/machine.hpp"
+#include "plumb/perf/parameters.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -81,13 +82,13 @@ struct PassForecast {
 
 /// Reading `prompt` tokens behind `depth` others, in passes of at most `batch` rows; only the last asks for logits.
 /// `pass` gives types. @throws Error{invalid_argument}.
-PassForecast forecast_prompt(const ModelConfig& config, PassOptions pass, std::int64_t depth, std::int64_t prompt,
+PassForecast forecast_prompt(const ModelSpec& spec, PassOptions pass, std::int64_t depth, std::int64_t prompt,
                              std::int64_t batch, const Machine& machine, int threads);
 
 /// What is asked of a model.
 struct ForecastOptions {
   WeightTypes weights = DType::f16;
-  DType kv = DType::f16;
+  DType kv = DType::f32;        ///< as sessions have it unless told otherwise
   std::int64_t context = 4096;  ///< positions the session has room for
   std::int64_t prompt = 512;    ///< tokens read before the first is generated
   std::int64_t sequences = 1;   ///< decoded side by side
@@ -112,6 +113,6 @@ struct Forecast {
 };
 
 /// @throws Error{bad_value} for a configuration, {invalid_argument} for options that make no sense.
-Forecast forecast(const ModelConfig& config, const ForecastOptions& options, const Machine& machine);
+Forecast forecast(const ModelSpec& spec, const ForecastOptions& options, const Machine& machine);
 
 }  // namespace plumb

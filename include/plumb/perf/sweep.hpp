@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "plumb/model/config.hpp"
+#include "plumb/model/spec.hpp"
 #include "plumb/perf/law.hpp"
 #include "plumb/perf/machine.hpp"
 #include "plumb/perf/measure.hpp"
@@ -41,13 +41,14 @@ Dimension dimension_from_name(std::string_view name);
 /// What to sweep.
 struct SweepOptions {
   Dimension dimension = Dimension::size;
-  std::optional<double> from, to;   ///< ends of the range, both included; nothing: what suits the dimension
-  int steps = 6;                    ///< values, near a geometric progression, as far as the range holds that many
-  std::optional<ModelConfig> base;  ///< what holds; nothing: plumb-30m of the family. Not used by `size`
-  std::vector<std::string> types;   ///< names of weight mixes; empty: F16, Q8_0, Q4_0 (size), all (type), Q8_0 (others)
-  MeasureOptions measure;           ///< max_seconds is the time of each point
-  std::optional<Machine> machine;   ///< points are predicted for it
-  double memory = 0;                ///< bytes that models may take at once; 0: half of what is available
+  std::optional<double> from, to;  ///< ends of the range, both included; nothing: what suits the dimension
+  int steps = 6;                   ///< values, near a geometric progression, as far as the range holds that many
+  std::optional<ModelSpec> base;   ///< what holds; nothing: plumb-30m of the family. Not used by `size`
+  std::vector<std::string>
+      types;               ///< as weight_types_by_name; empty: F16, Q8_0, Q4_0 (size), all (type), Q8_0 (others)
+  MeasureOptions measure;  ///< max_seconds is the time of each point
+  std::optional<Machine> machine;  ///< points are predicted for it
+  double memory = 0;               ///< bytes that models may take at once; 0: half of what is available
   /// What is being done and how far the whole is, 0 to 1.
   std::function<void(std::string_view what, double done)> progress = {};
 };
@@ -56,8 +57,8 @@ struct SweepOptions {
 struct SweepCase {
   double value = 0;   ///< in the unit of the dimension
   std::string label;  ///< "width 768"
-  ModelConfig config;
-  std::string type;  ///< name of the weight mix, upper case
+  ModelSpec spec;
+  std::string type;  ///< as weight_types_by_name, upper case
   MeasureOptions measure;
 };
 
@@ -109,7 +110,7 @@ struct Sweep {
 
 /// The points of a sweep: values outer, types inner, so that types of one shape run side by side.
 /// @throws Error{invalid_argument} for a range that is empty, not positive, beyond what the base divides into, or
-/// beyond the limits of the dimension; Error{bad_value} as check_config; Error{out_of_memory} for a point that needs
+/// beyond the limits of the dimension; Error{bad_value} as check_spec; Error{out_of_memory} for a point that needs
 /// more memory than is available. The message names the dimension and the value.
 std::vector<SweepCase> plan_sweep(const SweepOptions& options);
 

@@ -7,14 +7,14 @@
 #include <string_view>
 #include <vector>
 
-#include "plumb/model/config.hpp"
+#include "plumb/model/spec.hpp"
 #include "plumb/perf/machine.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
 /// One thing to predict and measure: reading a prompt, or decoding a token of each sequence at a depth.
 struct VerifyCase {
-  ModelConfig config;
+  ModelSpec spec;
   DType type = DType::q4_0;
   int prompt = 0;     ///< > 0: read so many tokens; else decode
   int depth = 0;      ///< tokens that each sequence holds before

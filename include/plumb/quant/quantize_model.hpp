@@ -77,7 +77,8 @@ std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, const Quan
 /// its pages are given back as they have been read. GPTQ adds the factors of up to three inputs (4 bytes for the square
 /// of their columns) and 12 while it makes one.
 /// @throws Error{invalid_argument} when `in` and `out` are the same file, Error{bad_value} for a NaN or infinity,
-/// naming tensor, row and column, and what opening and writing throw.
+/// naming tensor, row and column, Error{unsupported_type} for a type that exists in memory only, and what opening and
+/// writing throw.
 QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
                               const QuantizeOptions& options);
 

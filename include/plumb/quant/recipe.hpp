@@ -1,11 +1,14 @@
 #pragma once
 /// @file
-/// Which tensor gets which type. Quantized models mix types: the few tensors that hurt most get more bits.
+/// Which tensor gets which type: the one place that says so, for files, random models, models that change type at load
+/// and predictions alike. Quantized models mix types: the few tensors that hurt most get more bits.
 ///
 /// Named recipes ("q4_k_m") are those that GGUF tools share, by the same names, so that a file made here has the same
-/// type in every tensor as a file made elsewhere. Source of the tables: llama.cpp, src/llama-quant.cpp.
+/// type in every tensor as a file made elsewhere. Source of the tables: llama.cpp, src/llama-quant.cpp. As there,
+/// "q3_k", "q4_k" and "q5_k" are short for the medium mix, and the head of "q4_0" has six bits. The rule "*=q4_0" is
+/// one type throughout. Types that exist in memory only ("int4g64") are recipes too, of one type throughout.
 
-#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +16,7 @@
 #include "plumb/core/dtype.hpp"
 #include "plumb/core/tensor.hpp"
 #include "plumb/io/model_file.hpp"
+#include "plumb/io/tensor_id.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -30,14 +34,6 @@ struct RecipeFacts {
 /// may be quantized. @throws Error{wrong_type, bad_value} for keys that are there but make no sense.
 RecipeFacts recipe_facts(const ModelFile& file);
 
-/// The role part of a tensor's name and its layer: "blk.7.ffn_down.weight" is "ffn_down" of layer 7, "output.weight" is
-/// "output" of layer -1.
-struct NamedRole {
-  std::string_view role;
-  int layer = -1;
-};
-NamedRole tensor_role(std::string_view name);
-
 /// A recipe by name, or rules by tensor.
 class Recipe {
  public:
@@ -47,15 +43,25 @@ class Recipe {
   /// type. Upper and lower case are the same. @throws Error{invalid_argument} naming what is not understood.
   static Recipe parse(std::string_view text);
 
-  /// All named recipes.
+  /// All named recipes, in lower case: those that files can hold first.
   static std::vector<std::string_view> names();
+  /// Those that files can hold.
+  static std::vector<std::string_view> file_names();
 
-  /// The type this recipe wants for a tensor of type `from`, whether or not its rows divide by the type's block:
-  /// `from` itself for tensors that are never quantized (norms, biases, routers, positions).
+  /// The type this recipe wants for a tensor of type `from`, whether or not its rows divide by the type's block (see
+  /// fitting_type): `from` itself for tensors that are never quantized (norms, biases, routers, positions).
+  DType wanted(const TensorId& tensor, DType from, const Shape& shape, const RecipeFacts& facts) const;
+  /// The same for a tensor of a file, by its name there. Names that stand for no role (fused matrices, recurrent
+  /// layers) are matrices too, unless they are known to be none.
   DType wanted(std::string_view tensor, DType from, const Shape& shape, const RecipeFacts& facts) const;
 
+  /// The type that a named recipe is called after and that most matrices have; nothing for rules.
+  std::optional<DType> base() const;
+
   /// The id that GGUF files keep as `general.file_type`; -1 for rules.
+  /// @throws Error{unsupported_type} for a type that exists in memory only, in a rule too.
   int file_type() const;
+  /// As given, in lower case.
   const std::string& text() const { return text_; }
 
  private:
@@ -63,15 +69,16 @@ class Recipe {
     std::string pattern;
     std::string target;
   };
+  /// The rule that holds for a tensor's name, its right side; the recipe's own name when there are no rules.
+  std::optional<std::string_view> target_of(std::string_view tensor) const;
+
   std::string text_;
   std::vector<Rule> rules_;  // empty: text_ is a named recipe
 };
 
 /// Whether a tensor is one that quantizers touch: a matrix of weights, no norm, no router, no position table.
+bool is_quantizable(const TensorId& tensor, const Shape& shape);
+/// The same by the tensor's name in a file.
 bool is_quantizable(std::string_view tensor, const Shape& shape);
-
-/// `wanted`, or a type near it whose block divides rows of `columns`: a type of 32-weight blocks in place of one of
-/// 256, F16 where 32 does not divide either.
-DType fitting_type(DType wanted, std::int64_t columns);
 
 }  // namespace plumb

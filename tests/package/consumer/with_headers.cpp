@@ -4,7 +4,7 @@
 
 #include <plumb/core/parallel.hpp>
 #include <plumb/cpu/portable.hpp>
-#include <plumb/model/transformer.hpp>
+#include <plumb/model/forward_pass.hpp>
 #include <plumb/perf/ledger.hpp>
 
 #include <cmath>
@@ -29,8 +29,8 @@ class Maker {
   int count_ = 0;
 };
 
-plumb::ModelConfig tiny() {
-  plumb::ModelConfig config;
+plumb::ModelSpec tiny() {
+  plumb::ModelSpec spec;
   config.vocab_size = 37;
   config.width = 24;
   config.n_layers = 1;
@@ -44,7 +44,7 @@ plumb::ModelConfig tiny() {
   return config;
 }
 
-plumb::Weights weights_of(const plumb::ModelConfig& c, Maker& maker) {
+plumb::Weights weights_of(const plumb::ModelSpec& c, Maker& maker) {
   plumb::Weights weights;
   weights.embedding = maker.matrix(c.vocab_size, c.width);
   weights.head.w = weights.embedding;
@@ -63,9 +63,9 @@ plumb::Weights weights_of(const plumb::ModelConfig& c, Maker& maker) {
 
 /// Logits of the last of five tokens, read `at_once` at a time.
 std::vector<float> logits_after_five(const plumb::Transformer& model, int at_once) {
-  plumb::KvCache cache(model.config, 8, 1, plumb::DType::f32);
-  plumb::Scratch scratch(model.config, at_once, 8, 2);
-  scratch.reserve_logits(1, model.config.vocab_size);
+  plumb::KvCache cache(model.spec, 8, 1, plumb::DType::f32);
+  plumb::Scratch scratch(model.spec, at_once, 8, 2);
+  scratch.reserve_logits(1, model.spec.vocab_size);
   for (int first = 0; first < 5; first += at_once) {
     std::vector<plumb::BatchRow> rows;
     for (int i = first; i < first + at_once && i < 5; ++i) rows.push_back({7 * i, i, 0, i == 4});
@@ -73,7 +73,7 @@ std::vector<float> logits_after_five(const plumb::Transformer& model, int at_onc
     plumb::run_parallel(2, [&](const plumb::Worker& worker) { pass.run(worker); });
     cache.extend(0, rows.back().position + 1);
   }
-  return {scratch.logits.row(0), scratch.logits.row(0) + model.config.vocab_size};
+  return {scratch.logits.row(0), scratch.logits.row(0) + model.spec.vocab_size};
 }
 
 }  // namespace
@@ -81,15 +81,15 @@ std::vector<float> logits_after_five(const plumb::Transformer& model, int at_onc
 int main() {
   Maker maker;
   plumb::Transformer model;
-  model.config = tiny();
-  model.weights = weights_of(model.config, maker);
-  model.rope = plumb::ops::make_rope_table(model.config.rope, model.config.head_dim);
+  model.spec = tiny();
+  model.weights = weights_of(model.spec, maker);
+  model.rope = plumb::ops::make_rope_table(model.spec.rope, model.spec.head_dim);
   model.kernels = &plumb::active_kernels();
 
   const std::vector<float> together = logits_after_five(model, 5), one_by_one = logits_after_five(model, 1);
   if (together != one_by_one || !std::isfinite(together[0]) || together[0] == together[1]) return 1;
 
-  const plumb::Ledger ledger = plumb::pass_work(model.config, {.weights = plumb::DType::f32});
+  const plumb::Ledger ledger = plumb::pass_work(model.spec, {.weights = plumb::DType::f32});
   std::printf("%s kernels, logit %.4f, %.0f operations a token\n", model.kernels->name,
               static_cast<double>(together[0]), ledger.operations().total());
   return ledger.operations().total() > 2.0 * 24 * (24 + 8 + 8 + 24 + 3 * 40 + 37) ? 0 : 1;

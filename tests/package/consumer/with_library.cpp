@@ -5,7 +5,7 @@
 #include <cstdio>
 
 int main() {
-  plumb::ModelConfig config = plumb::presets::llama_3_2_1b();
+  plumb::ModelSpec spec = plumb::presets::llama_3_2_1b();
   std::printf("%s on %s\n", config.name.c_str(), plumb::active_kernels().name);
   try {
     plumb::Model::load("no such file");

@@ -1,0 +1,38 @@
+#pragma once
+/// @file
+/// A checkpoint: the description of a model, its tensors by role, its vocabulary and its chat template, whatever it
+/// came from. The one source of weights: files, random numbers and memory all become one of these, and Model::from
+/// takes it.
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "plumb/io/model_file.hpp"
+#include "plumb/model/bind_weights.hpp"
+#include "plumb/text/tokenizer.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+/// What a model is made of. Tensors point into memory that `owner` keeps alive.
+struct Checkpoint {
+  std::string source;                 ///< for messages: a path, "random"
+  ModelSpec spec;                     ///< has passed check_spec
+  TensorSource tensors;               ///< by role and layer
+  std::shared_ptr<const void> owner;  ///< of the tensors' memory
+  /// The tokenizer, or null when there is none. @throws as Tokenizer::from_file.
+  std::function<std::unique_ptr<const Tokenizer>()> tokenizer = {};
+  std::string chat_template = {};  ///< Jinja text, or empty
+  /// Tells that these bytes of a tensor have been read and will not be needed again; may be empty.
+  std::function<void(const std::byte* begin, std::size_t bytes)> release = {};
+};
+
+/// The checkpoint in an open model file. @throws as spec_from_file.
+Checkpoint checkpoint_from_file(const ModelFile& file);
+
+/// Opens a model file: GGUF, or a llama2.c checkpoint. @throws as open_model_file and spec_from_file.
+Checkpoint open_checkpoint(const std::filesystem::path& path);
+
+}  // namespace plumb

@@ -1,0 +1,18 @@
+#pragma once
+/// What the handle Model points to.
+
+#include <memory>
+#include <string>
+
+#include "plumb/model/forward_pass.hpp"
+#include "plumb/model/model.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+struct Model::Parts {
+  std::string source;
+  Transformer transformer;
+  std::unique_ptr<const Tokenizer> tokenizer;
+};
+
+}  // namespace plumb
