@@ -75,8 +75,8 @@ void read_attention(const Keys& keys, ModelSpec& spec) {
                 "is " + std::to_string(kv[l]) + ", expected a divisor of the " + std::to_string(heads[l]) + " heads");
     attention.n_heads = heads[l];
     attention.n_kv_heads = kv[l];
-    attention.head_dim = keys.has(key_length) ? keys.count(key_length, Limits::kHeadDim)
-                                              : head_dim_of(keys, spec.width, heads[l]);
+    attention.head_dim =
+        keys.has(key_length) ? keys.count(key_length, Limits::kHeadDim) : head_dim_of(keys, spec.width, heads[l]);
     const int values = keys.count_or(value_length, attention.head_dim, Limits::kHeadDim);
     attention.value_dim = values == attention.head_dim ? 0 : values;
     attention.scale = scale;
@@ -166,8 +166,7 @@ void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style) {
                   " layers");
   for (const std::string& kind : kinds)
     if (kind != "sliding_attention" && kind != "full_attention")
-      keys.fail(ErrorCode::bad_value, types,
-                "holds " + quote(kind) + ", expected sliding_attention or full_attention");
+      keys.fail(ErrorCode::bad_value, types, "holds " + quote(kind) + ", expected sliding_attention or full_attention");
   const int period = flags ? 0 : keys.natural_or(field, style.period, Limits::kLayers);
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
     const bool windowed = flags            ? (*flags)[l]
@@ -185,11 +184,11 @@ void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style) {
   experts.count = keys.count({"expert_count", "num_experts"}, Limits::kExperts);
   experts.used = keys.count(used, Limits::kExperts);
   if (experts.used > experts.count)
-    keys.fail(ErrorCode::bad_value, used,
-              "is " + std::to_string(experts.used) + ", expected at most the " + std::to_string(experts.count) +
-                  " experts");
-  experts.expert.inner =
-      style.fallback_inner > 0 ? keys.count_or(inner, style.fallback_inner, Limits::kFfn) : keys.count(inner, Limits::kFfn);
+    keys.fail(
+        ErrorCode::bad_value, used,
+        "is " + std::to_string(experts.used) + ", expected at most the " + std::to_string(experts.count) + " experts");
+  experts.expert.inner = style.fallback_inner > 0 ? keys.count_or(inner, style.fallback_inner, Limits::kFfn)
+                                                  : keys.count(inner, Limits::kFfn);
   const Field shared{"expert_shared_count", "n_shared_experts"};
   const int together = keys.natural_or(shared, 0, Limits::kFfn / experts.expert.inner) * experts.expert.inner;
   experts.shared.inner = keys.natural_or({"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},

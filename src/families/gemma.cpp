@@ -30,9 +30,8 @@ ModelSpec read_gemma(const Keys& keys, int layers_of_largest) {
   style.activation = Activation::gelu_tanh;
   style.scaled_embedding = true;
   ModelSpec spec = read_decoder(keys, style);
-  for_each_attention(spec, [&](AttentionSpec& attention) {
-    attention.scale = scale_of(keys, spec, attention, layers_of_largest);
-  });
+  for_each_attention(
+      spec, [&](AttentionSpec& attention) { attention.scale = scale_of(keys, spec, attention, layers_of_largest); });
   for (LayerSpec& layer : spec.layers) {
     layer.mixer_branch.post_norm = layer.mixer_branch.norm;
     layer.ffn_branch.post_norm = layer.ffn_branch.norm;

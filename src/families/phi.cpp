@@ -17,8 +17,7 @@ ModelSpec read_phi3(const Keys& keys) {
 }
 
 constexpr ModelType kPhi3[] = {
-    {"phi3",
-     R"({"max_position_embeddings":4096,"original_max_position_embeddings":4096,"rms_norm_eps":1e-5})"}};
+    {"phi3", R"({"max_position_embeddings":4096,"original_max_position_embeddings":4096,"rms_norm_eps":1e-5})"}};
 
 constexpr Family kFamilies[] = {
     {"phi3", "Phi-3, Phi-3.5 and Phi-4, text", read_phi3, kPhi3},

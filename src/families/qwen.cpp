@@ -83,7 +83,8 @@ void write_qwen2_moe(GgufWriter& writer, const ModelSpec& spec) {
 }
 
 constexpr ModelType kQwen2[] = {
-    {"qwen2", R"({"max_position_embeddings":32768,"rms_norm_eps":1e-6,"num_key_value_heads":32,"sliding_window":4096})"}};
+    {"qwen2",
+     R"({"max_position_embeddings":32768,"rms_norm_eps":1e-6,"num_key_value_heads":32,"sliding_window":4096})"}};
 constexpr ModelType kQwen2Moe[] = {
     {"qwen2_moe",
      R"({"max_position_embeddings":32768,"rms_norm_eps":1e-6,"num_key_value_heads":16,"sliding_window":4096,

@@ -13,8 +13,8 @@ namespace family {
 std::span<const Family> all_families() {
   static const std::vector<Family> all = [] {
     std::vector<Family> families;
-    for (const auto part : {llama_families(), qwen_families(), gemma_families(), gpt_families(), phi_families(),
-                            deepseek_families()})
+    for (const auto part :
+         {llama_families(), qwen_families(), gemma_families(), gpt_families(), phi_families(), deepseek_families()})
       families.insert(families.end(), part.begin(), part.end());
     std::sort(families.begin(), families.end(),
               [](const Family& a, const Family& b) { return a.architecture < b.architecture; });
@@ -59,8 +59,7 @@ TypeOfFamily find_type(std::string_view name, const JsonFields& json) {
       if (type.name == name) return {&family, &type};
       known.append(known.empty() ? "" : ", ").append(type.name);
     }
-  json.fail(ErrorCode::unsupported_architecture, "model_type",
-            "is " + quote(name, 60) + ", expected one of " + known);
+  json.fail(ErrorCode::unsupported_architecture, "model_type", "is " + quote(name, 60) + ", expected one of " + known);
 }
 
 }  // namespace

@@ -81,7 +81,8 @@ RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context,
   } else if (scaling == "longrope" || scaling == "su") {
     rope.factors = RopeFactors::long_short;
     const Field factor{"", "factor"};
-    const double stretch = own.has(factor) ? static_cast<double>(own.real(factor)) : static_cast<double>(context) / trained;
+    const double stretch =
+        own.has(factor) ? static_cast<double>(own.real(factor)) : static_cast<double>(context) / trained;
     rope.attn_factor = own.real_or(magnitude, long_magnitude(stretch, trained));
   } else if (!scaling.empty() && scaling != "default" && scaling != "dynamic") {
     own.fail(ErrorCode::bad_value, type,

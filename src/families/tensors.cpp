@@ -26,12 +26,12 @@ ConstTensorView slice(const ModelFile& file, const GgufTensor& whole, const Part
   const ConstTensorView& view = whole.view;
   const bool bias = wanted.id.bias;
   const Shape expected = bias ? Shape{part.all} : Shape{part.all, wanted.shape.cols()};
-  const bool fits = bias ? view.rows() == 1 && view.cols() == part.all
-                         : view.shape().rank() == 2 && view.shape() == expected;
+  const bool fits =
+      bias ? view.rows() == 1 && view.cols() == part.all : view.shape().rank() == 2 && view.shape() == expected;
   if (!fits)
-    file.fail_tensor(ErrorCode::bad_shape, whole.name,
-                     "shape " + view.shape().to_string() + ", expected " + expected.to_string() +
-                         " by the configuration");
+    file.fail_tensor(
+        ErrorCode::bad_shape, whole.name,
+        "shape " + view.shape().to_string() + ", expected " + expected.to_string() + " by the configuration");
   if (!bias) return view.slice_rows(part.first, part.rows);
   const DTypeInfo& type = dtype_info(view.dtype());
   if (type.block_elements != 1)

@@ -181,9 +181,8 @@ ModelSpec read_back(const GgufWriter& keys, const ModelSpec& spec, const family:
   std::memcpy(memory.data(), bytes.data(), bytes.size());
   const GgufFile file = GgufFile::from_memory({memory.data(), bytes.size()}, spec.name.empty() ? "spec" : spec.name);
   std::map<std::string, std::int64_t, std::less<>> rows;
-  for_each_tensor(spec, [&](const TensorSpec& tensor) {
-    rows[family::usual_name(own, tensor.id)] = tensor.shape.rows();
-  });
+  for_each_tensor(spec,
+                  [&](const TensorSpec& tensor) { rows[family::usual_name(own, tensor.id)] = tensor.shape.rows(); });
   const family::Keys reader(file, own, [&](const std::string& name) -> std::optional<std::int64_t> {
     const auto found = rows.find(name);
     if (found == rows.end()) return std::nullopt;
@@ -207,9 +206,9 @@ void write_spec(GgufWriter& writer, const ModelSpec& spec) {
   set_keys(trial, spec, *own);
   const std::string lost = family::difference(spec, read_back(trial, spec, *own));
   if (!lost.empty())
-    throw Error(ErrorCode::unsupported_architecture,
-                where + ": files of the family " + spec.family + " have no keys for this spec: " + lost +
-                    " as these files would have it");
+    throw Error(ErrorCode::unsupported_architecture, where + ": files of the family " + spec.family +
+                                                         " have no keys for this spec: " + lost +
+                                                         " as these files would have it");
   set_keys(writer, spec, *own);
 }
 
