@@ -21,12 +21,8 @@ struct Fixture {
   Fixture(Isa isa, DType type, const ops::AttentionShape& shape, int context, int n_rows, int first_position,
           int threads)
       : kernels(kernels_for(isa)), shape(shape), n_rows(n_rows) {
-    ModelSpec spec;
-    config.n_layers = kLayers;
-    config.n_heads = shape.n_heads;
-    config.n_kv_heads = shape.n_kv_heads;
-    config.head_dim = shape.k_dim;
-    cache = KvCache(config, context, 1, type);
+    const std::vector<LayerState> layers(kLayers, KvState{shape.n_kv_heads, shape.k_dim, shape.v_dim, shape.window});
+    state = SessionState(layers, {.context = context, .kv = type});
     std::mt19937 rng(1);
     std::normal_distribution<float> normal;
     std::vector<float> noise(8192 + static_cast<std::size_t>(shape.k_dim));
@@ -34,7 +30,7 @@ struct Fixture {
     for (int l = 0; l < kLayers; ++l)
       for (int g = 0; g < shape.n_kv_heads; ++g)
         for (int p = 0; p < context; ++p)
-          ops::store_kv(kernels, cache.layer(l), 0, g, p, &noise[rng() % 8192], &noise[rng() % 8192]);
+          ops::store_kv(kernels, state.kv(l), 0, g, p, &noise[rng() % 8192], &noise[rng() % 8192]);
     q.resize(static_cast<std::size_t>(n_rows * shape.n_heads * shape.k_dim));
     for (float& x : q) x = normal(rng);
     out.resize(q.size());
@@ -44,7 +40,7 @@ struct Fixture {
 
   void layer(const Worker& worker, int l) {
     const std::int64_t width = std::int64_t{shape.n_heads} * shape.k_dim;
-    const ops::KvLayer kv = cache.layer(l);
+    const ops::KvLayer kv = state.kv(l);
     ops::attention(worker, {&kernels, &shape, &kv, rows, q.data(), width, out.data(), width}, scratch);
   }
   void all_layers(const Worker& worker) {
@@ -62,7 +58,7 @@ struct Fixture {
   const KernelTable& kernels;
   ops::AttentionShape shape;
   int n_rows;
-  KvCache cache;
+  SessionState state;
   std::vector<float> q, out;
   std::vector<ops::AttentionRow> rows;
   ops::AttentionScratch scratch;

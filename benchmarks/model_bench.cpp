@@ -15,7 +15,7 @@ namespace {
 
 Model make_model(const std::string& preset, const std::string& type) {
   const ModelSpec spec = preset_spec(preset);
-  return Model::random(config, weight_types_by_name(type, config));
+  return Model::random(spec, weight_types_by_name(type, spec));
 }
 
 /// range(0): tokens in the cache before.

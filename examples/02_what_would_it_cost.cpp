@@ -5,14 +5,14 @@
 #include <cstdio>
 
 int main() {
-  plumb::ModelSpec spec = plumb::presets::llama_3_2_1b();
-  for (const int layers : {config.n_layers, config.n_layers / 2}) {
-    config.n_layers = layers;
+  plumb::ModelSpec spec = plumb::preset_spec("llama-3.2-1b");
+  for (const int layers : {spec.n_layers(), spec.n_layers() / 2}) {
+    spec.layers.resize(static_cast<std::size_t>(layers));
     std::printf("%d layers: %.2f billion parameters\n", layers,
-                static_cast<double>(plumb::count_parameters(config).total()) / 1e9);
+                static_cast<double>(plumb::count_parameters(spec).total()) / 1e9);
     for (const plumb::DType type : {plumb::DType::f16, plumb::DType::q8_0, plumb::DType::q4_0})
       for (const int position : {0, 8192}) {
-        const plumb::Ledger ledger = plumb::pass_work(config, {.weights = type, .position = position});
+        const plumb::Ledger ledger = plumb::pass_work(spec, {.weights = type, .position = position});
         std::printf("  %-5s after %4d tokens: %7.1f MB and %.2f GOP per token\n",
                     std::string(plumb::dtype_name(type)).c_str(), position, ledger.bytes().total() / 1e6,
                     ledger.operations().total() / 1e9);

@@ -1,8 +1,8 @@
 #pragma once
 /// @file
-/// All of plumb, for reading and for programs that reach below the stable interface (plumb.hpp): nothing here is promised
-/// to stay. The order of the includes is the order to read the library in: each header builds on those above it.
-/// (Not here: eigen.hpp, which needs Eigen.)
+/// All of plumb, for reading and for programs that reach below the stable interface (plumb.hpp): nothing here is
+/// promised to stay. The order of the includes is the order to read the library in: each header builds on those above
+/// it. (Not here: eigen.hpp, which needs Eigen.)
 
 // clang-format off
 // What everything is made of.

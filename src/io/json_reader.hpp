@@ -59,7 +59,9 @@ class JsonFields {
   /// Throws Error(code): "FILE: field KEY WHAT".
   [[noreturn]] void fail(ErrorCode code, std::string_view key, const std::string& what) const;
   /// The same with bad_value.
-  [[noreturn]] void refuse(std::string_view key, const std::string& what) const { fail(ErrorCode::bad_value, key, what); }
+  [[noreturn]] void refuse(std::string_view key, const std::string& what) const {
+    fail(ErrorCode::bad_value, key, what);
+  }
 
  private:
   const nlohmann::json* find(std::string_view key) const;

@@ -9,6 +9,7 @@
 #include "plumb/text/sampler.hpp"
 #include "plumb/text/tokenizer.hpp"
 #include "tests/support/allocation_meter.hpp"
+#include "tests/support/specs.hpp"
 #include "tests/text/small_vocabularies.hpp"
 
 namespace plumb {
@@ -60,9 +61,9 @@ TEST(PerToken, AStreamOfTextNeedsNoneOnceTheBufferHasGrown) {
 
 TEST(PerToken, DecodingNeedsNoneWithOrWithoutExperts) {
   for (const int experts : {0, 6}) {
-    ModelSpec spec = presets::stories_260k();
-    if (experts > 0) config.moe = {.count = experts, .used = 2, .ffn_dim = 96};
-    Session session(Model::random(config, DType::q8_0), {.threads = 1});
+    ModelSpec spec = preset_spec("stories-260k");
+    if (experts > 0) test::set_experts(spec, test::experts(experts, 2, 96));
+    Session session(Model::random(spec, DType::q8_0), {.threads = 1});
     const std::vector<Token> prompt(40, 7);
     session.prefill(prompt);  // its list of tokens grows now and then, by doubling: room for 64 is there
     const test::AllocationMeter meter;

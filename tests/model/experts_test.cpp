@@ -18,6 +18,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
 #include "tests/support/reference_model.hpp"
+#include "tests/support/specs.hpp"
 
 namespace plumb {
 namespace {
@@ -27,41 +28,40 @@ using test::TempDir;
 
 constexpr int kVocab = 64;
 
-ModelSpec small_model(const std::string& architecture, const MoeConfig& moe) {
-  ModelSpec spec;
-  config.architecture = architecture;
-  config.vocab_size = kVocab;
-  config.width = 64;
-  config.n_layers = 3;
-  config.n_heads = 4;
-  config.n_kv_heads = 2;
-  config.head_dim = 16;
-  config.ffn_dim = 160;
-  config.context = 64;
-  config.moe = moe;
-  if (architecture == "llama") return config;
-  config.rope.pairs = RopePairs::halves;
-  if (architecture == "qwen3moe") config.qk_norm = true;
-  if (architecture == "qwen2moe") {
-    config.qkv_bias = config.moe.shared_gate = true;
-    config.moe.shared_ffn_dim = 96;
-    config.moe.renormalise = false;
+ModelSpec small_model(const std::string& family, ExpertsSpec experts) {
+  ModelSpec spec = llama_spec({.vocab = kVocab,
+                               .width = 64,
+                               .layers = 3,
+                               .heads = 4,
+                               .kv_heads = 2,
+                               .head_dim = 16,
+                               .ffn = 160,
+                               .context = 64});
+  spec.family = family;
+  if (family != "llama") spec.ropes[0].pairs = RopePairs::halves;
+  for_each_attention(spec, [&](AttentionSpec& attention) {
+    attention.qkv_bias = family == "qwen2moe";
+    if (family == "qwen3moe") attention.qk_norm_over = QkNormOver::head;
+  });
+  if (family == "qwen2moe") {
+    experts.shared_gate = true;
+    experts.shared.inner = 96;
+    experts.routing.renormalise = false;
   }
-  return config;
+  test::set_experts(spec, experts);
+  return spec;
 }
 
 /// Few and many experts, one that is visited, all that are visited, panels that are not full.
 std::vector<ModelSpec> small_models() {
-  return {small_model("llama", {.count = 5, .used = 2, .ffn_dim = 96}),
-          small_model("llama", {.count = 3, .used = 1, .ffn_dim = 32}),
-          small_model("llama", {.count = 4, .used = 4, .ffn_dim = 64}),
-          small_model("llama", {.count = 1, .used = 1, .ffn_dim = 96}),
-          small_model("qwen2moe", {.count = 7, .used = 3, .ffn_dim = 32}),
-          small_model("qwen3moe", {.count = 17, .used = 5, .ffn_dim = 64})};
+  return {small_model("llama", test::experts(5, 2, 96)),    small_model("llama", test::experts(3, 1, 32)),
+          small_model("llama", test::experts(4, 4, 64)),    small_model("llama", test::experts(1, 1, 96)),
+          small_model("qwen2moe", test::experts(7, 3, 32)), small_model("qwen3moe", test::experts(17, 5, 64))};
 }
 
-std::string name_of(const ModelSpec& c) {
-  return c.architecture + ' ' + std::to_string(c.moe.used) + " of " + std::to_string(c.moe.count);
+std::string name_of(const ModelSpec& spec) {
+  const ExpertsSpec& experts = test::experts_of(spec);
+  return spec.family + ' ' + std::to_string(experts.used) + " of " + std::to_string(experts.count);
 }
 
 std::vector<Token> some_tokens(std::size_t count) {
@@ -76,15 +76,16 @@ TEST(Experts, EqualDoublePrecisionForFloatsAndBlocks) {
   const std::vector<Token> tokens = some_tokens(40);
   for (const ModelSpec& spec : small_models())
     for (const char* type : {"f32", "q8_0"}) {
-      SCOPED_TRACE(name_of(config) + ' ' + type);
-      write_random_model(dir / "m.gguf", config, {.type = type, .seed = 5});
+      SCOPED_TRACE(name_of(spec) + ' ' + type);
+      write_random_model(dir / "m.gguf", spec, {.type = type, .seed = 5});
       const GgufFile file = GgufFile::open(dir / "m.gguf");
       const std::vector<double> want = test::ReferenceModel(file).logits(tokens);
       for (const bool exact : {true, false}) {
         const std::vector<float> got = test::all_logits(Model::from_file(file, {.exact = exact}), tokens, 7);
         // f32 throughout, or int8 activations: steps of 1/127 of the largest of 32 err by about 2e-5 of the power of
         // an input, twenty products deep; and where two experts are nearly tied, that may choose the other one.
-        const bool int8 = !exact && std::string(type) == "q8_0", choice = config.moe.used < config.moe.count;
+        const bool int8 = !exact && std::string(type) == "q8_0",
+                   choice = test::experts_of(spec).used < test::experts_of(spec).count;
         EXPECT_LT(test::nmse(std::span(got), std::span(want)), !int8    ? 1e-9
                                                                : choice ? 2e-2
                                                                         : 4e-4)
@@ -122,13 +123,13 @@ TEST(Experts, BatchesTeamsAndLayoutsGiveTheSameBits) {
   const std::vector<Token> tokens = some_tokens(45);
   for (ModelSpec spec : small_models())
     for (const DType type : {DType::f32, DType::q8_0}) {
-      SCOPED_TRACE(name_of(config) + ' ' + std::string(dtype_name(type)));
-      config.n_layers = 1;
-      const Model model = Model::random(config, type, 3);
+      SCOPED_TRACE(name_of(spec) + ' ' + std::string(dtype_name(type)));
+      spec.layers.resize(1);
+      const Model model = Model::random(spec, type, 3);
       const std::vector<float> alone = test::all_logits(model, tokens, 1);
       for (const auto& [chunk, threads] : {std::pair{3u, 1}, {8u, 2}, {45u, 1}, {45u, 3}})
         EXPECT_EQ(test::all_logits(model, tokens, chunk, {.threads = threads}), alone) << chunk << " x " << threads;
-      EXPECT_EQ(test::all_logits(Model::random(config, type, 3, {.repack = false}), tokens, 45), alone) << "in rows";
+      EXPECT_EQ(test::all_logits(Model::random(spec, type, 3, {.repack = false}), tokens, 45), alone) << "in rows";
     }
 }
 
@@ -137,16 +138,12 @@ TEST(Experts, FilesAreTheModelsThatRandomMakes) {
   const std::vector<Token> tokens = some_tokens(20);
   for (const ModelSpec& spec : small_models())
     for (const char* type : {"q8_0", "q4_k_m"}) {
-      SCOPED_TRACE(name_of(config) + ' ' + type);
-      write_random_model(dir / "m.gguf", config, {.type = type, .seed = 3});
+      SCOPED_TRACE(name_of(spec) + ' ' + type);
+      write_random_model(dir / "m.gguf", spec, {.type = type, .seed = 3});
       const Model loaded = Model::load(dir / "m.gguf");
       EXPECT_EQ(test::all_logits(loaded, tokens),
-                test::all_logits(Model::random(config, weight_types_by_name(type, config), 3), tokens));
-      EXPECT_EQ(loaded.spec().moe.count, config.moe.count);
-      EXPECT_EQ(loaded.spec().moe.used, config.moe.used);
-      EXPECT_EQ(loaded.spec().moe.ffn_dim, config.moe.ffn_dim);
-      EXPECT_EQ(loaded.spec().moe.shared_ffn_dim, config.moe.shared_ffn_dim);
-      EXPECT_EQ(loaded.spec().moe.renormalise, config.moe.renormalise);
+                test::all_logits(Model::random(spec, weight_types_by_name(type, spec), 3), tokens));
+      EXPECT_TRUE(test::experts_of(loaded.spec()) == test::experts_of(spec));
     }
 }
 
@@ -154,7 +151,7 @@ TEST(Experts, QuantizedByImportanceOfTheirOwnTokens) {
   const TempDir dir;
   const std::vector<Token> text = some_tokens(60);
   const ModelSpec spec = small_models().front();
-  write_random_model(dir / "f32.gguf", config, {.type = "f32", .seed = 5});
+  write_random_model(dir / "f32.gguf", spec, {.type = "f32", .seed = 5});
   const GgufFile file = GgufFile::open(dir / "f32.gguf");
   const ImportanceMatrix importance = calibrate(Model::from_file(file), text, {.context = 30, .bos = false});
   std::map<std::string, std::pair<std::vector<double>, double>> want;
@@ -224,9 +221,6 @@ TEST(Experts, BadShapesAndCountsAreRefused) {
     refused(ErrorCode::bad_shape, name, keep, name, Shape{5, 96, 96});
     refused(ErrorCode::bad_shape, name, keep, name, Shape{5 * 96, 64});
   }
-  ModelSpec other = small_models().front();
-  other.moe.sigmoid_scores = true;
-  test::expect_error(ErrorCode::unsupported_architecture, [&] { Model::random(other, DType::f32); });
 }
 
 }  // namespace

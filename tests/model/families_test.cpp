@@ -1,5 +1,5 @@
-// Every family with a recorded answer: its logits, however a text is cut into passes, on any number of threads and beside
-// another sequence.
+// Every family with a recorded answer: its logits, however a text is cut into passes, on any number of threads and
+// beside another sequence.
 
 #include <gtest/gtest.h>
 

@@ -6,11 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "plumb/model/forward_pass.hpp"
+#include "plumb/model/pack_weights.hpp"
 #include "plumb/model/random_rows.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/quant/dequantize.hpp"
 #include "plumb/quant/formats.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/specs.hpp"
 
 namespace plumb {
 namespace {
@@ -72,17 +75,16 @@ TEST(RandomRows, RefuseTypesThatAreNotComputed) {
 
 /// A small llama; `odd` has no dimension that is a multiple of 256, and rows beside the last full panel.
 ModelSpec small_model(bool odd, bool tied) {
-  ModelSpec spec;
-  config.vocab_size = odd ? 333 : 512;
-  config.width = odd ? 96 : 256;
-  config.n_layers = 3;
-  config.n_heads = 4;
-  config.n_kv_heads = odd ? 1 : 2;
-  config.head_dim = odd ? 24 : 64;
-  config.ffn_dim = odd ? 160 : 512;
-  config.context = 64;
-  config.tied_head = tied;
-  return config;
+  ModelSpec spec = llama_spec({.vocab = odd ? 333 : 512,
+                               .width = odd ? 96 : 256,
+                               .layers = 3,
+                               .heads = 4,
+                               .kv_heads = odd ? 1 : 2,
+                               .head_dim = odd ? 24 : 64,
+                               .ffn = odd ? 160 : 512,
+                               .context = 64,
+                               .tied = tied});
+  return spec;
 }
 
 std::vector<float> logits_of(const Model& model, int threads) {
@@ -116,37 +118,47 @@ TEST_P(RandomModel, HasSaneLogits) {
 TEST_P(RandomModel, IsTheSamePackedOrNot) {
   for (const bool odd : {false, true}) {
     const ModelSpec spec = small_model(odd, odd);
-    const Model packed = Model::random(config, GetParam(), 5);
-    const Model plain = Model::random(config, GetParam(), 5, {.repack = false});
+    const Model packed = Model::random(spec, GetParam(), 5);
+    const Model plain = Model::random(spec, GetParam(), 5, {.repack = false});
     EXPECT_EQ(logits_of(packed, 2), logits_of(plain, 1));
-    EXPECT_EQ(packed.weights().bytes(), plain.weights().bytes());
-    EXPECT_NE(logits_of(packed, 2), logits_of(Model::random(config, GetParam(), 6), 2));
+    EXPECT_EQ(packed.weight_bytes(), plain.weight_bytes());
+    EXPECT_NE(logits_of(packed, 2), logits_of(Model::random(spec, GetParam(), 6), 2));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, RandomModel, testing::ValuesIn(kWeightTypes),
                          [](const auto& info) { return std::string(dtype_name(info.param)); });
 
-TEST(RandomModelTypes, RowsThatDoNotFillBlocksAreF16) {
+TEST(RandomModelTypes, RowsThatDoNotFillBlocksTakeANearType) {
   const Model model = Model::random(small_model(true, false), DType::q6_k);
-  for_each_matrix(model.weights(), [](const std::string& name, const ops::WeightMatrix& w) {
-    EXPECT_EQ(w.type, DType::f16) << name;
-    EXPECT_TRUE(name == "token_embd.weight" ? !w.file.empty() : w.packed()) << name;
+  int nearest = 0;
+  for_each_matrix(model.spec(), model.transformer().weights, [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
+    const std::string name = gguf_tensor_name(tensor.id);
+    EXPECT_EQ(w.type, w.cols % 32 == 0 ? DType::q8_0 : DType::f16) << name;
+    EXPECT_TRUE(is_table(tensor.id.role) ? !w.file.empty() : w.packed()) << name;
+    nearest += w.type == DType::q8_0 ? 1 : 0;
   });
+  EXPECT_GT(nearest, 0);
   const Model mixed =
       Model::random(small_model(false, false), WeightTypes(DType::q4_k).set(TensorRole::ffn_down, 1, DType::q6_k));
-  EXPECT_EQ(mixed.weights().layers[0].down.w.type, DType::q4_k);
-  EXPECT_EQ(mixed.weights().layers[1].down.w.type, DType::q6_k);
+  const auto down = [&](std::size_t l) {
+    return std::get<DenseWeights>(mixed.transformer().weights.layers[l].ffn).down.w.type;
+  };
+  EXPECT_EQ(down(0), DType::q4_k);
+  EXPECT_EQ(down(1), DType::q6_k);
 }
 
 TEST(RandomModelTypes, BadConfigurationsAreRefused) {
   ModelSpec spec = small_model(false, false);
-  config.width = 0;
-  test::expect_error(ErrorCode::bad_value, [&] { Model::random(config, DType::f32); });
-  config = small_model(false, false);
-  test::expect_error(ErrorCode::unsupported_type, [&] { Model::random(config, DType::iq1_s); });
-  config.architecture = "unheard-of";
-  test::expect_error(ErrorCode::unsupported_architecture, [&] { Model::random(config, DType::f32); });
+  spec.width = 0;
+  test::expect_error(ErrorCode::bad_value, [&] { Model::random(spec, DType::f32); });
+  spec = small_model(false, false);
+  test::expect_error(ErrorCode::unsupported_type, [&] { Model::random(spec, DType::iq1_s); });
+  LatentAttentionSpec latent;
+  latent.n_heads = 4;
+  latent.kv_rank = latent.nope_dims = latent.v_dims = 32;
+  spec.layers[1].mixer = latent;
+  test::expect_error(ErrorCode::unsupported_architecture, [&] { Model::random(spec, DType::f32); });
 }
 
 }  // namespace

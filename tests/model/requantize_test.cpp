@@ -7,30 +7,31 @@
 
 #include "plumb/io/gguf_writer.hpp"
 #include "plumb/io/open_model.hpp"
-#include "plumb/model/presets.hpp"
+#include "plumb/model/family.hpp"
+#include "plumb/model/forward_pass.hpp"
+#include "plumb/model/pack_weights.hpp"
 #include "plumb/model/synth.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
+#include "tests/support/specs.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace plumb {
 namespace {
 
 /// 384 wide, so that every group size divides; ffn 320, which 128 does not divide.
-ModelSpec small_config(bool tied) {
-  ModelSpec spec = presets::tinyllama_1_1b();
-  config.n_layers = 2;
-  config.width = 384;
-  config.n_heads = 6;
-  config.n_kv_heads = 2;
-  config.head_dim = 64;
-  config.ffn_dim = 320;
-  config.vocab_size = 600;
-  config.context = 64;
-  config.tied_head = tied;
-  return config;
+ModelSpec small_spec(bool tied) {
+  return llama_spec({.vocab = 600,
+                     .width = 384,
+                     .layers = 2,
+                     .heads = 6,
+                     .kv_heads = 2,
+                     .head_dim = 64,
+                     .ffn = 320,
+                     .context = 64,
+                     .tied = tied});
 }
 
 const std::vector<Token> kTokens = {5, 100, 37, 599, 5, 6, 7, 100, 200, 300, 400, 500};
@@ -47,7 +48,7 @@ class Requantized : public testing::TestWithParam<const char*> {
  protected:
   std::filesystem::path write(bool tied, const std::string& type = "f32") {
     const std::filesystem::path path = dir_.path() / (type + (tied ? "-tied.gguf" : ".gguf"));
-    write_random_model(path, small_config(tied), {.type = type, .seed = 3});
+    write_random_model(path, small_spec(tied), {.type = type, .seed = 3});
     return path;
   }
   test::TempDir dir_;
@@ -60,17 +61,19 @@ TEST_P(Requantized, HasTheTypesAndTheRowsOfTheQuantizer) {
     const DType type = *dtype_from_name(GetParam());
     for (const QuantMethod method : {QuantMethod::nearest, QuantMethod::search}) {
       const Model model = Model::load(path, {.repack = false, .weights = GetParam(), .method = method});
-      for_each_matrix(model.weights(), [&](const std::string& name, const ops::WeightMatrix& w) {
-        SCOPED_TRACE(name);
-        EXPECT_EQ(w.type, fitting_type(type, w.cols));
-        ASSERT_EQ(w.file.dtype(), w.type);
-        const ConstTensorView source = file.find_tensor(name)->view;
-        std::vector<std::byte> row(row_bytes(w.type, w.cols));
-        for (std::int64_t r = 0; r < w.rows; ++r) {
-          quantize_rows(w.type, source.row_span<float>(r).data(), row.data(), 1, w.cols, nullptr, method);
-          ASSERT_EQ(std::memcmp(w.file.row(r), row.data(), row.size()), 0) << "row " << r;
-        }
-      });
+      for_each_matrix(
+          model.spec(), model.transformer().weights, [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
+            const std::string name = tensor_name(model.spec(), tensor.id);
+            SCOPED_TRACE(name);
+            EXPECT_EQ(w.type, fitting_type(type, w.cols));
+            ASSERT_EQ(w.file.dtype(), w.type);
+            const ConstTensorView source = file.find_tensor(name)->view;
+            std::vector<std::byte> row(row_bytes(w.type, w.cols));
+            for (std::int64_t r = 0; r < w.rows; ++r) {
+              quantize_rows(w.type, source.row_span<float>(r).data(), row.data(), 1, w.cols, nullptr, method);
+              ASSERT_EQ(std::memcmp(w.file.row(r), row.data(), row.size()), 0) << "row " << r;
+            }
+          });
     }
   }
 }
@@ -81,11 +84,12 @@ TEST_P(Requantized, IsTheSamePackedOrNotOnAnyNumberOfThreads) {
     const Model packed = Model::load(path, {.weights = GetParam()});
     const Model plain = Model::load(path, {.repack = false, .weights = GetParam()});
     EXPECT_EQ(logits_of(packed, 2), logits_of(plain, 1)) << "tied " << tied;
-    EXPECT_EQ(packed.weights().bytes(), plain.weights().bytes());
-    for_each_matrix(packed.weights(), [&](const std::string& name, const ops::WeightMatrix& w) {
-      EXPECT_EQ(w.packed(), name != "token_embd.weight") << name;
-    });
-    EXPECT_EQ(packed.weights().head.w.packed(), true);
+    EXPECT_EQ(packed.weight_bytes(), plain.weight_bytes());
+    for_each_matrix(packed.spec(), packed.transformer().weights,
+                    [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
+                      EXPECT_EQ(w.packed(), !is_table(tensor.id.role)) << role_name(tensor.id.role);
+                    });
+    EXPECT_EQ(packed.transformer().weights.head.w.packed(), true);
   }
 }
 
@@ -107,11 +111,12 @@ using RequantizedFiles = Requantized;
 TEST_F(RequantizedFiles, FromAnyComputedTypeAndByMixes) {
   for (const char* from : {"f16", "q8_0", "bf16"}) {
     const Model model = Model::load(write(false, from), {.weights = "int8g64"});
-    EXPECT_EQ(model.weights().layers[0].wq.w.type, DType::int8g64);
-    EXPECT_EQ(model.weights().layers[0].down.w.type, DType::int8g64);
+    const LayerWeights& layer = model.transformer().weights.layers[0];
+    EXPECT_EQ(std::get<AttentionWeights>(layer.mixer).q.w.type, DType::int8g64);
+    EXPECT_EQ(std::get<DenseWeights>(layer.ffn).down.w.type, DType::int8g64);
   }
   const Model mixed = Model::load(write(false), {.weights = "q4_k_m"});
-  EXPECT_EQ(mixed.weights().head.w.type, fitting_type(DType::q6_k, 384));
+  EXPECT_EQ(mixed.transformer().weights.head.w.type, fitting_type(DType::q6_k, 384));
   test::expect_error(ErrorCode::invalid_argument, [&] { (void)Model::load(write(false), {.weights = "int5"}); });
 }
 

@@ -2,21 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "plumb/io/gguf.hpp"
-#include "plumb/io/tensor_id.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/model/named_types.hpp"
-#include "plumb/model/presets.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/model/synth.hpp"
-#include "plumb/quant/recipe.hpp"
 #include "plumb/text/tokenizer.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/specs.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace plumb {
@@ -25,20 +22,20 @@ namespace {
 using test::TempDir;
 
 ModelSpec small_model(bool tied) {
-  ModelSpec spec;
-  config.name = "small";
-  config.vocab_size = 700;
-  config.width = 288;  // fills blocks of 32 but not of 256
-  config.n_layers = 2;
-  config.n_heads = 6;
-  config.n_kv_heads = 3;
-  config.head_dim = 48;
-  config.ffn_dim = 768;
-  config.context = 128;
-  config.norm_eps = 1e-6f;
-  config.rope.base = 5e5f;
-  config.tied_head = tied;
-  return config;
+  // fills blocks of 32 but not of 256
+  ModelSpec spec = llama_spec({.name = "small",
+                               .vocab = 700,
+                               .width = 288,
+                               .layers = 2,
+                               .heads = 6,
+                               .kv_heads = 3,
+                               .head_dim = 48,
+                               .ffn = 768,
+                               .context = 128,
+                               .rope_base = 5e5f,
+                               .tied = tied});
+  test::for_each_norm(spec, [](NormSpec& norm) { norm.eps = 1e-6f; });
+  return spec;
 }
 
 std::vector<float> logits_of(const Model& model) {
@@ -54,17 +51,10 @@ TEST(Synth, FileIsTheModelThatRandomMakes) {
     for (const char* type : {"q4_0", "Q8_0", "f16", "q4_k_m"}) {
       SCOPED_TRACE(type);
       const ModelSpec spec = small_model(tied);
-      write_random_model(dir / "m.gguf", config, {.type = type, .seed = 3});
+      write_random_model(dir / "m.gguf", spec, {.type = type, .seed = 3});
       const Model loaded = Model::load(dir / "m.gguf");
-      EXPECT_EQ(logits_of(loaded), logits_of(Model::random(config, weight_types_by_name(type, config), 3)));
-      EXPECT_EQ(loaded.spec().vocab_size, config.vocab_size);
-      EXPECT_EQ(loaded.spec().n_kv_heads, config.n_kv_heads);
-      EXPECT_EQ(loaded.spec().head_dim, config.head_dim);
-      EXPECT_EQ(loaded.spec().ffn_dim, config.ffn_dim);
-      EXPECT_EQ(loaded.spec().context, config.context);
-      EXPECT_EQ(loaded.spec().norm_eps, config.norm_eps);
-      EXPECT_EQ(loaded.spec().rope.base, config.rope.base);
-      EXPECT_EQ(loaded.spec().tied_head, tied);
+      EXPECT_EQ(logits_of(loaded), logits_of(Model::random(spec, weight_types_by_name(type, spec), 3)));
+      EXPECT_TRUE(loaded.spec() == spec);
       EXPECT_TRUE(loaded.has_tokenizer());
     }
 }
@@ -72,23 +62,22 @@ TEST(Synth, FileIsTheModelThatRandomMakes) {
 TEST(Synth, StretchedRotationsSurvive) {
   const TempDir dir;
   ModelSpec spec = small_model(false);
-  config.rope.scaling = RopeScaling::yarn;
-  config.rope.factor = 4;
-  config.rope.original_context = 32;
-  config.rope_factors = true;
-  write_random_model(dir / "m.gguf", config, {.type = "q8_0"});
+  RopeSpec& rope = spec.ropes[0];
+  rope.scaling = RopeScaling::yarn;
+  rope.factor = 4;
+  rope.original_context = 32;
+  rope.factors = RopeFactors::one;
+  write_random_model(dir / "m.gguf", spec, {.type = "q8_0"});
   const ModelSpec read = spec_from_file(GgufFile::open(dir / "m.gguf"));
-  EXPECT_EQ(read.rope.scaling, RopeScaling::yarn);
-  EXPECT_EQ(read.rope.factor, 4);
-  EXPECT_EQ(read.rope.original_context, 32);
-  EXPECT_TRUE(read.rope_factors);
+  ASSERT_EQ(read.ropes.size(), 1u);
+  EXPECT_TRUE(read.ropes[0] == rope);
 }
 
 TEST(Synth, SmallVocabulariesHaveNoTokenizer) {
   const TempDir dir;
   ModelSpec spec = small_model(true);
-  config.vocab_size = 258;
-  write_random_model(dir / "m.gguf", config, {});
+  spec.vocab_size = 258;
+  write_random_model(dir / "m.gguf", spec, {});
   EXPECT_FALSE(Model::load(dir / "m.gguf").has_tokenizer());
   test::expect_error(ErrorCode::invalid_argument, [] { synthetic_vocabulary(258); });
 }
@@ -97,11 +86,11 @@ TEST(Synth, BadRequestsWriteNothing) {
   const TempDir dir;
   ModelSpec spec = small_model(true);
   const std::string message = test::expect_error(ErrorCode::invalid_argument,
-                                                 [&] { write_random_model(dir / "m.gguf", config, {.type = "q9_9"}); });
+                                                 [&] { write_random_model(dir / "m.gguf", spec, {.type = "q9_9"}); });
   EXPECT_NE(message.find("q9_9"), std::string::npos);
   EXPECT_NE(message.find("q4_k_m"), std::string::npos) << "the message lists what is known";
-  config.n_heads = 5;
-  test::expect_error(ErrorCode::bad_value, [&] { write_random_model(dir / "m.gguf", config, {}); });
+  for_each_attention(spec, [](AttentionSpec& attention) { attention.n_heads = 5; });
+  test::expect_error(ErrorCode::bad_value, [&] { write_random_model(dir / "m.gguf", spec, {}); });
   EXPECT_EQ(dir.entries(), 0u);
 }
 

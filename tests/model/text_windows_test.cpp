@@ -53,12 +53,12 @@ TEST(TextWindows, AStrideOfAWholeWindowLeavesItsFirstTokenOut) {
 TEST(TextWindows, BadOptionsAndShortTextsAreErrors) {
   const test::BuiltModel built(test::tiny_llama());  // context 32
   const ModelSpec& spec = built.model.spec();
-  EXPECT_EQ(window_context({}, config), 32);
-  EXPECT_EQ(window_context({.context = 16, .stride = 16}, config), 16);
-  test::expect_error(ErrorCode::context_overflow, [&] { window_context({.context = 33}, config); });
+  EXPECT_EQ(window_context({}, spec), 32);
+  EXPECT_EQ(window_context({.context = 16, .stride = 16}, spec), 16);
+  test::expect_error(ErrorCode::context_overflow, [&] { window_context({.context = 33}, spec); });
   for (const WindowOptions bad : {WindowOptions{.context = -1}, WindowOptions{.context = 3},
                                   WindowOptions{.context = 8, .stride = 9}, WindowOptions{.context = 8, .stride = -1}})
-    test::expect_error(ErrorCode::invalid_argument, [&] { window_context(bad, config); });
+    test::expect_error(ErrorCode::invalid_argument, [&] { window_context(bad, spec); });
   test::expect_error(ErrorCode::invalid_argument, [] { text_windows(7, 8, 0); });
   const auto ignore = [](Token, std::span<const std::span<const float>>) {};
   const std::vector<Token> text(32, 3), outside(32, 100000);

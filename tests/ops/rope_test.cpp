@@ -38,13 +38,13 @@ std::vector<Wide> plain_frequencies(Wide base, int dims) {
   return frequency;
 }
 
-void check(const RopeConfig& config, int head_dim, std::int64_t position, const std::vector<Wide>& frequency,
+void check(const RopeSpec& spec, int head_dim, std::int64_t position, const std::vector<Wide>& frequency,
            Wide magnitude = 1, std::span<const float> factors = {}) {
   SCOPED_TRACE(testing::Message() << "head_dim " << head_dim << " position " << position);
-  const ops::RopeTable table = ops::make_rope_table(config, head_dim, factors);
+  const ops::RopeTable table = ops::make_rope_table(spec, factors);
   std::vector<float> head(static_cast<std::size_t>(head_dim)), angles(static_cast<std::size_t>(head_dim));
   for (int i = 0; i < head_dim; ++i) head[static_cast<std::size_t>(i)] = std::sin(static_cast<float>(3 * i + 1));
-  const std::vector<Wide> want = turned(std::vector<Wide>(head.begin(), head.end()), pairs_of(config.pairs, table.dims),
+  const std::vector<Wide> want = turned(std::vector<Wide>(head.begin(), head.end()), pairs_of(spec.pairs, table.dims),
                                         position, frequency, magnitude);
   ops::rope_angles(table, position, angles.data());
   ops::rotate_head(active_kernels(), table, angles.data(), head.data());
@@ -58,43 +58,46 @@ void check(const RopeConfig& config, int head_dim, std::int64_t position, const 
 
 TEST(Rope, BothPairKindsPartialDimensionsAndLargePositions) {
   for (const RopePairs pairs : {RopePairs::interleaved, RopePairs::halves})
-    for (const auto& [dims, head_dim] : {std::pair{0, 8}, {64, 64}, {8, 20}, {48, 80}, {128, 128}})
+    for (const auto& [dims, head_dim] : {std::pair{8, 8}, {64, 64}, {8, 20}, {48, 80}, {128, 128}})
       for (const std::int64_t position : {0, 1, 17, 4095, 131071, 1000003}) {
-        RopeConfig config;
-        config.pairs = pairs;
-        config.dims = dims;
-        config.base = 500000.0f;
-        check(config, head_dim, position, plain_frequencies(500000.0L, dims > 0 ? dims : head_dim));
+        RopeSpec spec;
+        spec.pairs = pairs;
+        spec.dims = dims;
+        spec.base = 500000.0f;
+        check(spec, head_dim, position, plain_frequencies(500000.0L, dims));
       }
 }
 
 TEST(Rope, LinearScalingDividesPositions) {
-  RopeConfig config;
-  config.scaling = RopeScaling::linear;
-  config.factor = 4.0f;
+  RopeSpec spec;
+  spec.dims = 32;
+  spec.scaling = RopeScaling::linear;
+  spec.factor = 4.0f;
   std::vector<Wide> frequency = plain_frequencies(10000.0L, 32);
   for (Wide& f : frequency) f /= 4;
-  check(config, 32, 1023, frequency);
+  check(spec, 32, 1023, frequency);
 }
 
 TEST(Rope, FactorsDivideFrequenciesOneByOne) {
-  RopeConfig config;
+  RopeSpec spec;
+  spec.dims = 8;
   const std::vector<float> factors = {1.0f, 1.5f, 4.0f, 8.0f};
   std::vector<Wide> frequency = plain_frequencies(10000.0L, 8);
   for (std::size_t i = 0; i < 4; ++i) frequency[i] /= static_cast<Wide>(factors[i]);
-  check(config, 8, 300, frequency, 1, factors);
+  check(spec, 8, 300, frequency, 1, factors);
 }
 
 // Peng et al. 2023, section 3.2, written out: pairs that turn more than beta_fast times over the original context keep
 // their frequency, pairs that turn less than beta_slow times are interpolated, the ramp is linear in the pair's index
 // between the whole pairs around those bounds.
 TEST(Rope, YarnKeepsFastPairsAndStretchesSlowOnes) {
-  RopeConfig config;
-  config.scaling = RopeScaling::yarn;
-  config.factor = 8.0f;
-  config.original_context = 4096;
-  config.base = 10000.0f;
+  RopeSpec spec;
+  spec.scaling = RopeScaling::yarn;
+  spec.factor = 8.0f;
+  spec.original_context = 4096;
+  spec.base = 10000.0f;
   constexpr int kDims = 128;
+  spec.dims = kDims;
   const auto pair_with_turns = [](Wide turns) {
     return kDims * std::log(4096.0L / (turns * 2 * std::numbers::pi_v<Wide>)) / (2 * std::log(10000.0L));
   };
@@ -118,13 +121,13 @@ TEST(Rope, YarnKeepsFastPairsAndStretchesSlowOnes) {
   }
   EXPECT_GT(kept, 5);
   EXPECT_GT(stretched, 5);
-  check(config, kDims, 20000, frequency, 1 + 0.1L * std::log(8.0L));
+  check(spec, kDims, 20000, frequency, 1 + 0.1L * std::log(8.0L));
 }
 
 TEST(Rope, NoPairsNoRotation) {
-  RopeConfig config;
-  config.pairs = RopePairs::none;
-  const ops::RopeTable table = ops::make_rope_table(config, 16);
+  RopeSpec spec;
+  spec.pairs = RopePairs::none;
+  const ops::RopeTable table = ops::make_rope_table(spec);
   std::vector<float> head(16, 1.0f);
   ops::rope_angles(table, 5, nullptr);
   ops::rotate_head(active_kernels(), table, nullptr, head.data());

@@ -1,13 +1,16 @@
-// The choice of experts against sorting, and the slots that gather their rows.
+// The choice of experts against sorting and against a plain double-precision reference, and the slots that gather their
+// rows.
 
 #include "plumb/ops/routing.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <random>
+#include <span>
 #include <vector>
 
 namespace plumb {
@@ -42,7 +45,7 @@ TEST(Routing, ChoosesTheLargestAndGathersTheirRows) {
     std::vector<float> scores(static_cast<std::size_t>(kRows * stride));
     for (float& score : scores) score = static_cast<float>(few(random));
     ops::Routing routing(kRows, count, used);
-    routing.route(active_kernels(), scores.data(), stride, kRows, true);
+    routing.route(active_kernels(), {count, used}, scores.data(), stride, kRows);
     std::int64_t next = 0;
     for (int e = 0; e < count; ++e) {  // slots follow one another, rows rise within an expert
       const Range slots = routing.slots(e);
@@ -72,22 +75,127 @@ TEST(Routing, ChoosesTheLargestAndGathersTheirRows) {
 TEST(Routing, WeightsMayStayProbabilitiesOfAll) {
   const std::vector<float> scores = {0, std::log(2.0f), 0, 0};  // 1/5, 2/5, 1/5, 1/5
   ops::Routing routing(1, 4, 2);
-  routing.route(active_kernels(), scores.data(), 4, 1, false);
+  routing.route(active_kernels(), {4, 2, {.renormalise = false}}, scores.data(), 4, 1);
   EXPECT_EQ(experts_of(routing, 0), (std::vector{0, 1}));
   EXPECT_NEAR(static_cast<double>(routing.visits(0)[0].weight), 0.2, 1e-6);
   EXPECT_NEAR(static_cast<double>(routing.visits(0)[1].weight), 0.4, 1e-6);
+}
+
+/// The rule in double precision, by sorting: experts of a row in rising order, and their weights.
+struct Reference {
+  std::vector<int> experts;
+  std::vector<double> weights;
+};
+
+std::vector<int> largest(const std::vector<double>& values, int n) {
+  std::vector<int> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return values[static_cast<std::size_t>(a)] > values[static_cast<std::size_t>(b)];
+  });
+  order.resize(static_cast<std::size_t>(n));
+  return order;
+}
+
+Reference reference(std::span<const float> scores, std::span<const float> bias, const ops::RoutingRule& rule,
+                    int used) {
+  std::vector<double> p(scores.begin(), scores.end());
+  double all = 0;
+  for (double& x : p) all += x = rule.sigmoid ? 1 / (1 + std::exp(-x)) : std::exp(x);
+  if (!rule.sigmoid)
+    for (double& x : p) x /= all;
+  std::vector<double> preference = p;
+  for (std::size_t e = 0; e < bias.size(); ++e) preference[e] += static_cast<double>(bias[e]);
+  if (rule.groups > 1) {
+    const std::size_t size = p.size() / static_cast<std::size_t>(rule.groups);
+    std::vector<double> merit;
+    for (std::size_t g = 0; g < p.size(); g += size) {
+      std::vector<double> own(preference.begin() + static_cast<std::ptrdiff_t>(g),
+                              preference.begin() + static_cast<std::ptrdiff_t>(g + size));
+      std::sort(own.rbegin(), own.rend());
+      merit.push_back(rule.best_two && size > 1 ? own[0] + own[1] : own[0]);
+    }
+    const std::vector<int> kept = largest(merit, rule.groups_used);
+    for (std::size_t e = 0; e < p.size(); ++e)
+      if (std::count(kept.begin(), kept.end(), static_cast<int>(e / size)) == 0) preference[e] = -INFINITY;
+  }
+  Reference want{largest(preference, used), {}};
+  std::sort(want.experts.begin(), want.experts.end());
+  double chosen = 0;
+  for (const int e : want.experts) chosen += p[static_cast<std::size_t>(e)];
+  for (const int e : want.experts)
+    want.weights.push_back(p[static_cast<std::size_t>(e)] / (rule.renormalise ? chosen : 1) *
+                           static_cast<double>(rule.weight_scale));
+  return want;
+}
+
+/// Continuous scores: no two are so near that float and double would order them differently.
+TEST(Routing, EveryRuleEqualsDoublePrecision) {
+  std::mt19937 random(9);
+  SCOPED_TRACE("seed 9");
+  std::normal_distribution<float> normal;
+  constexpr int kCount = 24, kUsed = 4;
+  constexpr std::int64_t kRows = 50;
+  std::vector<float> scores(kRows * kCount), bias(kCount);
+  for (float& score : scores) score = 2 * normal(random);
+  for (float& b : bias) b = 0.3f * normal(random);
+  int moved = 0;  // rows that choose otherwise for a bias or groups
+  for (const bool sigmoid : {false, true})
+    for (const bool renormalise : {false, true})
+      for (const bool biased : {false, true})
+        for (const auto& [groups, groups_used] : {std::pair{0, 0}, {1, 1}, {4, 1}, {4, 2}, {8, 3}, {24, 5}, {6, 6}})
+          for (const bool best_two : {false, true}) {
+            const ops::RoutingRule rule{.sigmoid = sigmoid,
+                                        .renormalise = renormalise,
+                                        .weight_scale = 2.5f,
+                                        .groups = groups,
+                                        .groups_used = groups_used,
+                                        .best_two = best_two};
+            SCOPED_TRACE(testing::Message()
+                         << "sigmoid " << sigmoid << " renormalise " << renormalise << " bias " << biased << " groups "
+                         << groups_used << " of " << groups << " by two " << best_two);
+            const std::span<const float> own_bias = biased ? std::span<const float>(bias) : std::span<const float>();
+            ops::Routing routing(kRows, kCount, kUsed);
+            routing.route(active_kernels(), {kCount, kUsed, rule, biased ? bias.data() : nullptr}, scores.data(),
+                          kCount, kRows);
+            for (std::int64_t n = 0; n < kRows; ++n) {
+              const std::span<const float> row(scores.data() + n * kCount, kCount);
+              const Reference want = reference(row, own_bias, rule, kUsed);
+              ASSERT_EQ(experts_of(routing, n), want.experts) << "row " << n;
+              for (std::size_t i = 0; i < kUsed; ++i)  // a few ULP of exp, sums and a division
+                EXPECT_NEAR(static_cast<double>(routing.visits(n)[i].weight), want.weights[i],
+                            3e-6 * want.weights[i] + 1e-7);
+              moved += want.experts != best_of({row.begin(), row.end()}, kUsed) ? 1 : 0;
+            }
+          }
+  EXPECT_GT(moved, 1000);
+}
+
+/// Sigmoids that are all nearly zero: their sum is not divided by below the floor that other engines have.
+TEST(Routing, SumsOfSigmoidsThatVanishAreNotDividedBy) {
+  const std::vector<float> scores(4, -40.0f);
+  ops::Routing routing(1, 4, 2);
+  routing.route(active_kernels(), {4, 2, {.sigmoid = true}}, scores.data(), 4, 1);
+  for (const ops::Routing::Visit& visit : routing.visits(0)) {
+    EXPECT_GE(visit.weight, 0);
+    EXPECT_LT(visit.weight, 1e-10f);
+  }
 }
 
 TEST(Routing, ScoresThatAreNotFiniteChooseDistinctExperts) {
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
   for (const std::vector<float>& scores :
        {std::vector{nan, nan, nan, nan}, {inf, 1.0f, -inf, nan}, {-inf, -inf, -inf, -inf}}) {
-    ops::Routing routing(1, 4, 3);
-    routing.route(active_kernels(), scores.data(), 4, 1, true);
-    const std::vector<int> experts = experts_of(routing, 0);
-    for (std::size_t i = 1; i < experts.size(); ++i) EXPECT_LT(experts[i - 1], experts[i]);
-    EXPECT_GE(experts.front(), 0);
-    EXPECT_LT(experts.back(), 4);
+    for (const bool sigmoid : {false, true})
+      for (const int groups : {0, 2}) {
+        ops::Routing routing(1, 4, 2);
+        const ops::RoutingRule rule{.sigmoid = sigmoid, .groups = groups, .groups_used = groups / 2};
+        routing.route(active_kernels(), {4, 2, rule}, scores.data(), 4, 1);
+        const std::vector<int> experts = experts_of(routing, 0);
+        EXPECT_GE(experts.front(), 0);
+        EXPECT_LT(experts.front(), experts.back());
+        EXPECT_LT(experts.back(), 4);
+      }
   }
 }
 

@@ -9,21 +9,16 @@
 
 #include "plumb/model/named_types.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/specs.hpp"
 
 namespace plumb {
 namespace {
 
 ModelSpec small_model() {
-  ModelSpec spec;
-  config.vocab_size = 300;
-  config.width = 256;
-  config.n_layers = 8;
-  config.n_heads = 4;
-  config.n_kv_heads = 2;
-  config.head_dim = 64;
-  config.ffn_dim = 512;
-  config.context = 8;  // shorter than the tests: a cache is as long as a test needs
-  return config;
+  // shorter than the tests: a cache is as long as a test needs
+  ModelSpec spec = llama_spec(
+      {.vocab = 300, .width = 256, .layers = 8, .heads = 4, .kv_heads = 2, .head_dim = 64, .ffn = 512, .context = 8});
+  return spec;
 }
 
 TEST(Bench, NamesAreThoseOfLlamaBench) {
@@ -74,7 +69,7 @@ TEST(Bench, RefusesWhatCannotBeTimed) {
 
 TEST(Bench, TensorClassesListTypesByRole) {
   const ModelSpec spec = small_model();
-  const Model model = Model::random(config, weight_types_by_name("q4_k_m", config));
+  const Model model = Model::random(spec, weight_types_by_name("q4_k_m", spec));
   std::size_t bytes = 0;
   int output = 0, values = 0;
   for (const TensorClass& c : tensor_classes(model)) {
@@ -85,10 +80,10 @@ TEST(Bench, TensorClassesListTypesByRole) {
   }
   EXPECT_EQ(output, 1);
   EXPECT_EQ(values, 4 + 10 * 4) << "layers 0, 3, 6, 7 have more bits";  // 8 layers: first, last, every third between
-  EXPECT_LE(bytes, model.weights().bytes());
+  EXPECT_LE(bytes, model.weight_bytes());
   EXPECT_NE(describe_types(tensor_classes(model)).find("Q6_K:"), std::string::npos);
-  EXPECT_EQ(describe_types(tensor_classes(Model::random(config, DType::q4_0))), "Q4_0: all");
-  for (const TensorClass& c : tensor_classes(Model::random(config, DType::q4_0, 0, {.repack = false})))
+  EXPECT_EQ(describe_types(tensor_classes(Model::random(spec, DType::q4_0))), "Q4_0: all");
+  for (const TensorClass& c : tensor_classes(Model::random(spec, DType::q4_0, 0, {.repack = false})))
     EXPECT_EQ(c.fast, c.role == "token_embd") << c.role << ": products pack on the way";
 }
 

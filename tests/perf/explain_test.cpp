@@ -9,22 +9,15 @@
 
 #include "plumb/perf/verify.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/specs.hpp"
 
 namespace plumb {
 namespace {
 
 ModelSpec small_model() {
-  ModelSpec spec;
-  config.architecture = "llama";
-  config.vocab_size = 320;
-  config.width = 128;
-  config.n_layers = 2;
-  config.n_heads = 4;
-  config.n_kv_heads = 2;
-  config.head_dim = 32;
-  config.ffn_dim = 256;
-  config.context = 128;
-  return config;
+  ModelSpec spec = llama_spec(
+      {.vocab = 320, .width = 128, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 32, .ffn = 256, .context = 128});
+  return spec;
 }
 
 Machine some_machine() {
@@ -37,7 +30,7 @@ Machine some_machine() {
 
 TEST(Explain, PartsMakeUpTheWholeAndTheWorkIsTheLedgers) {
   const ModelSpec spec = small_model();
-  const Model model = Model::random(config, DType::q4_0);
+  const Model model = Model::random(spec, DType::q4_0);
   for (const int threads : {1, 2})
     for (const int sequences : {1, 3}) {
       const Explanation e = explain(model, some_machine(),
@@ -59,11 +52,10 @@ TEST(Explain, PartsMakeUpTheWholeAndTheWorkIsTheLedgers) {
         EXPECT_GT(pass->predicted.seconds(), 0);
       }
       const Ledger decode =
-          pass_work(config, {.weights = DType::q4_0, .kv = DType::f16, .position = 23, .sequences = sequences});
+          pass_work(spec, {.weights = DType::q4_0, .kv = DType::f16, .position = 23, .sequences = sequences});
       EXPECT_EQ(e.decode.work.bytes(), decode.bytes());
       EXPECT_EQ(e.decode.work.operations(), decode.operations());
-      const Ledger prefill =
-          pass_work(config, {.weights = DType::q4_0, .kv = DType::f16, .position = 20, .tokens = 40});
+      const Ledger prefill = pass_work(spec, {.weights = DType::q4_0, .kv = DType::f16, .position = 20, .tokens = 40});
       EXPECT_EQ(e.prefill.work.bytes(), prefill.bytes());
       EXPECT_EQ(e.decode.ops.back().op, Op::sampling);
     }

@@ -30,9 +30,9 @@ TEST(Fit, EveryChoiceMeetsTheBudgetAndNoneThatDoesIsMissing) {
     const ModelSpec spec = preset.spec();
     bool any = false;
     for (const std::string_view type : kFitTypes) {
-      if (config.context < 2048) continue;
+      if (spec.context < 2048) continue;
       const Forecast f =
-          forecast(config, {.weights = weight_types_by_name(type, config), .kv = DType::f32, .context = 2048}, machine);
+          forecast(spec, {.weights = weight_types_by_name(type, spec), .kv = DType::f32, .context = 2048}, machine);
       any = any || (f.decode_full.seconds() <= 0.2 && f.memory.total() <= 4e9);
     }
     expected += any;
@@ -76,12 +76,12 @@ TEST(Fit, VerifyMeasuresTheChoice) {
   options.budget.context = 40;
   options.budget.prompt = 16;
   options.threads = 1;
-  FitChoice choice{"tiny", presets::stories_260k(), "q8_0", {}, true};
+  FitChoice choice{"tiny", preset_spec("stories-260k"), "q8_0", {}, true};
   const Measurement m = verify_choice(choice, options);
   EXPECT_EQ(m.prefill.tokens, 16);
   EXPECT_EQ(m.decode.passes, 16);
   EXPECT_GT(m.decode.median(), 0);
-  choice.spec = presets::mixtral_8x7b();
+  choice.spec = preset_spec("mixtral-8x7b");
   EXPECT_THROW(verify_choice(choice, options), Error);
 }
 

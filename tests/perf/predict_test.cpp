@@ -14,6 +14,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 #include "tests/support/round_machine.hpp"
+#include "tests/support/specs.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace plumb {
@@ -22,8 +23,8 @@ namespace {
 using test::round_machine;
 
 TEST(Predict, DecodingALargeModelWaitsForMemory) {
-  const ModelSpec spec = presets::llama_2_7b();
-  const Ledger ledger = pass_work(config, {.weights = DType::q8_0, .kv = DType::f16, .position = 100});
+  const ModelSpec spec = preset_spec("llama-2-7b");
+  const Ledger ledger = pass_work(spec, {.weights = DType::q8_0, .kv = DType::f16, .position = 100});
   const Prediction p = predict(ledger, round_machine(), 1);
   EXPECT_EQ(p.ceiling(), Ceiling::memory);
   const Traffic bytes = ledger.bytes();
@@ -36,7 +37,7 @@ TEST(Predict, DecodingALargeModelWaitsForMemory) {
 }
 
 TEST(Predict, ASmallModelLivesInTheCache) {
-  const Ledger ledger = pass_work(presets::stories_15m(), {.weights = DType::q8_0});
+  const Ledger ledger = pass_work(preset_spec("stories-15m"), {.weights = DType::q8_0});
   const Prediction p = predict(ledger, round_machine(), 1);
   EXPECT_LT(p.working_set, 32 << 20);
   EXPECT_EQ(p.sum_of(Op::head).ceiling, Ceiling::cache);
@@ -44,7 +45,7 @@ TEST(Predict, ASmallModelLivesInTheCache) {
 }
 
 TEST(Predict, ReadingALongPromptWaitsForArithmetic) {
-  const Ledger ledger = pass_work(presets::llama_2_7b(), {.weights = DType::q4_0, .tokens = 512});
+  const Ledger ledger = pass_work(preset_spec("llama-2-7b"), {.weights = DType::q4_0, .tokens = 512});
   const Prediction p = predict(ledger, round_machine(), 1);
   EXPECT_EQ(p.ceiling(), Ceiling::arithmetic);
   EXPECT_GT(p.seconds(), ledger.operations().int8 / 400e9);
@@ -54,13 +55,13 @@ TEST(Predict, AMeasuredKernelRateReplacesThePeak) {
   Machine machine = round_machine();
   for (int threads : {1, 2})
     for (int columns : {1, 512}) machine.kernels.push_back({"avx2", DType::q4_0, threads, columns, 50e9 * threads});
-  const Ledger ledger = pass_work(presets::llama_2_7b(), {.weights = DType::q4_0, .tokens = 512});
+  const Ledger ledger = pass_work(preset_spec("llama-2-7b"), {.weights = DType::q4_0, .tokens = 512});
   const OpWork gate = ledger.sum_of(Op::gate);
   EXPECT_DOUBLE_EQ(predict(ledger, machine, 1).sum_of(Op::gate).seconds, gate.operations.int8 / 2 / 50e9);
 }
 
 TEST(Predict, SumsAndSharesAddUp) {
-  const Forecast f = forecast(presets::gemma_3_1b(), {.weights = DType::q4_0, .prompt = 300}, round_machine());
+  const Forecast f = forecast(preset_spec("gemma-3-1b"), {.weights = DType::q4_0, .prompt = 300}, round_machine());
   for (const Prediction* p : {&f.prefill, &f.decode, &f.decode_full}) {
     double by_op = p->meeting_seconds, by_ceiling = 0;
     for (const Op op : kAllOps) by_op += p->sum_of(op).seconds;
@@ -72,9 +73,9 @@ TEST(Predict, SumsAndSharesAddUp) {
 }
 
 TEST(Forecast, APromptIsReadInPassesAndOneRowAsksForLogits) {
-  const ModelSpec spec = presets::tinyllama_1_1b();
-  const Forecast whole = forecast(config, {.weights = DType::q4_0, .prompt = 1000, .batch = 1000}, round_machine());
-  const Forecast cut = forecast(config, {.weights = DType::q4_0, .prompt = 1000, .batch = 256}, round_machine());
+  const ModelSpec spec = preset_spec("tinyllama-1.1b");
+  const Forecast whole = forecast(spec, {.weights = DType::q4_0, .prompt = 1000, .batch = 1000}, round_machine());
+  const Forecast cut = forecast(spec, {.weights = DType::q4_0, .prompt = 1000, .batch = 256}, round_machine());
   EXPECT_EQ(whole.prefill_ledger.operations().int8, cut.prefill_ledger.operations().int8);
   EXPECT_EQ(whole.prefill_ledger.operations().f32, cut.prefill_ledger.operations().f32);
   EXPECT_GT(cut.prefill_ledger.bytes().weights(), 3 * whole.prefill_ledger.bytes().weights());
@@ -83,8 +84,9 @@ TEST(Forecast, APromptIsReadInPassesAndOneRowAsksForLogits) {
 }
 
 TEST(Forecast, ContextCostsBandwidth) {
-  const Forecast f = forecast(
-      presets::llama_2_7b(), {.weights = DType::q4_0, .kv = DType::f16, .context = 4096, .prompt = 1}, round_machine());
+  const Forecast f =
+      forecast(preset_spec("llama-2-7b"), {.weights = DType::q4_0, .kv = DType::f16, .context = 4096, .prompt = 1},
+               round_machine());
   const double kv = 4096.0 * 524288;
   EXPECT_NEAR(f.memory.kv, kv, 1);
   EXPECT_NEAR(f.decode_full.seconds() - f.decode.seconds(), kv / 20e9, 0.05 * kv / 20e9);
@@ -94,8 +96,8 @@ TEST(Forecast, ContextCostsBandwidth) {
 TEST(Forecast, TypesOfKeysAndValuesAreThoseOfSessions) {
   for (const DTypeInfo& info : kDTypes) {
     const ForecastOptions options{.weights = DType::q4_0, .kv = info.type, .context = 64, .prompt = 8};
-    const auto priced = [&] { (void)forecast(presets::tinyllama_1_1b(), options, round_machine()); };
-    const auto counted = [&] { (void)pass_work(presets::tinyllama_1_1b(), {.kv = info.type}); };
+    const auto priced = [&] { (void)forecast(preset_spec("tinyllama-1.1b"), options, round_machine()); };
+    const auto counted = [&] { (void)pass_work(preset_spec("tinyllama-1.1b"), {.kv = info.type}); };
     if (is_kv_type(info.type)) {
       EXPECT_NO_THROW(priced());
       EXPECT_NO_THROW(counted());
@@ -109,17 +111,17 @@ TEST(Forecast, TypesOfKeysAndValuesAreThoseOfSessions) {
 }
 
 TEST(Forecast, ModelsBeyondAnyMemoryArePredictedAndMarked) {
-  ModelSpec spec = presets::llama_3_1_405b();
-  config.n_layers = 320;
-  const Forecast f = forecast(config, {.weights = DType::f16, .context = 131072, .prompt = 131072}, round_machine());
+  ModelSpec spec = preset_spec("llama-3.1-405b");
+  spec = test::with_layers(spec, 320);
+  const Forecast f = forecast(spec, {.weights = DType::f16, .context = 131072, .prompt = 131072}, round_machine());
   EXPECT_FALSE(f.fits);
   EXPECT_TRUE(std::isfinite(f.time_to_first_token()));
   EXPECT_GT(f.time_per_token(), 2e12 / 20e9);
-  EXPECT_TRUE(forecast(presets::stories_15m(), {.context = 256, .prompt = 4}, round_machine()).fits);
+  EXPECT_TRUE(forecast(preset_spec("stories-15m"), {.context = 256, .prompt = 4}, round_machine()).fits);
 }
 
 TEST(Forecast, BadRequestsGiveOneClearError) {
-  const ModelSpec spec = presets::tinyllama_1_1b();
+  const ModelSpec spec = preset_spec("tinyllama-1.1b");
   const auto code_of = [&](const ModelSpec& c, const ForecastOptions& options) {
     try {
       forecast(c, options, round_machine());
@@ -128,25 +130,25 @@ TEST(Forecast, BadRequestsGiveOneClearError) {
     }
     return std::string("none");
   };
-  EXPECT_EQ(code_of(config, {.context = 0}), "invalid_argument");
-  EXPECT_EQ(code_of(config, {.context = 100, .prompt = 101}), "invalid_argument");
-  EXPECT_EQ(code_of(config, {.prompt = 0}), "invalid_argument");
-  EXPECT_EQ(code_of(config, {.prompt = -3}), "invalid_argument");
-  EXPECT_EQ(code_of(config, {.sequences = 0}), "invalid_argument");
-  EXPECT_EQ(code_of(config, {.batch = 0}), "invalid_argument");
-  EXPECT_EQ(code_of(config, {.threads = -1}), "invalid_argument");
-  EXPECT_EQ(code_of(config, {.context = INT64_MAX}), "invalid_argument");
-  ModelSpec bad = config;
-  bad.n_heads = 0;
+  EXPECT_EQ(code_of(spec, {.context = 0}), "invalid_argument");
+  EXPECT_EQ(code_of(spec, {.context = 100, .prompt = 101}), "invalid_argument");
+  EXPECT_EQ(code_of(spec, {.prompt = 0}), "invalid_argument");
+  EXPECT_EQ(code_of(spec, {.prompt = -3}), "invalid_argument");
+  EXPECT_EQ(code_of(spec, {.sequences = 0}), "invalid_argument");
+  EXPECT_EQ(code_of(spec, {.batch = 0}), "invalid_argument");
+  EXPECT_EQ(code_of(spec, {.threads = -1}), "invalid_argument");
+  EXPECT_EQ(code_of(spec, {.context = INT64_MAX}), "invalid_argument");
+  ModelSpec bad = spec;
+  for_each_attention(bad, [](AttentionSpec& attention) { attention.n_heads = 0; });
   EXPECT_EQ(code_of(bad, {}), "bad_value");
 }
 
 TEST(Subject, FindsPresetsAndConfigFiles) {
-  EXPECT_EQ(load_subject("tinyllama-1.1b").spec.n_layers, 22);
+  EXPECT_EQ(load_subject("tinyllama-1.1b").spec.n_layers(), 22);
   const test::TempDir dir;
   const auto path = dir.file("config.json", R"({"model_type":"llama","vocab_size":100,"hidden_size":64,
     "intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4})");
-  EXPECT_EQ(load_subject(path.string()).spec.head_dim, 16);
+  EXPECT_EQ(test::attention_of(load_subject(path.string()).spec).head_dim, 16);
   EXPECT_FALSE(load_subject(path.string()).types.has_value());
   try {
     load_subject("no-such-model");
@@ -154,15 +156,6 @@ TEST(Subject, FindsPresetsAndConfigFiles) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
   }
-}
-
-TEST(Subject, NamesOfTensors) {
-  EXPECT_EQ(role_of_tensor("blk.12.ffn_down.weight"), TensorRole::ffn_down);
-  EXPECT_EQ(role_of_tensor("blk.0.attn_qkv.weight"), TensorRole::attn_q);
-  EXPECT_EQ(role_of_tensor("output.weight"), TensorRole::head);
-  for (const char* name : {"", "blk.", "blk.1", "blk.x.attn_q.weight", "blk.1.attn_q.bias", "rope_freqs.weight",
-                           "blk.99999999999999999999.attn_q.weight", "blk.1.attn_norm.weight"})
-    EXPECT_FALSE(role_of_tensor(name).has_value()) << name;
 }
 
 /// Bytes of the matrices in a file, by looking at it, equal those that the ledger's memory adds up from the types.

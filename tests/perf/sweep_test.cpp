@@ -11,6 +11,7 @@
 #include "plumb/model/presets.hpp"
 #include "plumb/perf/report.hpp"
 #include "tests/support/round_machine.hpp"
+#include "tests/support/specs.hpp"
 
 namespace plumb {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 SweepOptions tiny(Dimension dimension) {
   SweepOptions options;
   options.dimension = dimension;
-  options.base = presets::stories_260k();
+  options.base = preset_spec("stories-260k");
   options.measure.prompt = 4;
   options.measure.tokens = 2;
   options.measure.repetitions = 2;
@@ -28,7 +29,7 @@ SweepOptions tiny(Dimension dimension) {
 }
 
 TEST(Sweep, VariesOneDimensionAndHoldsTheRest) {
-  const ModelSpec base = presets::llama_3_2_1b();
+  const ModelSpec base = preset_spec("llama-3.2-1b");
   for (const Dimension dimension : kDimensions) {
     SweepOptions options = tiny(dimension);
     if (dimension != Dimension::size) options.base = base;
@@ -39,21 +40,21 @@ TEST(Sweep, VariesOneDimensionAndHoldsTheRest) {
     std::set<double> values;
     for (const SweepCase& c : cases) {
       values.insert(c.value);
-      EXPECT_EQ(c.spec.head_dim, base.head_dim);
+      EXPECT_EQ(test::attention_of(c.spec).head_dim, test::attention_of(base).head_dim);
       if (dimension != Dimension::width) {
         EXPECT_EQ(c.spec.width, base.width);
       }
       if (dimension == Dimension::width) {
-        EXPECT_EQ(c.spec.group_size(), base.group_size());
+        EXPECT_EQ(test::attention_of(c.spec).group_size(), test::attention_of(base).group_size());
       }
       if (dimension != Dimension::depth) {
-        EXPECT_EQ(c.spec.n_layers, base.n_layers);
+        EXPECT_EQ(c.spec.n_layers(), base.n_layers());
       }
       if (dimension != Dimension::vocab) {
         EXPECT_EQ(c.spec.vocab_size, base.vocab_size);
       }
       if (dimension == Dimension::gqa) {
-        EXPECT_EQ(c.spec.group_size(), c.value);
+        EXPECT_EQ(test::attention_of(c.spec).group_size(), c.value);
       }
       if (dimension == Dimension::context) {
         EXPECT_EQ(c.measure.depth, c.value);
@@ -133,7 +134,7 @@ TEST(Sweep, MeasuresPredictsAndFits) {
     for (const double busy : trace.busy) sum += busy;
     EXPECT_NEAR(sum / trace.seconds, 1, 1e-9);
     EXPECT_GT(trace.busy[static_cast<std::size_t>(Op::down)], 0);
-    EXPECT_EQ(point.measured->config.n_layers, point.setting.value);
+    EXPECT_EQ(point.measured->spec.n_layers(), point.setting.value);
     Operations counted;
     for (const Ledger& pass : point.passes.decode) counted += pass.operations();
     EXPECT_EQ(counted, point.measured->decode.work.operations()) << "what is predicted is what was timed";
@@ -156,7 +157,7 @@ TEST(Sweep, ExpertsAreMeasuredWithTheirShareOfTheWork) {
   const Sweep sweep = run_sweep(tiny(Dimension::experts));
   for (const SweepPoint& point : sweep.points) {
     ASSERT_TRUE(point.measured);
-    EXPECT_EQ(point.measured->config.moe.count, point.setting.value);
+    EXPECT_EQ(test::experts_of(point.measured->spec).count, point.setting.value);
     EXPECT_GT(point.measured->decode.trace.value().busy[static_cast<std::size_t>(Op::router)], 0);
     EXPECT_GT(point.decode_predicted(), 0);
   }
@@ -176,7 +177,7 @@ std::vector<SweepPoint> timed(const std::vector<std::pair<DType, std::vector<dou
     p.measured->weights = type;
     p.measured->decode.passes = 1;
     p.measured->decode.seconds = seconds;
-    p.measured->decode.work = pass_work(presets::stories_260k(), {.weights = type});
+    p.measured->decode.work = pass_work(preset_spec("stories-260k"), {.weights = type});
     points.push_back(std::move(p));
   }
   return points;

@@ -1,302 +1,157 @@
 // The ledger against a forward pass that counts: every kernel of the table is wrapped by one that notes which bytes it
 // was given and how much arithmetic that means. The counts come from the calls that were really made, with the operands
-// that were really passed; none of the ledger's formulas is used.
+// that were really passed; none of the ledger's formulas is used. Plain loops beside the kernels (biases, clips,
+// scales, the choice of experts) are counted from the list of tensors and the spec.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "plumb/core/parallel.hpp"
-#include "plumb/cpu/kernel_table.hpp"
+#include "plumb/model/forward_pass.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/perf/ledger.hpp"
+#include "tests/perf/counting_kernels.hpp"
+#include "tests/support/specs.hpp"
 
 namespace plumb {
 namespace {
 
-/// Bytes of memory, each counted once however often it is added.
-class Touched {
- public:
-  void add(const std::byte* from, std::size_t bytes) { parts_.emplace_back(from, from + bytes); }
-  double bytes() {
-    std::sort(parts_.begin(), parts_.end());
-    double sum = 0;
-    const std::byte* end = nullptr;
-    for (const auto& [first, last] : parts_) {
-      const std::byte* const from = end != nullptr && first < end ? end : first;
-      if (last > from) sum += static_cast<double>(last - from);
-      end = std::max(end, last);
-    }
-    return sum;
-  }
-
- private:
-  std::vector<std::pair<const std::byte*, const std::byte*>> parts_;
-};
-
-/// What one pass did.
-struct Counts {
-  Touched weights;  ///< panels of matrices
-  Touched norms;    ///< weights of norms
-  double macs_int8 = 0, macs_float = 0;
-  double unpacked = 0;
-  double normed = 0, rotated = 0, activated = 0, quantized = 0;  ///< elements
-  double scores = 0, score_macs = 0;
-  /// Positions that were read, by the address of their range of keys.
-  std::map<const std::byte*, std::vector<bool>> keys;
-  double key_bytes = 0;  ///< of one position: key and value
-  double stored = 0;     ///< bytes of keys and values written
-
-  double positions() const {
-    double sum = 0;
-    for (const auto& [range, seen] : keys) sum += static_cast<double>(std::count(seen.begin(), seen.end(), true));
-    return sum;
-  }
-};
-
-std::mutex mutex;
-Counts counts;
-/// The best tier whose products with bfloat16 weights take f32 activations: one set of kernels then serves them all.
-const KernelTable& real = active_kernels().matmul_for(DType::bf16).activations == ActivationForm::bf16
-                              ? kernels_for(Isa::avx512_vnni)
-                              : active_kernels();
-
-/// Whether a product turns stored values of `type` into what the arithmetic takes.
-bool unpacks(std::size_t type) { return static_cast<DType>(type) != DType::f32; }
-
-void note_panels(std::size_t type, const PanelProduct& p) {
-  for (std::int64_t r = 0; r < p.n_rows; r += kPanelRows)
-    counts.weights.add(p.panels + static_cast<std::size_t>(r / kPanelRows) * p.panel_stride,
-                       panel_bytes(static_cast<DType>(type), p.k));
-}
-
-void note_product(DType type, const PanelProduct& p, int columns) {
-  const double macs = static_cast<double>(p.n_rows * p.k) * columns;
-  (uses_int8_activations(type) ? counts.macs_int8 : counts.macs_float) += macs;
-}
-
-template <std::size_t Type, std::size_t Column>
-void direct(const PanelProduct& p) {
-  constexpr auto kType = static_cast<DType>(Type);
-  {
-    const std::lock_guard lock(mutex);
-    note_product(kType, p, static_cast<int>(Column) + 1);
-    note_panels(Type, p);
-    if (unpacks(Type)) counts.unpacked += static_cast<double>(p.n_rows * p.k);
-  }
-  real.matmul[Type].direct[Column](p);
-}
-
-template <std::size_t Type, std::size_t Column>
-void tile(const PanelProduct& p) {
-  {
-    const std::lock_guard lock(mutex);
-    note_product(static_cast<DType>(Type), p, static_cast<int>(Column) + 1);
-    if (real.matmul[Type].unpack == nullptr) {  // panels are multiplied where they lie
-      note_panels(Type, p);
-      if (unpacks(Type)) counts.unpacked += static_cast<double>(p.n_rows * p.k);
-    }
-  }
-  real.matmul[Type].tile[Column](p);
-}
-
-template <std::size_t Type>
-void unpack(const std::byte* panel, std::int64_t first_k, std::int64_t k, std::byte* out) {
-  constexpr auto kType = static_cast<DType>(Type);
-  {
-    const std::lock_guard lock(mutex);
-    // Blocks of consecutive k lie one after the other in a panel.
-    counts.weights.add(panel + panel_bytes(kType, first_k), panel_bytes(kType, k));
-    if (unpacks(Type)) counts.unpacked += static_cast<double>(k * kPanelRows);
-  }
-  real.matmul[Type].unpack(panel, first_k, k, out);
-}
-
-template <std::size_t Type, std::size_t... Column>
-void wrap_columns(KernelTable& table, std::index_sequence<Column...>) {
-  ((table.matmul[Type].tile[Column] = tile<Type, Column>), ...);
-}
-template <std::size_t Type, std::size_t... Column>
-void wrap_direct(KernelTable& table, std::index_sequence<Column...>) {
-  ((table.matmul[Type].direct[Column] = direct<Type, Column>), ...);
-}
-template <std::size_t Type>
-void wrap_type(KernelTable& table) {
-  if (!table.matmul[Type].available()) return;
-  wrap_direct<Type>(table, std::make_index_sequence<kDirectCols>());
-  wrap_columns<Type>(table, std::make_index_sequence<kTileCols>());
-  if (table.matmul[Type].unpack != nullptr) table.matmul[Type].unpack = unpack<Type>;
-}
-template <DType... Types>
-void wrap_types(KernelTable& table) {
-  (wrap_type<static_cast<std::size_t>(Types)>(table), ...);
-}
-
-void rms_norm(const float* x, const float* weight, float eps, float* y, std::int64_t n) {
-  {
-    const std::lock_guard lock(mutex);
-    counts.normed += static_cast<double>(n);
-    counts.norms.add(reinterpret_cast<const std::byte*>(weight), static_cast<std::size_t>(n) * sizeof(float));
-  }
-  real.vector.rms_norm(x, weight, eps, y, n);
-}
-void rotate_halves(const float* cos_sin, std::int64_t pairs, float* head) {
-  {
-    const std::lock_guard lock(mutex);
-    counts.rotated += 2.0 * static_cast<double>(pairs);
-  }
-  real.vector.rotate_halves(cos_sin, pairs, head);
-}
-void rotate_interleaved(const float* cos_sin, std::int64_t pairs, float* head) {
-  {
-    const std::lock_guard lock(mutex);
-    counts.rotated += 2.0 * static_cast<double>(pairs);
-  }
-  real.vector.rotate_interleaved(cos_sin, pairs, head);
-}
-void silu(float* gate, const float* up, std::int64_t n) {
-  {
-    const std::lock_guard lock(mutex);
-    counts.activated += static_cast<double>(n);
-  }
-  real.vector.silu(gate, up, n);
-}
-void quantize_activations(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols, std::byte* out) {
-  {
-    const std::lock_guard lock(mutex);
-    counts.quantized += static_cast<double>(n * cols);
-  }
-  real.quantize_activations(x, stride, n, cols, out);
-}
-
-constexpr DType kKvOf[] = {DType::f32, DType::f16, DType::i8};
-
-template <int Kv>
-void attend(const AttentionRange& range) {
-  {
-    const std::lock_guard lock(mutex);
-    auto& seen = counts.keys[range.k];
-    seen.resize(kKeyRange, false);
-    for (int m = 0; m < range.rows; ++m)
-      for (int key = range.first_key; key < range.end_key; ++key) {
-        if (range.start + key < range.first[m] || range.start + key >= range.end[m]) continue;
-        seen[static_cast<std::size_t>(key)] = true;
-        counts.scores += 1;
-        counts.score_macs += range.k_dim + range.v_dim;
-      }
-    counts.key_bytes = static_cast<double>(range.k_tile_bytes + range.v_tile_bytes) / kKeyTile;
-  }
-  real.attention.attend[Kv](range);
-}
-template <int Kv>
-void store_key(const float* key, int dim, std::byte* out, int slot) {
-  {
-    const std::lock_guard lock(mutex);
-    counts.stored += static_cast<double>(kv_tile_bytes(kKvOf[Kv], dim)) / kKeyTile;
-  }
-  real.attention.store_key[Kv](key, dim, out, slot);
-}
-template <int Kv>
-void store_value(const float* value, int dim, std::byte* out, int slot) {
-  {
-    const std::lock_guard lock(mutex);
-    counts.stored += static_cast<double>(kv_tile_bytes(kKvOf[Kv], dim)) / kKeyTile;
-  }
-  real.attention.store_value[Kv](value, dim, out, slot);
-}
-
-KernelTable counting_table() {
-  KernelTable table = real;
-  wrap_types<DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q5_1, DType::q4_k, DType::q6_k>(
-      table);
-  table.exact_bf16 = table.matmul_for(DType::bf16);
-  table.vector.rms_norm = rms_norm;
-  table.vector.rotate_halves = rotate_halves;
-  table.vector.rotate_interleaved = rotate_interleaved;
-  table.vector.silu = silu;
-  table.quantize_activations = quantize_activations;
-  table.attention.attend[0] = attend<0>;
-  table.attention.attend[1] = attend<1>;
-  table.attention.attend[2] = attend<2>;
-  table.attention.store_key[0] = store_key<0>;
-  table.attention.store_key[1] = store_key<1>;
-  table.attention.store_key[2] = store_key<2>;
-  table.attention.store_value[0] = store_value<0>;
-  table.attention.store_value[1] = store_value<1>;
-  table.attention.store_value[2] = store_value<2>;
-  return table;
-}
+using test::counting::Counts;
 
 /// A pass that can be run and stated in the ledger's terms.
-struct Pass {
+struct TestPass {
   int position, tokens, sequences;
   bool all_logits;
+
+  double rows() const { return static_cast<double>(tokens) * sequences; }
+  double asked() const { return all_logits ? rows() : sequences; }
 };
+
+constexpr int kVocab = 320, kWidth = 256;
+/// Longer than any pass, so that layers with windows keep rings, and read in parts as short as a ring allows.
+constexpr int kContext = 1024, kBatch = 80;
 
 /// Every dimension is a multiple of 16 and those that are summed over of 256, so that nothing is padded.
 ModelSpec shape(int heads, int kv_heads) {
-  ModelSpec spec;
-  config.architecture = "llama";
-  config.vocab_size = 320;
-  config.width = 256;
-  config.n_layers = 3;
-  config.n_heads = heads;
-  config.n_kv_heads = kv_heads;
-  config.head_dim = 256 / heads;
-  config.ffn_dim = 512;
-  config.context = 1024;
-  return config;
+  return llama_spec({.vocab = kVocab,
+                     .width = kWidth,
+                     .layers = 3,
+                     .heads = heads,
+                     .kv_heads = kv_heads,
+                     .head_dim = 256 / heads,
+                     .ffn = 512,
+                     .context = kContext});
 }
 
 /// Runs `pass` after its positions have been read, and counts.
-Counts run(const Model& model, const Pass& pass, DType kv, int threads) {
-  static const KernelTable table = counting_table();
+Counts run(const Model& model, const TestPass& pass, DType kv, int threads) {
+  static const KernelTable table = test::counting::counting_table();
   // The model is immutable to its users; the object behind the handle is not const, and gets its own table back.
   Transformer& counting = const_cast<Transformer&>(model.transformer());
-  const int end = pass.position + pass.tokens;
-  KvCache cache(counting.spec, end, pass.sequences, kv);
-  Scratch scratch(counting.spec, end * pass.sequences, end, threads);
-  scratch.reserve_logits(std::int64_t{end} * pass.sequences, counting.spec.vocab_size);
+  const KernelTable* const own = counting.kernels;
+  SessionState state(layer_states(counting.spec),
+                     {.context = kContext, .sequences = pass.sequences, .batch = kBatch, .kv = kv});
+  Scratch scratch(scratch_sizes(counting.spec), kBatch * pass.sequences, kContext, threads);
+  scratch.reserve_logits(std::int64_t{kBatch} * pass.sequences, kVocab);
+  const std::vector<ops::RopeTable> ropes = make_rope_tables(counting, kContext);
   const auto forward = [&](int first, int count, bool all) {
     std::vector<BatchRow> rows;
     for (int s = 0; s < pass.sequences; ++s)
-      for (int i = 0; i < count; ++i) rows.push_back({(first + i) % 320, first + i, s, all || i + 1 == count});
-    ForwardPass work(counting, cache, scratch, rows);
+      for (int i = 0; i < count; ++i) rows.push_back({(first + i) % kVocab, first + i, s, all || i + 1 == count});
+    ForwardPass work(counting, ropes, state, scratch, rows);
     run_parallel(threads, [&](const Worker& worker) { work.run(worker); });
-    for (int s = 0; s < pass.sequences; ++s) cache.extend(s, first + count);
+    for (int s = 0; s < pass.sequences; ++s) state.extend(s, first + count);
   };
-  if (pass.position > 0) forward(0, pass.position, false);
+  counting.kernels = &test::counting::real;
+  for (int at = 0; at < pass.position; at += kBatch) forward(at, std::min(kBatch, pass.position - at), false);
   counting.kernels = &table;
-  counts = {};
+  test::counting::counts = {};
   forward(pass.position, pass.tokens, pass.all_logits);
-  counting.kernels = &real;
-  return std::exchange(counts, {});
+  counting.kernels = own;
+  return std::exchange(test::counting::counts, {});
 }
 
-/// Operations of the choice of experts and of the sum of their outputs, which are no kernels of the table.
-double choosing(const ModelSpec& spec, const Pass& pass) {
-  const MoeConfig& moe = config.moe;
-  const double rows = config.n_layers * static_cast<double>(pass.tokens) * pass.sequences;
-  if (!config.is_moe()) return 0;
-  const double outputs = moe.used + (moe.shared_ffn_dim > 0 ? 1 : 0);
-  return rows *
-         (moe.count * ElementCost::kSoftmax + 2 * outputs * config.width + (moe.shared_gate ? ElementCost::kPlain : 0));
+bool is_norm(TensorRole role) {
+  switch (role) {
+    case TensorRole::embedding_norm:
+    case TensorRole::attn_norm:
+    case TensorRole::attn_q_norm:
+    case TensorRole::attn_k_norm:
+    case TensorRole::attn_post_norm:
+    case TensorRole::ffn_norm:
+    case TensorRole::ffn_post_norm:
+    case TensorRole::output_norm: return true;
+    default: return false;
+  }
 }
 
-void expect_equal(const ModelSpec& spec, const Model& model, const WeightTypes& types, const Pass& pass, DType kv,
+/// What a pass does in plain loops.
+struct Beside {
+  double bias_bytes = 0, bias_adds = 0;            ///< of products
+  double choice_bytes = 0, choice = 0;             ///< choice of experts, and the sum of their outputs
+  double logits = 0;                               ///< scales of logits, a cap's tanh aside
+  double clipped = 0;                              ///< elements of q, k and v
+  double scaled = 0;                               ///< elements of branches that are scaled before they are added
+  double embedding_bytes = 0, embedding_adds = 0;  ///< looked up, scaled, added
+  double shared_norm_bytes = 0;                    ///< a norm that both parts of a layer read
+};
+
+double params(const std::optional<NormSpec>& norm) {
+  return norm ? kWidth * 4.0 * ((norm->weight ? 1 : 0) + (norm->bias ? 1 : 0)) : 0;
+}
+
+void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
+  if (const auto* a = std::get_if<AttentionSpec>(&layer.mixer)) {
+    if (a->clip > 0) sum.clipped += rows * (a->q_rows() + a->k_rows() + a->v_rows());
+    if (layer.residual_scale != 1.0f) sum.scaled += rows * kWidth;
+  }
+  if (!std::holds_alternative<Nothing>(layer.ffn) && layer.residual_scale != 1.0f) sum.scaled += rows * kWidth;
+  if (layer.shared_norm) sum.shared_norm_bytes += params(layer.mixer_branch.norm);
+  const auto* e = std::get_if<ExpertsSpec>(&layer.ffn);
+  if (e == nullptr) return;
+  const double outputs = e->used + (e->has_shared() ? 1 : 0);
+  sum.choice += rows * (e->count * ElementCost::kSoftmax + 2 * outputs * kWidth);
+  if (e->has_shared() && e->shared_gate) sum.choice += rows * ElementCost::kPlain;
+  if (!e->choice_bias) return;
+  sum.choice += rows * e->count;
+  sum.choice_bytes += e->count * 4;
+}
+
+Beside beside(const ModelSpec& spec, const Model& model, const TestPass& pass) {
+  Beside sum;
+  const double rows = pass.rows(), asked = pass.asked();
+  for (const LayerSpec& layer : spec.layers) add_layer(layer, rows, sum);
+  for_each_tensor(spec, [&](const TensorSpec& tensor) {
+    if (!tensor.id.bias || is_norm(tensor.id.role)) return;
+    // Of a stack those of the experts that are visited, each by all rows: see expect_all_passes.
+    const double matrices = tensor.shape.rank() > 1 ? test::experts_of(spec, tensor.id.layer).used : 1;
+    const double values = matrices * static_cast<double>(tensor.shape.cols());
+    sum.bias_bytes += values * 4;
+    sum.bias_adds += values * (tensor.id.role == TensorRole::head ? asked : rows);
+  });
+  const ops::WeightMatrix& table = model.transformer().weights.embedding.w;
+  sum.embedding_bytes = rows * static_cast<double>(row_bytes(table.type, kWidth));
+  if (spec.embedding.positions) sum.embedding_bytes += rows * kWidth * 4;
+  sum.embedding_adds = rows * kWidth * ((spec.embedding.scale != 1.0f ? 1 : 0) + (spec.embedding.positions ? 1 : 0));
+  if (spec.output.scale != 1.0f || spec.output.softcap > 0) sum.logits += asked * kVocab;
+  if (spec.output.softcap > 0) sum.logits += asked * kVocab;
+  return sum;
+}
+
+void expect_equal(const ModelSpec& spec, const Model& model, const WeightTypes& types, const TestPass& pass, DType kv,
                   int threads) {
-  const Ledger ledger = pass_work(config, {.weights = types,
-                                           .kv = kv,
-                                           .position = pass.position,
-                                           .tokens = pass.tokens,
-                                           .sequences = pass.sequences,
-                                           .logits = pass.all_logits ? pass.tokens * pass.sequences : -1});
+  const Ledger ledger = pass_work(spec, {.weights = types,
+                                         .kv = kv,
+                                         .position = pass.position,
+                                         .tokens = pass.tokens,
+                                         .sequences = pass.sequences,
+                                         .logits = pass.all_logits ? pass.tokens * pass.sequences : -1});
   Counts seen = run(model, pass, kv, threads);
+  const Beside loops = beside(spec, model, pass);
   const auto sum = [&](std::initializer_list<Op> ops) {
     OpWork total{Op::embedding, -1, {}, {}, {}};
     for (const Op op : ops) {
@@ -305,45 +160,54 @@ void expect_equal(const ModelSpec& spec, const Model& model, const WeightTypes& 
     }
     return total;
   };
-  OpWork products = sum({Op::q, Op::k, Op::v, Op::attn_out, Op::router, Op::gate, Op::up, Op::down, Op::head});
-  products.operations.f32 -= choosing(config, pass);
-  EXPECT_EQ(seen.weights.bytes(), products.bytes.weights());
+  const OpWork products = sum({Op::q, Op::k, Op::v, Op::attn_out, Op::router, Op::gate, Op::up, Op::down, Op::head});
+  EXPECT_EQ(seen.weights.bytes() + loops.bias_bytes + loops.choice_bytes, products.bytes.weights());
   EXPECT_EQ(2 * seen.macs_int8, products.operations.int8);
-  EXPECT_EQ(2 * seen.macs_float, products.operations.f32 + products.operations.bf16);
+  EXPECT_EQ(2 * seen.macs_float + loops.bias_adds + loops.choice + loops.logits + seen.capped,
+            products.operations.f32 + products.operations.bf16);
   EXPECT_EQ(seen.unpacked, products.operations.unpack);
 
   const OpWork attention = ledger.sum_of(Op::attention), rope = ledger.sum_of(Op::rope);
-  EXPECT_EQ(seen.positions() * seen.key_bytes, attention.bytes.kv_read);
-  EXPECT_EQ(2 * seen.score_macs + ElementCost::kSoftmax * seen.scores, attention.operations.f32);
+  EXPECT_EQ(seen.keys_read(), attention.bytes.kv_read);
+  EXPECT_EQ(2 * seen.score_macs + ElementCost::kSoftmax * seen.scores + ElementCost::kSoftcap * seen.capped_scores +
+                ElementCost::kAlibi * seen.sloped_scores,
+            attention.operations.f32);
+  EXPECT_EQ(4 * seen.sinks / pass.rows(), attention.bytes.weights());
   EXPECT_EQ(seen.stored, rope.bytes.kv_write);
 
-  const OpWork norms = sum({Op::attn_norm, Op::ffn_norm, Op::head_norm});
-  EXPECT_EQ(seen.norms.bytes(), norms.bytes.weights() + rope.bytes.weights());
+  const OpWork rest = sum({Op::embedding, Op::attn_norm, Op::rope, Op::ffn_norm, Op::head_norm});
+  EXPECT_EQ(seen.norms.bytes() + loops.embedding_bytes + loops.shared_norm_bytes, rest.bytes.weights());
   if (threads > 1) return;  // a worker may repeat a small step rather than wait for another's result
-  EXPECT_EQ(ElementCost::kRmsNorm * seen.normed + ElementCost::kRope * seen.rotated,
-            norms.operations.f32 + rope.operations.f32);
-  EXPECT_EQ(ElementCost::kGated * seen.activated, ledger.sum_of(Op::activation).operations.f32);
+  EXPECT_EQ(ElementCost::kRmsNorm * seen.rms_normed + ElementCost::kLayerNorm * seen.layer_normed +
+                ElementCost::kRope * seen.rotated + ElementCost::kClip * loops.clipped + 2 * loops.scaled +
+                loops.embedding_adds,
+            rest.operations.f32);
+  EXPECT_EQ(ElementCost::kGated * seen.gated + ElementCost::kPlain * seen.plain,
+            ledger.sum_of(Op::activation).operations.f32);
   EXPECT_EQ(ElementCost::kQuantize * seen.quantized, ledger.sum_of(Op::quantize).operations.f32);
 }
 
 /// Decoding at the start and deep in the cache, a batch of sequences, prompts by direct and by tiled kernels.
-constexpr Pass kPasses[] = {{0, 1, 1, false},  {300, 1, 1, false}, {40, 1, 3, false}, {0, 5, 1, true},
-                            {0, 77, 1, false}, {270, 33, 1, true}, {12, 20, 2, false}};
+constexpr TestPass kPasses[] = {{0, 1, 1, false},  {300, 1, 1, false}, {40, 1, 3, false}, {0, 5, 1, true},
+                                {0, 77, 1, false}, {270, 33, 1, true}, {12, 20, 2, false}};
 
-void expect_all_passes(const ModelSpec& spec, const WeightTypes& types) {
-  const Model model = Model::random(config, types);
-  for (const Pass& pass : kPasses) {
+void expect_all_passes(const std::string& name, const ModelSpec& spec, const WeightTypes& types) {
+  const Model model = Model::random(spec, types);
+  bool some_visited = false;
+  for (const LayerSpec& layer : spec.layers)
+    if (const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn)) some_visited |= experts->used < experts->count;
+  for (const TestPass& pass : kPasses) {
     // Which experts several rows visit is known to the pass alone, unless each visits all.
-    if (config.moe.used < config.moe.count && pass.tokens * pass.sequences > 1) continue;
+    if (some_visited && pass.tokens * pass.sequences > 1) continue;
     for (const int threads : {1, 2})
       // Narrow keys and values are unpacked for many query rows, and then read from scratch: those passes take f32.
       for (const DType kv : {DType::f32, DType::f16, DType::i8}) {
         if (kv != DType::f32 && pass.tokens > 1) continue;
-        SCOPED_TRACE(std::string(dtype_name(types.matrices())) + " heads " + std::to_string(config.n_heads) + "/" +
-                     std::to_string(config.n_kv_heads) + " position " + std::to_string(pass.position) + " tokens " +
-                     std::to_string(pass.tokens) + " sequences " + std::to_string(pass.sequences) + " threads " +
-                     std::to_string(threads) + " kv " + std::string(dtype_name(kv)));
-        expect_equal(config, model, types, pass, kv, threads);
+        SCOPED_TRACE(name + ' ' + std::string(dtype_name(types.matrices())) + " position " +
+                     std::to_string(pass.position) + " tokens " + std::to_string(pass.tokens) + " sequences " +
+                     std::to_string(pass.sequences) + " threads " + std::to_string(threads) + " kv " +
+                     std::string(dtype_name(kv)));
+        expect_equal(spec, model, types, pass, kv, threads);
       }
   }
 }
@@ -351,36 +215,237 @@ void expect_all_passes(const ModelSpec& spec, const WeightTypes& types) {
 TEST(TouchedBytes, EqualTheLedgerForEveryWeightType) {
   for (const DType type :
        {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q5_1, DType::q4_k, DType::q6_k})
-    expect_all_passes(shape(8, 4), type);
+    expect_all_passes("llama", shape(8, 4), type);
 }
 
 TEST(TouchedBytes, EqualTheLedgerForEveryKindOfAttention) {
   for (const auto& [heads, kv_heads] : {std::pair{4, 4}, {8, 2}, {16, 1}})
-    expect_all_passes(shape(heads, kv_heads), DType::q4_0);
+    expect_all_passes(std::to_string(heads) + '/' + std::to_string(kv_heads), shape(heads, kv_heads), DType::q4_0);
 }
 
 TEST(TouchedBytes, EqualTheLedgerForTiedHeadsAndMixedTypes) {
   ModelSpec spec = shape(8, 4);
-  config.tied_head = true;
+  spec.output.tied = true;
   WeightTypes types(DType::q4_k);
   types.set(TensorRole::token_embedding, DType::q6_k).set(TensorRole::ffn_down, 1, DType::q8_0);
-  expect_all_passes(config, types);
+  expect_all_passes("mixed", spec, types);
+}
+
+/// A spec that differs from a llama in one thing, or in several.
+struct Feature {
+  const char* name;
+  void (*change)(ModelSpec&);
+};
+
+void expect_features(std::initializer_list<Feature> features) {
+  for (const Feature& feature : features) {
+    ModelSpec spec = shape(8, 4);
+    feature.change(spec);
+    expect_all_passes(feature.name, spec, DType::q8_0);
+  }
+}
+/// Changes the attention of every layer.
+template <class Change>
+void attention(ModelSpec& spec, const Change& change) {
+  for_each_attention(spec, change);
+}
+template <class Change>
+void layers(ModelSpec& spec, const Change& change) {
+  for (LayerSpec& layer : spec.layers) change(layer);
+}
+
+TEST(TouchedBytes, EqualTheLedgerForEveryNorm) {
+  static constexpr NormSpec kLayerNorm{.kind = NormKind::layer, .bias = true};
+  expect_features({
+      {"layer norms", [](ModelSpec& s) { test::for_each_norm(s, [](NormSpec& norm) { norm = kLayerNorm; }); }},
+      {"layer norms without parameters",
+       [](ModelSpec& s) { test::for_each_norm(s, [](NormSpec& n) { n.kind = NormKind::layer, n.weight = false; }); }},
+      {"norms after both parts too",
+       [](ModelSpec& s) {
+         layers(s, [](LayerSpec& l) { l.mixer_branch.post_norm = l.ffn_branch.post_norm = NormSpec{}; });
+       }},
+      {"norms after both parts alone",
+       [](ModelSpec& s) {
+         layers(s,
+                [](LayerSpec& l) { l.mixer_branch = l.ffn_branch = {.norm = std::nullopt, .post_norm = NormSpec{}}; });
+       }},
+      {"no last norm", [](ModelSpec& s) { s.output.norm.reset(); }},
+      {"norm of each head", [](ModelSpec& s) { attention(s, [](auto& a) { a.qk_norm_over = QkNormOver::head; }); }},
+      {"norms of all heads",
+       [](ModelSpec& s) { attention(s, [](auto& a) { a.qk_norm_over = QkNormOver::all_heads; }); }},
+      {"layer norms of each head after the rotation",
+       [](ModelSpec& s) {
+         attention(s, [](auto& a) {
+           a.qk_norm_over = QkNormOver::each_head;
+           a.qk_norm = kLayerNorm;
+           a.qk_norm_after_rope = true;
+         });
+       }},
+      {"norm of the embedding", [](ModelSpec& s) { s.embedding.norm = kLayerNorm; }},
+  });
+}
+
+TEST(TouchedBytes, EqualTheLedgerForEveryFeedForwardBlock) {
+  expect_features({
+      {"gelu", [](ModelSpec& s) { test::for_each_dense(s, [](auto& d) { d.activation = Activation::gelu; }); }},
+      {"gelu_tanh",
+       [](ModelSpec& s) { test::for_each_dense(s, [](auto& d) { d.activation = Activation::gelu_tanh; }); }},
+      {"relu without a gate",
+       [](ModelSpec& s) {
+         test::for_each_dense(s, [](auto& d) { d.activation = Activation::relu, d.gated = false; });
+       }},
+      {"relu2 without a gate, with biases",
+       [](ModelSpec& s) {
+         test::for_each_dense(s, [](auto& d) { d.activation = Activation::relu2, d.gated = false, d.bias = true; });
+       }},
+      {"biases", [](ModelSpec& s) { test::for_each_dense(s, [](auto& d) { d.bias = true; }); }},
+      {"clipped swiglu",
+       [](ModelSpec& s) { test::for_each_dense(s, [](auto& d) { d.activation = Activation::clipped_swiglu; }); }},
+  });
+}
+
+TEST(TouchedBytes, EqualTheLedgerForEveryFeatureOfAttention) {
+  expect_features({
+      {"biases", [](ModelSpec& s) { attention(s, [](auto& a) { a.qkv_bias = a.out_bias = true; }); }},
+      {"softcap", [](ModelSpec& s) { attention(s, [](auto& a) { a.softcap = 50; }); }},
+      {"clip", [](ModelSpec& s) { attention(s, [](auto& a) { a.clip = 0.5f; }); }},
+      {"sinks", [](ModelSpec& s) { attention(s, [](auto& a) { a.sinks = true; }); }},
+      {"ALiBi",
+       [](ModelSpec& s) {
+         s.ropes.clear();
+         attention(s, [](auto& a) { a.rope = -1, a.alibi_max_bias = 8; });
+       }},
+      {"windows", [](ModelSpec& s) { test::set_windows(s, 50, 0); }},
+      {"windows but in every third layer", [](ModelSpec& s) { test::set_windows(s, 50, 3); }},
+      {"wider and narrower values",
+       [](ModelSpec& s) {
+         test::attention_of(s, 0).value_dim = 16;
+         test::attention_of(s, 2).value_dim = 64;
+       }},
+      {"fewer rotated dimensions", [](ModelSpec& s) { s.ropes[0].dims = 16; }},
+      {"two tables, of halves too, and a layer without",
+       [](ModelSpec& s) {
+         s.ropes.push_back({.pairs = RopePairs::halves, .dims = 8, .base = 1e6f});
+         test::attention_of(s, 1).rope = 1;
+         test::attention_of(s, 2).rope = -1;
+       }},
+  });
+}
+
+TEST(TouchedBytes, EqualTheLedgerForEveryWayInAndOut) {
+  expect_features({
+      {"positions", [](ModelSpec& s) { s.embedding.positions = true; }},
+      {"scaled embeddings", [](ModelSpec& s) { s.embedding.scale = 16; }},
+      {"bias of the head", [](ModelSpec& s) { s.output.bias = true; }},
+      {"bias of a tied head", [](ModelSpec& s) { s.output.bias = s.output.tied = true; }},
+      {"scaled logits", [](ModelSpec& s) { s.output.scale = 0.25f; }},
+      {"capped logits", [](ModelSpec& s) { s.output.softcap = 30; }},
+      {"scaled and capped logits", [](ModelSpec& s) { s.output.scale = 0.25f, s.output.softcap = 30; }},
+      {"scaled branches", [](ModelSpec& s) { layers(s, [](auto& l) { l.residual_scale = 0.22f; }); }},
+      {"parallel parts", [](ModelSpec& s) { layers(s, [](auto& l) { l.parallel = true; }); }},
+      {"parallel parts, one norm",
+       [](ModelSpec& s) {
+         layers(s, [](auto& l) {
+           l.parallel = l.shared_norm = true;
+           l.ffn_branch.norm.reset();
+         });
+       }},
+      {"parallel parts, normed and scaled",
+       [](ModelSpec& s) {
+         layers(s, [](auto& l) {
+           l.parallel = true;
+           l.residual_scale = 0.5f;
+           l.mixer_branch.post_norm = l.ffn_branch.post_norm = NormSpec{};
+         });
+       }},
+  });
 }
 
 TEST(TouchedBytes, EqualTheLedgerForExperts) {
   ModelSpec spec = shape(8, 4);
-  config.moe = {.count = 16, .used = 3, .ffn_dim = 256};
-  for (const DType type : {DType::f32, DType::q8_0, DType::q4_k}) expect_all_passes(config, type);
-  config.moe = {.count = 16, .used = 16, .ffn_dim = 256, .shared_ffn_dim = 512, .renormalise = false};
-  expect_all_passes(config, DType::q4_0);
+  test::set_experts(spec, test::experts(16, 3, 256));
+  for (const DType type : {DType::f32, DType::q8_0, DType::q4_k}) expect_all_passes("3 of 16", spec, type);
+  ExpertsSpec all = test::experts(16, 16, 256, 512);
+  all.routing.renormalise = false;
+  test::set_experts(spec, all);
+  expect_all_passes("all and a shared one", spec, DType::q4_0);
+  expect_features({
+      {"gated share",
+       [](ModelSpec& s) {
+         ExpertsSpec e = test::experts(4, 4, 256, 512);
+         e.shared_gate = true;
+         test::set_experts(s, e);
+       }},
+      {"biases and no gates",
+       [](ModelSpec& s) {
+         ExpertsSpec e = test::experts(4, 4, 256, 256);
+         e.expert.bias = e.shared.bias = e.router_bias = true;
+         e.expert.gated = e.shared.gated = false;
+         e.expert.activation = Activation::gelu;
+         test::set_experts(s, e);
+       }},
+      {"groups of sigmoids and a bias of the choice",
+       [](ModelSpec& s) {
+         ExpertsSpec e = test::experts(16, 4, 256, 256);
+         e.choice_bias = true;
+         e.routing = {.sigmoid = true, .weight_scale = 2.5f, .groups = 4, .groups_used = 2};
+         test::set_experts(s, e);
+       }},
+  });
 }
 
-TEST(TouchedBytes, EqualTheLedgerForSlidingWindowsAndHeadNorms) {
-  ModelSpec spec = shape(8, 4);
-  config.qk_norm = true;
-  config.sliding_window = 50;
-  config.window_pattern = 3;
-  expect_all_passes(config, DType::q8_0);
+/// What real families put together.
+TEST(TouchedBytes, EqualTheLedgerForMixedSpecs) {
+  expect_features({
+      {"gpt2",
+       [](ModelSpec& s) {
+         s.ropes.clear();
+         s.embedding.positions = s.output.tied = true;
+         test::for_each_norm(s, [](NormSpec& n) { n = {.kind = NormKind::layer, .bias = true}; });
+         attention(s, [](auto& a) { a.rope = -1, a.qkv_bias = a.out_bias = true; });
+         test::for_each_dense(
+             s, [](auto& d) { d = {.inner = 512, .gated = false, .activation = Activation::gelu, .bias = true}; });
+       }},
+      {"gemma",
+       [](ModelSpec& s) {
+         s.embedding.scale = 16;
+         s.output.tied = true;
+         s.output.softcap = 30;
+         s.ropes.push_back({.pairs = RopePairs::halves, .dims = 32, .base = 1e6f});
+         test::set_windows(s, 40, 2);
+         attention(s,
+                   [](auto& a) { a.softcap = 50, a.qk_norm_over = QkNormOver::head, a.rope = a.window > 0 ? 0 : 1; });
+         layers(s, [](auto& l) { l.mixer_branch.post_norm = l.ffn_branch.post_norm = NormSpec{}; });
+         test::for_each_dense(s, [](auto& d) { d.activation = Activation::gelu_tanh; });
+       }},
+      {"gpt-oss",
+       [](ModelSpec& s) {
+         test::set_windows(s, 60, 2);
+         attention(s, [](auto& a) { a.sinks = a.qkv_bias = a.out_bias = true; });
+         ExpertsSpec e = test::experts(8, 2, 256);
+         e.expert.bias = e.router_bias = true;
+         e.expert.activation = Activation::clipped_swiglu;
+         test::set_experts(s, e);
+       }},
+      {"bloom",
+       [](ModelSpec& s) {
+         s.ropes.clear();
+         s.embedding.norm = NormSpec{.kind = NormKind::layer, .bias = true};
+         attention(s, [](auto& a) { a.rope = -1, a.alibi_max_bias = 8, a.qkv_bias = a.out_bias = true; });
+       }},
+      {"layers that differ",
+       [](ModelSpec& s) {
+         s.layers[0].parallel = true;
+         test::attention_of(s, 0) = {.n_heads = 4, .n_kv_heads = 1, .head_dim = 64, .window = 30};
+         s.layers[1].mixer = Nothing{};
+         s.layers[1].ffn = test::experts(4, 4, 256);
+         s.layers[1].mixer_branch.norm.reset();
+         test::dense_of(s, 2).inner = 768;
+         s.layers.push_back(s.layers[2]);
+         s.layers[3].ffn = Nothing{};
+         s.layers[3].ffn_branch.norm.reset();
+       }},
+  });
 }
 
 }  // namespace

@@ -137,7 +137,7 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
   if (!std::holds_alternative<Nothing>(spec.mixer)) added(spec.mixer_branch, Op::attn_norm);
   norm(spec.shared_norm ? spec.mixer_branch.norm : spec.ffn_branch.norm, Op::ffn_norm);
   match(
-      spec.ffn, [](const Nothing&) {}, 
+      spec.ffn, [](const Nothing&) {},
       [&](const DenseSpec& s) {
         dense_work(s, width, writer);
         writer.meet(kDenseBarriers);

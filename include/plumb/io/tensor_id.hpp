@@ -15,44 +15,44 @@ namespace plumb::inline PLUMB_ABI {
 
 /// What a weight tensor is for. The shapes stand with the blocks that own the tensors (plumb/blocks).
 enum class TensorRole {
-  token_embedding,       ///< rows of the vocabulary; also the head when tied
-  position_embedding,    ///< rows of the positions (gpt2)
-  embedding_norm,        ///< after the embedding (bloom)
-  rope_factors,          ///< divide the rotation's frequencies (llama 3.1)
-  rope_factors_long,     ///< the same for contexts beyond the original one (phi3)
-  rope_factors_short,    ///< and for those within it
-  attn_norm,             ///< before the mixer
-  attn_q,                ///< queries
-  attn_k,                ///< keys
-  attn_v,                ///< values
-  attn_q_norm,           ///< norm of the query heads
-  attn_k_norm,           ///< norm of the key heads
-  attn_sinks,            ///< a logit per head that takes part in the softmax and has no value (gpt-oss)
-  attn_out,              ///< output projection
-  attn_post_norm,        ///< after the mixer
-  mla_q_down,            ///< compression of the queries
-  mla_q_norm,            ///< its norm
-  mla_q_up,              ///< queries from the compressed ones, or straight from the stream
-  mla_kv_down,           ///< compression of keys and values
-  mla_kv_norm,           ///< its norm
-  mla_k_up,              ///< keys from the compressed vector
-  mla_v_up,              ///< values from the compressed vector
-  ffn_norm,              ///< before the feed-forward block
-  ffn_gate,              ///< gate projection of a dense block
-  ffn_up,                ///< up projection
-  ffn_down,              ///< down projection
-  router,                ///< scores of the experts
-  router_choice_bias,    ///< added to the scores for the choice of experts alone
-  expert_gate,           ///< gate projections of all experts
-  expert_up,             ///< up projections
-  expert_down,           ///< down projections
-  shared_router,         ///< gate of the shared expert
-  shared_gate,           ///< gate projection of the shared expert
-  shared_up,             ///< up projection
-  shared_down,           ///< down projection
-  ffn_post_norm,         ///< after the feed-forward block
-  output_norm,           ///< before the head
-  head,                  ///< logits from the stream; absent when tied
+  token_embedding,     ///< rows of the vocabulary; also the head when tied
+  position_embedding,  ///< rows of the positions (gpt2)
+  embedding_norm,      ///< after the embedding (bloom)
+  rope_factors,        ///< divide the rotation's frequencies (llama 3.1)
+  rope_factors_long,   ///< the same for contexts beyond the original one (phi3)
+  rope_factors_short,  ///< and for those within it
+  attn_norm,           ///< before the mixer
+  attn_q,              ///< queries
+  attn_k,              ///< keys
+  attn_v,              ///< values
+  attn_q_norm,         ///< norm of the query heads
+  attn_k_norm,         ///< norm of the key heads
+  attn_sinks,          ///< a logit per head that takes part in the softmax and has no value (gpt-oss)
+  attn_out,            ///< output projection
+  attn_post_norm,      ///< after the mixer
+  mla_q_down,          ///< compression of the queries
+  mla_q_norm,          ///< its norm
+  mla_q_up,            ///< queries from the compressed ones, or straight from the stream
+  mla_kv_down,         ///< compression of keys and values
+  mla_kv_norm,         ///< its norm
+  mla_k_up,            ///< keys from the compressed vector
+  mla_v_up,            ///< values from the compressed vector
+  ffn_norm,            ///< before the feed-forward block
+  ffn_gate,            ///< gate projection of a dense block
+  ffn_up,              ///< up projection
+  ffn_down,            ///< down projection
+  router,              ///< scores of the experts
+  router_choice_bias,  ///< added to the scores for the choice of experts alone
+  expert_gate,         ///< gate projections of all experts
+  expert_up,           ///< up projections
+  expert_down,         ///< down projections
+  shared_router,       ///< gate of the shared expert
+  shared_gate,         ///< gate projection of the shared expert
+  shared_up,           ///< up projection
+  shared_down,         ///< down projection
+  ffn_post_norm,       ///< after the feed-forward block
+  output_norm,         ///< before the head
+  head,                ///< logits from the stream; absent when tied
 };
 
 /// A role's name in tables and its usual name in GGUF files.

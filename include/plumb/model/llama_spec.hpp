@@ -11,7 +11,7 @@ namespace plumb::inline PLUMB_ABI {
 
 /// The few numbers that llama-shaped models differ in.
 struct LlamaShape {
-  std::string name;
+  std::string name = {};
   int vocab = 0;     ///< V
   int width = 0;     ///< D
   int layers = 0;    ///< L

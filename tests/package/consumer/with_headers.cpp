@@ -5,6 +5,7 @@
 #include <plumb/core/parallel.hpp>
 #include <plumb/cpu/portable.hpp>
 #include <plumb/model/forward_pass.hpp>
+#include <plumb/model/llama_spec.hpp>
 #include <plumb/perf/ledger.hpp>
 
 #include <cmath>
@@ -30,48 +31,43 @@ class Maker {
 };
 
 plumb::ModelSpec tiny() {
-  plumb::ModelSpec spec;
-  config.vocab_size = 37;
-  config.width = 24;
-  config.n_layers = 1;
-  config.n_heads = 3;
-  config.n_kv_heads = 1;
-  config.head_dim = 8;
-  config.ffn_dim = 40;
-  config.context = 8;
-  config.norm_eps = 1e-5f;
-  config.tied_head = true;
-  return config;
+  return plumb::llama_spec({.vocab = 37,
+                            .width = 24,
+                            .layers = 1,
+                            .heads = 3,
+                            .kv_heads = 1,
+                            .head_dim = 8,
+                            .ffn = 40,
+                            .context = 8,
+                            .tied = true});
 }
 
-plumb::Weights weights_of(const plumb::ModelSpec& c, Maker& maker) {
+plumb::Weights weights_of(const plumb::ModelSpec& spec, Maker& maker) {
   plumb::Weights weights;
-  weights.embedding = maker.matrix(c.vocab_size, c.width);
-  weights.head.w = weights.embedding;
-  weights.output_norm.assign(static_cast<std::size_t>(c.width), 1.0f);
-  plumb::LayerWeights& layer = weights.layers.emplace_back();
-  layer.attn_norm = layer.ffn_norm = weights.output_norm;
-  layer.wq.w = maker.matrix(c.q_dim(), c.width);
-  layer.wk.w = maker.matrix(c.kv_dim(), c.width);
-  layer.wv.w = maker.matrix(c.kv_dim(), c.width);
-  layer.wo.w = maker.matrix(c.width, c.q_dim());
-  layer.gate.w = maker.matrix(c.ffn_dim, c.width);
-  layer.up.w = maker.matrix(c.ffn_dim, c.width);
-  layer.down.w = maker.matrix(c.width, c.ffn_dim);
+  weights.layers.resize(spec.layers.size());
+  plumb::for_each_slot(spec, weights, [&](const plumb::TensorSlot& slot) {
+    const plumb::Shape& shape = slot.spec.shape;
+    if (slot.matrix)
+      *slot.matrix = maker.matrix(static_cast<int>(shape.rows()), static_cast<int>(shape.cols()));
+    else
+      slot.vector->assign(static_cast<std::size_t>(shape.elements()), 1.0f);
+  });
+  weights.head.w = weights.embedding.w;  // tied
   return weights;
 }
 
 /// Logits of the last of five tokens, read `at_once` at a time.
 std::vector<float> logits_after_five(const plumb::Transformer& model, int at_once) {
-  plumb::KvCache cache(model.spec, 8, 1, plumb::DType::f32);
-  plumb::Scratch scratch(model.spec, at_once, 8, 2);
+  plumb::SessionState state(plumb::layer_states(model.spec), {.context = 8, .batch = at_once});
+  plumb::Scratch scratch(plumb::scratch_sizes(model.spec), at_once, 8, 2);
+  const std::vector<plumb::ops::RopeTable> ropes = plumb::make_rope_tables(model, 8);
   scratch.reserve_logits(1, model.spec.vocab_size);
   for (int first = 0; first < 5; first += at_once) {
     std::vector<plumb::BatchRow> rows;
     for (int i = first; i < first + at_once && i < 5; ++i) rows.push_back({7 * i, i, 0, i == 4});
-    plumb::ForwardPass pass(model, cache, scratch, rows);
+    plumb::ForwardPass pass(model, ropes, state, scratch, rows);
     plumb::run_parallel(2, [&](const plumb::Worker& worker) { pass.run(worker); });
-    cache.extend(0, rows.back().position + 1);
+    state.extend(0, rows.back().position + 1);
   }
   return {scratch.logits.row(0), scratch.logits.row(0) + model.spec.vocab_size};
 }
@@ -83,7 +79,6 @@ int main() {
   plumb::Transformer model;
   model.spec = tiny();
   model.weights = weights_of(model.spec, maker);
-  model.rope = plumb::ops::make_rope_table(model.spec.rope, model.spec.head_dim);
   model.kernels = &plumb::active_kernels();
 
   const std::vector<float> together = logits_after_five(model, 5), one_by_one = logits_after_five(model, 1);

@@ -5,8 +5,8 @@
 #include <cstdio>
 
 int main() {
-  plumb::ModelSpec spec = plumb::presets::llama_3_2_1b();
-  std::printf("%s on %s\n", config.name.c_str(), plumb::active_kernels().name);
+  plumb::ModelSpec spec = plumb::preset_spec("llama-3.2-1b");
+  std::printf("%s on %s\n", spec.name.c_str(), plumb::active_kernels().name);
   try {
     plumb::Model::load("no such file");
   } catch (const plumb::Error& error) {
