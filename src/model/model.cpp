@@ -50,7 +50,9 @@ Model Model::from_checkpoint(const Checkpoint& checkpoint, const LoadOptions& op
   if (options.tokenizer && checkpoint.tokenizer) parts->tokenizer = checkpoint.tokenizer();
   transformer.kernels = &active_kernels();
   if (!options.weights.empty())
-    set_types(checkpoint.spec, transformer.weights, weight_types_by_name(options.weights, checkpoint.spec));
+    set_types(
+        checkpoint.spec, transformer.weights,
+        weight_types_by_name(options.weights, checkpoint.spec, stored_types(checkpoint.spec, transformer.weights)));
   prepare_weights(transformer.weights, checkpoint,
                   {options.repack && !options.exact, options.method, options.progress});
   if (options.warning && !options.exact) warn_of_slow_paths(transformer, options.warning);

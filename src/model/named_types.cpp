@@ -75,4 +75,14 @@ WeightTypes gather_weight_types(const ModelSpec& spec, const std::function<DType
   return types;
 }
 
+WeightTypes stored_types(const ModelSpec& spec, const Weights& weights) {
+  std::map<std::pair<TensorRole, int>, DType> types;
+  for_each_matrix(spec, weights, [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
+    types[{tensor.id.role, tensor.id.layer}] = w.type;
+  });
+  return gather_weight_types(spec, [&](const TensorSpec& tensor) {
+    return types.at({tensor.id.role, tensor.id.layer});
+  });
+}
+
 }  // namespace plumb

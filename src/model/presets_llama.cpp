@@ -1,81 +1,162 @@
-// Models of the Llama shape. Numbers: the config.json beside each model's weights.
+// Models of the Llama shape, and Phi-3: the fields that matter of the config.json beside each model's weights.
+//
+// Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
+// or the paper's or repository's table.
 
-#include "plumb/model/presets.hpp"
-#include "presets_shape.hpp"
+#include "presets.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
 namespace {
 
-ModelConfig llama_3_1(LlamaShape shape) {
-  shape.context = 131072;
-  shape.rope_base = 500000.0f;
-  ModelConfig config = llama_shaped(shape);
-  config.rope_factors = true;
-  return config;
-}
+constexpr std::string_view kMeta = "huggingface.co/meta-llama: config.json, safetensors total";
+constexpr std::string_view kMistral = "huggingface.co/mistralai: config.json, safetensors total";
+constexpr std::string_view kSmol = "huggingface.co/HuggingFaceTB: config.json, safetensors total";
+constexpr std::string_view kStories = "huggingface.co/karpathy/tinyllamas: checkpoint header, checkpoint size";
 
-ModelConfig mixtral(const LlamaShape& shape) {
-  ModelConfig config = llama_shaped(shape);
-  config.moe.count = 8;
-  config.moe.used = 2;
-  config.moe.ffn_dim = shape.ffn;
-  return config;
-}
-
-ModelConfig smollm(const LlamaShape& shape) {
-  ModelConfig config = llama_shaped(shape);
-  config.tied_head = true;
-  return config;
-}
-
-ModelConfig smollm2(ModelConfig config, std::string_view name, float rope_base) {
-  config.name = name;
-  config.context = 8192;
-  config.rope.base = rope_base;
-  return config;
-}
+constexpr Preset kPresets[] = {
+    {"llama-2-7b", "Llama 2 7B",
+     R"({"model_type":"llama","vocab_size":32000,"hidden_size":4096,"intermediate_size":11008,"num_hidden_layers":32,
+       "num_attention_heads":32,"num_key_value_heads":32,"max_position_embeddings":4096,"rms_norm_eps":1e-05,
+       "tie_word_embeddings":false})",
+     6'738'415'616, kMeta},
+    {"llama-2-13b", "Llama 2 13B",
+     R"({"model_type":"llama","vocab_size":32000,"hidden_size":5120,"intermediate_size":13824,"num_hidden_layers":40,
+       "num_attention_heads":40,"num_key_value_heads":40,"max_position_embeddings":4096,"rms_norm_eps":1e-05,
+       "tie_word_embeddings":false})",
+     13'015'864'320, kMeta},
+    {"llama-2-70b", "Llama 2 70B",
+     R"({"model_type":"llama","vocab_size":32000,"hidden_size":8192,"intermediate_size":28672,"num_hidden_layers":80,
+       "num_attention_heads":64,"num_key_value_heads":8,"max_position_embeddings":4096,"rms_norm_eps":1e-05,
+       "tie_word_embeddings":false})",
+     68'976'648'192, kMeta},
+    {"llama-3-8b", "Llama 3 8B",
+     R"({"model_type":"llama","vocab_size":128256,"hidden_size":4096,"intermediate_size":14336,"num_hidden_layers":32,
+       "num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":8192,"rms_norm_eps":1e-05,
+       "rope_theta":500000.0,"tie_word_embeddings":false})",
+     8'030'261'248, kMeta},
+    {"llama-3-70b", "Llama 3 70B",
+     R"({"model_type":"llama","vocab_size":128256,"hidden_size":8192,"intermediate_size":28672,"num_hidden_layers":80,
+       "num_attention_heads":64,"num_key_value_heads":8,"max_position_embeddings":8192,"rms_norm_eps":1e-05,
+       "rope_theta":500000.0,"tie_word_embeddings":false})",
+     70'553'706'496, kMeta},
+    {"llama-3.1-8b", "Llama 3.1 8B",
+     R"({"model_type":"llama","vocab_size":128256,"hidden_size":4096,"intermediate_size":14336,"num_hidden_layers":32,
+       "num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":131072,"rms_norm_eps":1e-05,
+       "rope_theta":500000.0,"rope_scaling":{"factor":8.0,"high_freq_factor":4.0,"low_freq_factor":1.0,
+       "original_max_position_embeddings":8192,"rope_type":"llama3"},"tie_word_embeddings":false})",
+     8'030'261'248, kMeta},
+    {"llama-3.1-70b", "Llama 3.1 70B",
+     R"({"model_type":"llama","vocab_size":128256,"hidden_size":8192,"intermediate_size":28672,"num_hidden_layers":80,
+       "num_attention_heads":64,"num_key_value_heads":8,"max_position_embeddings":131072,"rms_norm_eps":1e-05,
+       "rope_theta":500000.0,"rope_scaling":{"factor":8.0,"high_freq_factor":4.0,"low_freq_factor":1.0,
+       "original_max_position_embeddings":8192,"rope_type":"llama3"},"tie_word_embeddings":false})",
+     70'553'706'496, kMeta},
+    {"llama-3.1-405b", "Llama 3.1 405B",
+     R"({"model_type":"llama","vocab_size":128256,"hidden_size":16384,"intermediate_size":53248,
+       "num_hidden_layers":126,"num_attention_heads":128,"num_key_value_heads":8,"max_position_embeddings":131072,
+       "rms_norm_eps":1e-05,"rope_theta":500000.0,"rope_scaling":{"factor":8.0,"high_freq_factor":4.0,
+       "low_freq_factor":1.0,"original_max_position_embeddings":8192,"rope_type":"llama3"},
+       "tie_word_embeddings":false})",
+     405'853'388'800, kMeta},
+    {"llama-3.2-1b", "Llama 3.2 1B",
+     R"({"model_type":"llama","vocab_size":128256,"hidden_size":2048,"intermediate_size":8192,"num_hidden_layers":16,
+       "num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":131072,"rms_norm_eps":1e-05,
+       "rope_theta":500000.0,"head_dim":64,"rope_scaling":{"factor":32.0,"high_freq_factor":4.0,"low_freq_factor":1.0,
+       "original_max_position_embeddings":8192,"rope_type":"llama3"},"tie_word_embeddings":true})",
+     1'235'814'400, kMeta},
+    {"llama-3.2-3b", "Llama 3.2 3B",
+     R"({"model_type":"llama","vocab_size":128256,"hidden_size":3072,"intermediate_size":8192,"num_hidden_layers":28,
+       "num_attention_heads":24,"num_key_value_heads":8,"max_position_embeddings":131072,"rms_norm_eps":1e-05,
+       "rope_theta":500000.0,"head_dim":128,"rope_scaling":{"factor":32.0,"high_freq_factor":4.0,
+       "low_freq_factor":1.0,"original_max_position_embeddings":8192,"rope_type":"llama3"},"tie_word_embeddings":true})",
+     3'212'749'824, kMeta},
+    {"mistral-7b", "Mistral 7B v0.1",
+     R"({"model_type":"mistral","vocab_size":32000,"hidden_size":4096,"intermediate_size":14336,"num_hidden_layers":32,
+       "num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":32768,"rms_norm_eps":1e-05,
+       "rope_theta":10000.0,"sliding_window":4096,"tie_word_embeddings":false})",
+     7'241'732'096, kMistral},
+    {"mixtral-8x7b", "Mixtral 8x7B",
+     R"({"model_type":"mixtral","vocab_size":32000,"hidden_size":4096,"intermediate_size":14336,"num_hidden_layers":32,
+       "num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":32768,"rms_norm_eps":1e-05,
+       "rope_theta":1000000.0,"num_local_experts":8,"num_experts_per_tok":2,"sliding_window":null,
+       "tie_word_embeddings":false})",
+     46'702'792'704, kMistral},
+    {"mixtral-8x22b", "Mixtral 8x22B",
+     R"({"model_type":"mixtral","vocab_size":32000,"hidden_size":6144,"intermediate_size":16384,"num_hidden_layers":56,
+       "num_attention_heads":48,"num_key_value_heads":8,"max_position_embeddings":65536,"rms_norm_eps":1e-05,
+       "rope_theta":1000000.0,"num_local_experts":8,"num_experts_per_tok":2,"sliding_window":null,
+       "tie_word_embeddings":false})",
+     140'620'634'112, kMistral},
+    {"tinyllama-1.1b", "TinyLlama 1.1B",
+     R"({"model_type":"llama","vocab_size":32000,"hidden_size":2048,"intermediate_size":5632,"num_hidden_layers":22,
+       "num_attention_heads":32,"num_key_value_heads":4,"max_position_embeddings":2048,"rms_norm_eps":1e-05,
+       "rope_theta":10000.0,"tie_word_embeddings":false})",
+     1'100'048'384, "huggingface.co/TinyLlama: config.json, safetensors total"},
+    {"bench-1.1b", "bench 1.1B",
+     R"({"model_type":"llama","vocab_size":32000,"hidden_size":2048,"intermediate_size":5632,"num_hidden_layers":22,
+       "num_attention_heads":32,"num_key_value_heads":4,"max_position_embeddings":8192,"rms_norm_eps":1e-05,
+       "rope_theta":10000.0,"tie_word_embeddings":false})",
+     1'100'048'384, "the shape of tinyllama-1.1b"},
+    {"stories-260k", "stories260K",
+     R"({"model_type":"llama","vocab_size":512,"hidden_size":64,"intermediate_size":172,"num_hidden_layers":5,
+       "num_attention_heads":8,"num_key_value_heads":4,"max_position_embeddings":512,"rms_norm_eps":1e-05,
+       "tie_word_embeddings":true})",
+     260'032, kStories},
+    {"stories-15m", "stories15M",
+     R"({"model_type":"llama","vocab_size":32000,"hidden_size":288,"intermediate_size":768,"num_hidden_layers":6,
+       "num_attention_heads":6,"num_key_value_heads":6,"max_position_embeddings":256,"rms_norm_eps":1e-05,
+       "tie_word_embeddings":true})",
+     15'191'712, kStories},
+    {"stories-42m", "stories42M",
+     R"({"model_type":"llama","vocab_size":32000,"hidden_size":512,"intermediate_size":1376,"num_hidden_layers":8,
+       "num_attention_heads":8,"num_key_value_heads":8,"max_position_embeddings":1024,"rms_norm_eps":1e-05,
+       "tie_word_embeddings":true})",
+     41'689'600, kStories},
+    {"stories-110m", "stories110M",
+     R"({"model_type":"llama","vocab_size":32000,"hidden_size":768,"intermediate_size":2048,"num_hidden_layers":12,
+       "num_attention_heads":12,"num_key_value_heads":12,"max_position_embeddings":1024,"rms_norm_eps":1e-05,
+       "tie_word_embeddings":true})",
+     109'529'856, kStories},
+    {"smollm-135m", "SmolLM 135M",
+     R"({"model_type":"llama","vocab_size":49152,"hidden_size":576,"intermediate_size":1536,"num_hidden_layers":30,
+       "num_attention_heads":9,"num_key_value_heads":3,"max_position_embeddings":2048,"rms_norm_eps":1e-05,
+       "rope_theta":10000.0,"tie_word_embeddings":true})",
+     134'515'008, kSmol},
+    {"smollm-360m", "SmolLM 360M",
+     R"({"model_type":"llama","vocab_size":49152,"hidden_size":960,"intermediate_size":2560,"num_hidden_layers":32,
+       "num_attention_heads":15,"num_key_value_heads":5,"max_position_embeddings":2048,"rms_norm_eps":1e-05,
+       "rope_theta":10000.0,"tie_word_embeddings":true})",
+     361'821'120, kSmol},
+    {"smollm-1.7b", "SmolLM 1.7B",
+     R"({"model_type":"llama","vocab_size":49152,"hidden_size":2048,"intermediate_size":8192,"num_hidden_layers":24,
+       "num_attention_heads":32,"num_key_value_heads":32,"max_position_embeddings":2048,"rms_norm_eps":1e-05,
+       "rope_theta":10000.0,"tie_word_embeddings":true})",
+     1'711'376'384, kSmol},
+    {"smollm2-135m", "SmolLM2 135M",
+     R"({"model_type":"llama","vocab_size":49152,"hidden_size":576,"intermediate_size":1536,"num_hidden_layers":30,
+       "num_attention_heads":9,"num_key_value_heads":3,"max_position_embeddings":8192,"rms_norm_eps":1e-05,
+       "rope_theta":100000,"tie_word_embeddings":true})",
+     134'515'008, kSmol},
+    {"smollm2-360m", "SmolLM2 360M",
+     R"({"model_type":"llama","vocab_size":49152,"hidden_size":960,"intermediate_size":2560,"num_hidden_layers":32,
+       "num_attention_heads":15,"num_key_value_heads":5,"max_position_embeddings":8192,"rms_norm_eps":1e-05,
+       "rope_theta":100000,"tie_word_embeddings":true})",
+     361'821'120, kSmol},
+    {"smollm2-1.7b", "SmolLM2 1.7B",
+     R"({"model_type":"llama","vocab_size":49152,"hidden_size":2048,"intermediate_size":8192,"num_hidden_layers":24,
+       "num_attention_heads":32,"num_key_value_heads":32,"max_position_embeddings":8192,"rms_norm_eps":1e-05,
+       "rope_theta":130000,"tie_word_embeddings":true})",
+     1'711'376'384, kSmol},
+    {"phi-3-mini", "Phi-3 mini 4k",
+     R"({"model_type":"phi3","vocab_size":32064,"hidden_size":3072,"intermediate_size":8192,"num_hidden_layers":32,
+       "num_attention_heads":32,"num_key_value_heads":32,"max_position_embeddings":4096,
+       "original_max_position_embeddings":4096,"rms_norm_eps":1e-05,"rope_theta":10000.0,"rope_scaling":null,
+       "sliding_window":2047,"tie_word_embeddings":false})",
+     3'821'079'552, "huggingface.co/microsoft: config.json, safetensors total"},
+};
 
 }  // namespace
 
-ModelConfig llama_2_7b() { return llama_shaped({"Llama 2 7B", 32000, 4096, 32, 32, 32, 128, 11008, 4096}); }
-ModelConfig llama_2_13b() { return llama_shaped({"Llama 2 13B", 32000, 5120, 40, 40, 40, 128, 13824, 4096}); }
-ModelConfig llama_2_70b() { return llama_shaped({"Llama 2 70B", 32000, 8192, 80, 64, 8, 128, 28672, 4096}); }
-ModelConfig llama_3_8b() { return llama_shaped({"Llama 3 8B", 128256, 4096, 32, 32, 8, 128, 14336, 8192, 5e5f}); }
-ModelConfig llama_3_70b() { return llama_shaped({"Llama 3 70B", 128256, 8192, 80, 64, 8, 128, 28672, 8192, 5e5f}); }
-ModelConfig llama_3_1_8b() { return llama_3_1({"Llama 3.1 8B", 128256, 4096, 32, 32, 8, 128, 14336, 0}); }
-ModelConfig llama_3_1_70b() { return llama_3_1({"Llama 3.1 70B", 128256, 8192, 80, 64, 8, 128, 28672, 0}); }
-ModelConfig llama_3_1_405b() { return llama_3_1({"Llama 3.1 405B", 128256, 16384, 126, 128, 8, 128, 53248, 0}); }
-ModelConfig llama_3_2_1b() { return llama_3_1({"Llama 3.2 1B", 128256, 2048, 16, 32, 8, 64, 8192, 0, 0, true}); }
-ModelConfig llama_3_2_3b() { return llama_3_1({"Llama 3.2 3B", 128256, 3072, 28, 24, 8, 128, 8192, 0, 0, true}); }
-
-ModelConfig mistral_7b() {
-  ModelConfig config = llama_shaped({"Mistral 7B v0.1", 32000, 4096, 32, 32, 8, 128, 14336, 32768});
-  config.sliding_window = 4096;
-  return config;
-}
-ModelConfig mixtral_8x7b() { return mixtral({"Mixtral 8x7B", 32000, 4096, 32, 32, 8, 128, 14336, 32768, 1e6f}); }
-ModelConfig mixtral_8x22b() { return mixtral({"Mixtral 8x22B", 32000, 6144, 56, 48, 8, 128, 16384, 65536, 1e6f}); }
-
-ModelConfig tinyllama_1_1b() { return llama_shaped({"TinyLlama 1.1B", 32000, 2048, 22, 32, 4, 64, 5632, 2048}); }
-ModelConfig bench_1_1b() { return llama_shaped({"bench 1.1B", 32000, 2048, 22, 32, 4, 64, 5632, 8192}); }
-ModelConfig stories_260k() { return llama_shaped({"stories260K", 512, 64, 5, 8, 4, 8, 172, 512, 1e4f, true}); }
-ModelConfig stories_15m() { return llama_shaped({"stories15M", 32000, 288, 6, 6, 6, 48, 768, 256, 1e4f, true}); }
-ModelConfig stories_42m() { return llama_shaped({"stories42M", 32000, 512, 8, 8, 8, 64, 1376, 1024, 1e4f, true}); }
-ModelConfig stories_110m() { return llama_shaped({"stories110M", 32000, 768, 12, 12, 12, 64, 2048, 1024, 1e4f, true}); }
-
-ModelConfig smollm_135m() { return smollm({"SmolLM 135M", 49152, 576, 30, 9, 3, 64, 1536, 2048}); }
-ModelConfig smollm_360m() { return smollm({"SmolLM 360M", 49152, 960, 32, 15, 5, 64, 2560, 2048}); }
-ModelConfig smollm_1_7b() { return smollm({"SmolLM 1.7B", 49152, 2048, 24, 32, 32, 64, 8192, 2048}); }
-ModelConfig smollm2_135m() { return smollm2(smollm_135m(), "SmolLM2 135M", 1e5f); }
-ModelConfig smollm2_360m() { return smollm2(smollm_360m(), "SmolLM2 360M", 1e5f); }
-ModelConfig smollm2_1_7b() { return smollm2(smollm_1_7b(), "SmolLM2 1.7B", 1.3e5f); }
-
-ModelConfig phi_3_mini() {
-  ModelConfig config = llama_shaped({"Phi-3 mini 4k", 32064, 3072, 32, 32, 32, 96, 8192, 4096});
-  config.architecture = "phi3";
-  config.rope.pairs = RopePairs::halves;
-  config.sliding_window = 2047;
-  return config;
-}
+std::span<const Preset> llama() { return kPresets; }
 
 }  // namespace plumb::presets

@@ -1,81 +1,134 @@
-// Qwen models. Numbers: the config.json beside each model's weights.
+// Qwen models: the fields that matter of the config.json beside each model's weights.
+//
+// Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
+// or the paper's or repository's table.
 
-#include "plumb/model/presets.hpp"
-#include "presets_shape.hpp"
+#include "presets.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
 namespace {
 
-ModelConfig qwen2(const LlamaShape& shape) {
-  ModelConfig config = llama_shaped(shape);
-  config.architecture = "qwen2";
-  config.rope.pairs = RopePairs::halves;
-  config.qkv_bias = true;
-  config.norm_eps = 1e-6f;
-  return config;
-}
+constexpr std::string_view kQwen = "huggingface.co/Qwen: config.json, safetensors total";
+constexpr std::string_view kQwenTied =
+    "huggingface.co/Qwen: config.json, safetensors total less the stored copy of the tied head";
 
-ModelConfig renamed(ModelConfig config, std::string_view name, int context) {
-  config.name = name;
-  config.context = context;
-  return config;
-}
-
-ModelConfig qwen3(const LlamaShape& shape) {
-  ModelConfig config = llama_shaped(shape);
-  config.architecture = "qwen3";
-  config.rope.pairs = RopePairs::halves;
-  config.qk_norm = true;
-  config.norm_eps = 1e-6f;
-  return config;
-}
-
-ModelConfig qwen3_moe(const LlamaShape& shape, int expert_ffn) {
-  ModelConfig config = qwen3(shape);
-  config.architecture = "qwen3moe";
-  config.moe.count = 128;
-  config.moe.used = 8;
-  config.moe.ffn_dim = expert_ffn;
-  return config;
-}
+constexpr Preset kPresets[] = {
+    {"qwen1.5-moe-a2.7b", "Qwen1.5-MoE A2.7B",
+     R"({"model_type":"qwen2_moe","vocab_size":151936,"hidden_size":2048,"intermediate_size":5632,
+       "num_hidden_layers":24,"num_attention_heads":16,"num_key_value_heads":16,"max_position_embeddings":8192,
+       "rms_norm_eps":1e-06,"rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false,
+       "num_experts":60,"num_experts_per_tok":4,"moe_intermediate_size":1408,"shared_expert_intermediate_size":5632,
+       "norm_topk_prob":false,"decoder_sparse_step":1})",
+     14'315'784'192, kQwen},
+    {"qwen2-0.5b", "Qwen2 0.5B",
+     R"({"model_type":"qwen2","vocab_size":151936,"hidden_size":896,"intermediate_size":4864,"num_hidden_layers":24,
+       "num_attention_heads":14,"num_key_value_heads":2,"max_position_embeddings":131072,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":true})",
+     494'032'768, kQwen},
+    {"qwen2-1.5b", "Qwen2 1.5B",
+     R"({"model_type":"qwen2","vocab_size":151936,"hidden_size":1536,"intermediate_size":8960,"num_hidden_layers":28,
+       "num_attention_heads":12,"num_key_value_heads":2,"max_position_embeddings":131072,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":true})",
+     1'543'714'304, kQwen},
+    {"qwen2-7b", "Qwen2 7B",
+     R"({"model_type":"qwen2","vocab_size":152064,"hidden_size":3584,"intermediate_size":18944,"num_hidden_layers":28,
+       "num_attention_heads":28,"num_key_value_heads":4,"max_position_embeddings":131072,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false})",
+     7'615'616'512, kQwen},
+    {"qwen2-72b", "Qwen2 72B",
+     R"({"model_type":"qwen2","vocab_size":152064,"hidden_size":8192,"intermediate_size":29568,"num_hidden_layers":80,
+       "num_attention_heads":64,"num_key_value_heads":8,"max_position_embeddings":131072,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false})",
+     72'706'203'648, kQwen},
+    {"qwen2.5-0.5b", "Qwen2.5 0.5B",
+     R"({"model_type":"qwen2","vocab_size":151936,"hidden_size":896,"intermediate_size":4864,"num_hidden_layers":24,
+       "num_attention_heads":14,"num_key_value_heads":2,"max_position_embeddings":32768,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":true})",
+     494'032'768, kQwen},
+    {"qwen2.5-1.5b", "Qwen2.5 1.5B",
+     R"({"model_type":"qwen2","vocab_size":151936,"hidden_size":1536,"intermediate_size":8960,"num_hidden_layers":28,
+       "num_attention_heads":12,"num_key_value_heads":2,"max_position_embeddings":131072,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":true})",
+     1'543'714'304, kQwen},
+    {"qwen2.5-3b", "Qwen2.5 3B",
+     R"({"model_type":"qwen2","vocab_size":151936,"hidden_size":2048,"intermediate_size":11008,"num_hidden_layers":36,
+       "num_attention_heads":16,"num_key_value_heads":2,"max_position_embeddings":32768,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":true})",
+     3'085'938'688, kQwen},
+    {"qwen2.5-7b", "Qwen2.5 7B",
+     R"({"model_type":"qwen2","vocab_size":152064,"hidden_size":3584,"intermediate_size":18944,"num_hidden_layers":28,
+       "num_attention_heads":28,"num_key_value_heads":4,"max_position_embeddings":131072,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false})",
+     7'615'616'512, kQwen},
+    {"qwen2.5-14b", "Qwen2.5 14B",
+     R"({"model_type":"qwen2","vocab_size":152064,"hidden_size":5120,"intermediate_size":13824,"num_hidden_layers":48,
+       "num_attention_heads":40,"num_key_value_heads":8,"max_position_embeddings":131072,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false})",
+     14'770'033'664, kQwen},
+    {"qwen2.5-32b", "Qwen2.5 32B",
+     R"({"model_type":"qwen2","vocab_size":152064,"hidden_size":5120,"intermediate_size":27648,"num_hidden_layers":64,
+       "num_attention_heads":40,"num_key_value_heads":8,"max_position_embeddings":131072,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false})",
+     32'763'876'352, kQwen},
+    {"qwen2.5-72b", "Qwen2.5 72B",
+     R"({"model_type":"qwen2","vocab_size":152064,"hidden_size":8192,"intermediate_size":29568,"num_hidden_layers":80,
+       "num_attention_heads":64,"num_key_value_heads":8,"max_position_embeddings":131072,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false})",
+     72'706'203'648, kQwen},
+    {"qwen3-0.6b", "Qwen3 0.6B",
+     R"({"model_type":"qwen3","vocab_size":151936,"hidden_size":1024,"intermediate_size":3072,"num_hidden_layers":28,
+       "num_attention_heads":16,"num_key_value_heads":8,"max_position_embeddings":40960,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":true,"head_dim":128,
+       "attention_bias":false})",
+     596'049'920, kQwenTied},
+    {"qwen3-1.7b", "Qwen3 1.7B",
+     R"({"model_type":"qwen3","vocab_size":151936,"hidden_size":2048,"intermediate_size":6144,"num_hidden_layers":28,
+       "num_attention_heads":16,"num_key_value_heads":8,"max_position_embeddings":40960,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":true,"head_dim":128,
+       "attention_bias":false})",
+     1'720'574'976, kQwenTied},
+    {"qwen3-4b", "Qwen3 4B",
+     R"({"model_type":"qwen3","vocab_size":151936,"hidden_size":2560,"intermediate_size":9728,"num_hidden_layers":36,
+       "num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":40960,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":true,"head_dim":128,
+       "attention_bias":false})",
+     4'022'468'096, kQwen},
+    {"qwen3-8b", "Qwen3 8B",
+     R"({"model_type":"qwen3","vocab_size":151936,"hidden_size":4096,"intermediate_size":12288,"num_hidden_layers":36,
+       "num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":40960,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false,"head_dim":128,
+       "attention_bias":false})",
+     8'190'735'360, kQwen},
+    {"qwen3-14b", "Qwen3 14B",
+     R"({"model_type":"qwen3","vocab_size":151936,"hidden_size":5120,"intermediate_size":17408,"num_hidden_layers":40,
+       "num_attention_heads":40,"num_key_value_heads":8,"max_position_embeddings":40960,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false,"head_dim":128,
+       "attention_bias":false})",
+     14'768'307'200, kQwen},
+    {"qwen3-32b", "Qwen3 32B",
+     R"({"model_type":"qwen3","vocab_size":151936,"hidden_size":5120,"intermediate_size":25600,"num_hidden_layers":64,
+       "num_attention_heads":64,"num_key_value_heads":8,"max_position_embeddings":40960,"rms_norm_eps":1e-06,
+       "rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false,"head_dim":128,
+       "attention_bias":false})",
+     32'762'123'264, kQwen},
+    {"qwen3-30b-a3b", "Qwen3 30B-A3B",
+     R"({"model_type":"qwen3_moe","vocab_size":151936,"hidden_size":2048,"intermediate_size":6144,
+       "num_hidden_layers":48,"num_attention_heads":32,"num_key_value_heads":4,"max_position_embeddings":40960,
+       "rms_norm_eps":1e-06,"rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false,
+       "head_dim":128,"attention_bias":false,"num_experts":128,"num_experts_per_tok":8,"moe_intermediate_size":768,
+       "norm_topk_prob":true,"decoder_sparse_step":1,"mlp_only_layers":[]})",
+     30'532'122'624, kQwen},
+    {"qwen3-235b-a22b", "Qwen3 235B-A22B",
+     R"({"model_type":"qwen3_moe","vocab_size":151936,"hidden_size":4096,"intermediate_size":12288,
+       "num_hidden_layers":94,"num_attention_heads":64,"num_key_value_heads":4,"max_position_embeddings":40960,
+       "rms_norm_eps":1e-06,"rope_theta":1000000.0,"use_sliding_window":false,"tie_word_embeddings":false,
+       "head_dim":128,"attention_bias":false,"num_experts":128,"num_experts_per_tok":8,"moe_intermediate_size":1536,
+       "norm_topk_prob":true,"decoder_sparse_step":1,"mlp_only_layers":[]})",
+     235'093'634'560, kQwen},
+};
 
 }  // namespace
 
-ModelConfig qwen1_5_moe_a2_7b() {
-  ModelConfig config = qwen2({"Qwen1.5-MoE A2.7B", 151936, 2048, 24, 16, 16, 128, 5632, 8192, 1e6f});
-  config.architecture = "qwen2moe";
-  config.moe.count = 60;
-  config.moe.used = 4;
-  config.moe.ffn_dim = 1408;
-  config.moe.shared_ffn_dim = 5632;
-  config.moe.shared_gate = true;
-  config.moe.renormalise = false;
-  return config;
-}
-
-ModelConfig qwen2_0_5b() { return qwen2({"Qwen2 0.5B", 151936, 896, 24, 14, 2, 64, 4864, 131072, 1e6f, true}); }
-ModelConfig qwen2_1_5b() { return qwen2({"Qwen2 1.5B", 151936, 1536, 28, 12, 2, 128, 8960, 131072, 1e6f, true}); }
-ModelConfig qwen2_7b() { return qwen2({"Qwen2 7B", 152064, 3584, 28, 28, 4, 128, 18944, 131072, 1e6f}); }
-ModelConfig qwen2_72b() { return qwen2({"Qwen2 72B", 152064, 8192, 80, 64, 8, 128, 29568, 131072, 1e6f}); }
-ModelConfig qwen2_5_0_5b() { return renamed(qwen2_0_5b(), "Qwen2.5 0.5B", 32768); }
-ModelConfig qwen2_5_1_5b() { return renamed(qwen2_1_5b(), "Qwen2.5 1.5B", 131072); }
-ModelConfig qwen2_5_3b() { return qwen2({"Qwen2.5 3B", 151936, 2048, 36, 16, 2, 128, 11008, 32768, 1e6f, true}); }
-ModelConfig qwen2_5_7b() { return renamed(qwen2_7b(), "Qwen2.5 7B", 131072); }
-ModelConfig qwen2_5_14b() { return qwen2({"Qwen2.5 14B", 152064, 5120, 48, 40, 8, 128, 13824, 131072, 1e6f}); }
-ModelConfig qwen2_5_32b() { return qwen2({"Qwen2.5 32B", 152064, 5120, 64, 40, 8, 128, 27648, 131072, 1e6f}); }
-ModelConfig qwen2_5_72b() { return renamed(qwen2_72b(), "Qwen2.5 72B", 131072); }
-
-ModelConfig qwen3_0_6b() { return qwen3({"Qwen3 0.6B", 151936, 1024, 28, 16, 8, 128, 3072, 40960, 1e6f, true}); }
-ModelConfig qwen3_1_7b() { return qwen3({"Qwen3 1.7B", 151936, 2048, 28, 16, 8, 128, 6144, 40960, 1e6f, true}); }
-ModelConfig qwen3_4b() { return qwen3({"Qwen3 4B", 151936, 2560, 36, 32, 8, 128, 9728, 40960, 1e6f, true}); }
-ModelConfig qwen3_8b() { return qwen3({"Qwen3 8B", 151936, 4096, 36, 32, 8, 128, 12288, 40960, 1e6f}); }
-ModelConfig qwen3_14b() { return qwen3({"Qwen3 14B", 151936, 5120, 40, 40, 8, 128, 17408, 40960, 1e6f}); }
-ModelConfig qwen3_32b() { return qwen3({"Qwen3 32B", 151936, 5120, 64, 64, 8, 128, 25600, 40960, 1e6f}); }
-ModelConfig qwen3_30b_a3b() {
-  return qwen3_moe({"Qwen3 30B-A3B", 151936, 2048, 48, 32, 4, 128, 6144, 40960, 1e6f}, 768);
-}
-ModelConfig qwen3_235b_a22b() {
-  return qwen3_moe({"Qwen3 235B-A22B", 151936, 4096, 94, 64, 4, 128, 12288, 40960, 1e6f}, 1536);
-}
+std::span<const Preset> qwen() { return kPresets; }
 
 }  // namespace plumb::presets

@@ -1,8 +1,6 @@
 // What a file says about its model is checked before any forward pass: each spoiled file has its exact error code, and
 // the message names file and field.
 
-#include "plumb/model/config_from_gguf.hpp"
-
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -10,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "plumb/model/family.hpp"
+#include "plumb/model/llama_spec.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"
 
@@ -28,33 +28,45 @@ TEST(ConfigFromFile, ReadsAllKeys) {
   builder.set_f32("llama.rope.scaling.factor", 4.0f);
   builder.set_u32("llama.rope.scaling.original_context_length", 8);
   const test::BuiltModel built(builder, {.tokenizer = false});
-  const ModelConfig& c = built.model.config();
-  EXPECT_EQ(c.name, "tiny");
-  EXPECT_EQ(c.architecture, "llama");
-  EXPECT_EQ(c.vocab_size, 3 + 256 + 13);
-  EXPECT_EQ(c.width, 8);
-  EXPECT_EQ(c.n_layers, 2);
-  EXPECT_EQ(c.n_heads, 2);
-  EXPECT_EQ(c.n_kv_heads, 1);
-  EXPECT_EQ(c.head_dim, 4);
-  EXPECT_EQ(c.ffn_dim, 12);
-  EXPECT_EQ(c.context, 32);
-  EXPECT_FALSE(c.tied_head);
-  EXPECT_EQ(c.norm_eps, 1e-5f);
-  EXPECT_EQ(c.rope.pairs, RopePairs::interleaved);
-  EXPECT_EQ(c.rope.scaling, RopeScaling::yarn);
-  EXPECT_EQ(c.rope.factor, 4.0f);
-  EXPECT_EQ(c.rope.original_context, 8);
+  const ModelSpec& spec = built.model.spec();
+  EXPECT_EQ(spec.name, "tiny");
+  EXPECT_EQ(spec.family, "llama");
+  EXPECT_EQ(spec.vocab_size, 3 + 256 + 13);
+  EXPECT_EQ(spec.width, 8);
+  EXPECT_EQ(spec.n_layers(), 2);
+  EXPECT_EQ(spec.context, 32);
+  EXPECT_FALSE(spec.output.tied);
+  EXPECT_EQ(spec.output.norm->eps, 1e-5f);
+  for (const LayerSpec& layer : spec.layers) {
+    const auto& attention = std::get<AttentionSpec>(layer.mixer);
+    EXPECT_EQ(attention.n_heads, 2);
+    EXPECT_EQ(attention.n_kv_heads, 1);
+    EXPECT_EQ(attention.head_dim, 4);
+    EXPECT_EQ(std::get<DenseSpec>(layer.ffn).inner, 12);
+  }
+  EXPECT_EQ(spec.ropes[0].pairs, RopePairs::interleaved);
+  EXPECT_EQ(spec.ropes[0].scaling, RopeScaling::yarn);
+  EXPECT_EQ(spec.ropes[0].factor, 4.0f);
+  EXPECT_EQ(spec.ropes[0].original_context, 8);
+}
+
+void set_u32s(GgufBuilder& f, const std::string& key, const std::vector<std::uint32_t>& values) {
+  f.set_numbers<std::uint32_t>(key, test::value_type::u32, values);
 }
 
 TEST(ConfigFromFile, TakesOneNumberForAllLayersOrOneForEach) {
   GgufBuilder builder = valid();
-  const std::vector<std::uint32_t> heads = {2, 2}, ffn = {12, 12};
-  builder.set_numbers<std::uint32_t>("llama.attention.head_count", test::value_type::u32, heads);
-  builder.set_numbers<std::uint32_t>("llama.feed_forward_length", test::value_type::u32, ffn);
-  const test::BuiltModel built(builder, {.tokenizer = false});
-  EXPECT_EQ(built.model.config().n_heads, 2);
-  EXPECT_EQ(built.model.config().ffn_dim, 12);
+  set_u32s(builder, "llama.attention.head_count", {2, 4});
+  set_u32s(builder, "llama.attention.head_count_kv", {1, 2});
+  set_u32s(builder, "llama.feed_forward_length", {12, 16});
+  builder.set_u32("llama.attention.key_length", 4);
+  const test::AlignedCopy bytes(builder.bytes());
+  const ModelSpec spec = spec_from_file(GgufFile::from_memory(bytes.bytes(), "built"));
+  EXPECT_EQ(std::get<AttentionSpec>(spec.layers[0].mixer).n_heads, 2);
+  EXPECT_EQ(std::get<AttentionSpec>(spec.layers[1].mixer).n_heads, 4);
+  EXPECT_EQ(std::get<AttentionSpec>(spec.layers[1].mixer).n_kv_heads, 2);
+  EXPECT_EQ(std::get<DenseSpec>(spec.layers[0].ffn).inner, 12);
+  EXPECT_EQ(std::get<DenseSpec>(spec.layers[1].ffn).inner, 16);
 }
 
 struct BadFile {
@@ -63,10 +75,6 @@ struct BadFile {
   std::string field;  ///< must stand in the message
   std::function<void(GgufBuilder&)> spoil;
 };
-
-void set_u32s(GgufBuilder& f, const std::string& key, const std::vector<std::uint32_t>& values) {
-  f.set_numbers<std::uint32_t>(key, test::value_type::u32, values);
-}
 
 void expect_refused(const std::vector<BadFile>& files) {
   for (const BadFile& bad : files) {
@@ -154,7 +162,7 @@ TEST(ConfigFromFile, RefusesContradictions) {
        }},
       {"more KV heads than heads", ErrorCode::bad_value, "head_count_kv",
        [](GgufBuilder& f) { f.set_u32("llama.attention.head_count_kv", 4); }},
-      {"layers of different width", ErrorCode::unsupported_type, "feed_forward_length",
+      {"a layer wider than its tensors", ErrorCode::bad_shape, "blk.1.ffn_",
        [](GgufBuilder& f) {
          set_u32s(f, "llama.feed_forward_length", {12, 16});
        }},
@@ -166,7 +174,7 @@ TEST(ConfigFromFile, RefusesContradictions) {
        [](GgufBuilder& f) {
          set_u32s(f, "llama.feed_forward_length", {0, 0});
        }},
-      {"key and value lengths differ", ErrorCode::unsupported_type, "value_length",
+      {"values longer than their tensors", ErrorCode::bad_shape, "blk.0.attn_v.weight",
        [](GgufBuilder& f) { f.set_u32("llama.attention.value_length", 6); }},
       {"odd rotation", ErrorCode::bad_value, "rope.dim",
        [](GgufBuilder& f) { f.set_u32("llama.rope.dimension_count", 3); }},
@@ -182,7 +190,7 @@ TEST(ConfigFromFile, RefusesContradictions) {
          f.set_f32("llama.rope.scaling.factor", 2.0f);
          f.set_f32("llama.rope.freq_base", 1.0f);
        }},
-      {"context and layers overflow", ErrorCode::overflow, "KV cache",
+      {"context and layers overflow", ErrorCode::overflow, "bytes of the state",
        [](GgufBuilder& f) {
          f.set_u32("llama.context_length", 1u << 30);
          f.set_u32("llama.block_count", 1u << 14);
@@ -258,20 +266,18 @@ TEST(Weights, EveryTensorIsChecked) {
   expect_refused(files);
 }
 
-TEST(CheckRunnable, RefusesConfigurationsMadeByHand) {
-  ModelConfig good;
-  good.vocab_size = 10, good.width = 8, good.n_layers = 1, good.n_heads = 2, good.n_kv_heads = 1, good.head_dim = 4;
-  good.ffn_dim = 12, good.context = 16;
-  check_runnable(good);
-  ModelConfig bad = good;
-  bad.architecture = "hyena";
-  test::expect_error(ErrorCode::unsupported_architecture, [&] { check_runnable(bad); });
+TEST(CheckRunnable, RefusesSpecsMadeByHand) {
+  const ModelSpec good = llama_spec({"", 10, 8, 1, 2, 1, 4, 12, 16});
+  check_runnable(good, "spec");
+  ModelSpec bad = good;
+  bad.layers[0].mixer = LatentAttentionSpec{2, 0, 4, 2, 4, 4};
+  test::expect_error(ErrorCode::unsupported_architecture, [&] { check_runnable(bad, "spec"); });
   bad = good;
-  bad.norm_eps = 0;
-  test::expect_error(ErrorCode::bad_value, [&] { check_runnable(bad); });
+  bad.output.norm->eps = 0;
+  test::expect_error(ErrorCode::bad_value, [&] { check_runnable(bad, "spec"); });
   bad = good;
-  bad.n_heads = 0;
-  test::expect_error(ErrorCode::bad_value, [&] { check_runnable(bad); });
+  std::get<AttentionSpec>(bad.layers[0].mixer).n_heads = 0;
+  test::expect_error(ErrorCode::bad_value, [&] { check_runnable(bad, "spec"); });
 }
 
 }  // namespace

@@ -137,6 +137,19 @@ TEST(NamedTypes, TensorsThatNoRuleNamesKeepTheirType) {
   EXPECT_EQ(of(weight_types_by_name("ffn_up=q4_0", spec), TensorRole::ffn_gate), DType::f32);
 }
 
+TEST(NamedTypes, OfBoundWeightsAreTheirOwn) {
+  for (const auto& [kind, spec] : models()) {
+    const WeightTypes types = weight_types_by_name("q3_k_m", spec);
+    Weights weights;
+    weights.layers.resize(spec.layers.size());
+    for_each_matrix(spec, weights, [&](const TensorSpec& tensor, ops::WeightMatrix& w) { w.type = types.of(tensor); });
+    const WeightTypes stored = stored_types(spec, weights);
+    for_each_tensor(spec, [&](const TensorSpec& tensor) {
+      EXPECT_EQ(stored.of(tensor), types.of(tensor)) << kind << ' ' << gguf_tensor_name(tensor.id);
+    });
+  }
+}
+
 TEST(NamedTypes, OneTypeThroughoutIsSaidToBe) {
   const ModelSpec spec = llama_spec(shape_of(16, 256, 8, 8, false));
   for (const DTypeInfo& info : kDTypes) {

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "plumb/core/error.hpp"
-#include "plumb/model/check.hpp"
 #include "plumb/perf/parameters.hpp"
 
 namespace plumb {
@@ -17,34 +16,34 @@ namespace {
 TEST(Presets, TotalsEqualThePublishedOnes) {
   EXPECT_GE(all_presets().size(), 24u);
   for (const Preset& preset : all_presets()) {
-    const ModelConfig config = preset.config();
-    EXPECT_NO_THROW(check_config(config, preset.name)) << preset.name;
-    EXPECT_EQ(count_parameters(config).total(), preset.published_parameters) << preset.name;
+    const ModelSpec spec = preset.spec();
+    EXPECT_NO_THROW(check_spec(spec, preset.name)) << preset.name;
+    EXPECT_EQ(count_parameters(spec).total(), preset.published_parameters) << preset.name;
     EXPECT_FALSE(preset.source.empty()) << preset.name;
-    EXPECT_FALSE(config.name.empty()) << preset.name;
+    EXPECT_EQ(spec.name, preset.display_name) << preset.name;
   }
 }
 
 TEST(Presets, NonEmbeddingCountsOfPythia) {  // the other column of the table in the Pythia repository
-  EXPECT_EQ(count_parameters(presets::pythia_70m()).non_embedding(), 18'915'328);
-  EXPECT_EQ(count_parameters(presets::pythia_160m()).non_embedding(), 85'056'000);
-  EXPECT_EQ(count_parameters(presets::pythia_410m()).non_embedding(), 302'311'424);
-  EXPECT_EQ(count_parameters(presets::pythia_1b()).non_embedding(), 805'736'448);
-  EXPECT_EQ(count_parameters(presets::pythia_1_4b()).non_embedding(), 1'208'602'624);
-  EXPECT_EQ(count_parameters(presets::pythia_2_8b()).non_embedding(), 2'517'652'480);
+  EXPECT_EQ(count_parameters(preset_spec("pythia-70m")).non_embedding(), 18'915'328);
+  EXPECT_EQ(count_parameters(preset_spec("pythia-160m")).non_embedding(), 85'056'000);
+  EXPECT_EQ(count_parameters(preset_spec("pythia-410m")).non_embedding(), 302'311'424);
+  EXPECT_EQ(count_parameters(preset_spec("pythia-1b")).non_embedding(), 805'736'448);
+  EXPECT_EQ(count_parameters(preset_spec("pythia-1.4b")).non_embedding(), 1'208'602'624);
+  EXPECT_EQ(count_parameters(preset_spec("pythia-2.8b")).non_embedding(), 2'517'652'480);
 }
 
 TEST(Presets, ActiveParametersOfExpertModels) {  // rounded figures from the model cards, in billions
-  const auto billions = [](const ModelConfig& config) {
-    return static_cast<double>(count_parameters(config).active()) / 1e9;
+  const auto billions = [](const ModelSpec& spec) {
+    return static_cast<double>(count_parameters(spec).active()) / 1e9;
   };
-  EXPECT_NEAR(billions(presets::mixtral_8x7b()), 12.9, 0.05);
-  EXPECT_NEAR(billions(presets::mixtral_8x22b()), 39.1, 0.1);
-  EXPECT_NEAR(billions(presets::qwen3_30b_a3b()), 3.3, 0.06);
-  EXPECT_NEAR(billions(presets::qwen3_235b_a22b()), 22.0, 0.3);
-  EXPECT_NEAR(billions(presets::qwen1_5_moe_a2_7b()), 2.7, 0.05);
-  EXPECT_NEAR(billions(presets::deepseek_v3()), 37.0, 0.6);
-  const ModelConfig dense = presets::llama_2_7b();
+  EXPECT_NEAR(billions(preset_spec("mixtral-8x7b")), 12.9, 0.05);
+  EXPECT_NEAR(billions(preset_spec("mixtral-8x22b")), 39.1, 0.1);
+  EXPECT_NEAR(billions(preset_spec("qwen3-30b-a3b")), 3.3, 0.06);
+  EXPECT_NEAR(billions(preset_spec("qwen3-235b-a22b")), 22.0, 0.3);
+  EXPECT_NEAR(billions(preset_spec("qwen1.5-moe-a2.7b")), 2.7, 0.05);
+  EXPECT_NEAR(billions(preset_spec("deepseek-v3")), 37.0, 0.6);
+  const ModelSpec dense = preset_spec("llama-2-7b");
   EXPECT_EQ(count_parameters(dense).active(), count_parameters(dense).total());
 }
 
@@ -58,7 +57,7 @@ TEST(Presets, NamesAreUniqueAndForgiving) {
   EXPECT_EQ(find_preset("llama"), nullptr);
   EXPECT_EQ(find_preset(""), nullptr);
   try {
-    preset_config("llama-9");
+    preset_spec("llama-9");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
@@ -67,17 +66,17 @@ TEST(Presets, NamesAreUniqueAndForgiving) {
 }
 
 TEST(Presets, TheFamilySpansThreeDecades) {
-  const std::vector<ModelConfig> family = measurement_family();
+  const std::vector<ModelSpec> family = measurement_family();
   ASSERT_GE(family.size(), 6u);
   double last = 0;
-  for (const ModelConfig& config : family) {
-    EXPECT_NO_THROW(check_config(config, config.name));
-    EXPECT_EQ(config.width % 32, 0) << config.name;
-    EXPECT_EQ(config.ffn_dim % 32, 0) << config.name;
-    const double total = static_cast<double>(count_parameters(config).total());
+  for (const ModelSpec& spec : family) {
+    EXPECT_NO_THROW(check_spec(spec, spec.name));
+    EXPECT_EQ(spec.width % 32, 0) << spec.name;
+    EXPECT_EQ(std::get<DenseSpec>(spec.layers[0].ffn).inner % 32, 0) << spec.name;
+    const double total = static_cast<double>(count_parameters(spec).total());
     if (last > 0) {
-      EXPECT_GT(total / last, 2.0) << config.name;
-      EXPECT_LT(total / last, 5.0) << config.name;
+      EXPECT_GT(total / last, 2.0) << spec.name;
+      EXPECT_LT(total / last, 5.0) << spec.name;
     }
     last = total;
   }

@@ -14,6 +14,8 @@
 
 namespace plumb::inline PLUMB_ABI {
 
+struct Weights;
+
 /// What recipes ask of a model; no calibration data is at hand.
 RecipeFacts recipe_facts(const ModelSpec& spec);
 
@@ -26,5 +28,8 @@ WeightTypes weight_types_by_name(std::string_view name, const ModelSpec& spec, c
 /// shall say; by default that of the most matrices.
 WeightTypes gather_weight_types(const ModelSpec& spec, const std::function<DType(const TensorSpec&)>& type_of,
                                 std::optional<DType> usual = std::nullopt);
+
+/// The types that bound weights have now.
+WeightTypes stored_types(const ModelSpec& spec, const Weights& weights);
 
 }  // namespace plumb

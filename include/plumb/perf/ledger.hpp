@@ -91,9 +91,10 @@ inline double state_bytes_per_position(const ModelSpec& spec, DType kv) {
 }
 
 /// Memory of a session with room for `context` positions of each of `sequences` sequences.
-/// Activations are those of a pass of `batch` rows.
+/// Activations are those of a pass of `batch` rows. @throws Error{invalid_argument} for a KV type that no session has.
 inline MemoryUse memory_use(const ModelSpec& spec, const WeightTypes& weights, DType kv, std::int64_t context,
                             std::int64_t sequences = 1, std::int64_t batch = 512) {
+  check_kv_type(kv);
   MemoryUse memory;
   for_each_tensor(spec, [&](const TensorSpec& tensor) {
     if (is_rope_factors(tensor.id.role)) return;

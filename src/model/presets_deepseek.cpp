@@ -1,0 +1,52 @@
+// DeepSeek-V2 and V3, the latter without the module that guesses the token after next: the fields that matter of the
+// config.json beside each model's weights.
+//
+// Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
+// or the paper's or repository's table.
+
+#include "presets.hpp"
+
+namespace plumb::inline PLUMB_ABI::presets {
+namespace {
+
+constexpr std::string_view kDeepseek = "huggingface.co/deepseek-ai: config.json, weight index";
+
+constexpr Preset kPresets[] = {
+    {"deepseek-v2-lite", "DeepSeek-V2-Lite",
+     R"({"model_type":"deepseek_v2","vocab_size":102400,"hidden_size":2048,"intermediate_size":10944,
+       "num_hidden_layers":27,"num_attention_heads":16,"num_key_value_heads":16,"max_position_embeddings":163840,
+       "rms_norm_eps":1e-06,"rope_theta":10000,"rope_scaling":{"type":"yarn","factor":40,
+       "original_max_position_embeddings":4096,"beta_fast":32,"beta_slow":1,"mscale":0.707,"mscale_all_dim":0.707},
+       "q_lora_rank":null,"kv_lora_rank":512,"qk_rope_head_dim":64,"qk_nope_head_dim":128,"v_head_dim":128,
+       "moe_layer_freq":1,"tie_word_embeddings":false,"n_routed_experts":64,"n_shared_experts":2,
+       "num_experts_per_tok":6,"moe_intermediate_size":1408,"first_k_dense_replace":1,"topk_method":"greedy",
+       "n_group":1,"topk_group":1,"norm_topk_prob":false,"routed_scaling_factor":1.0,"scoring_func":"softmax"})",
+     15'706'484'224, kDeepseek},
+    {"deepseek-v2", "DeepSeek-V2",
+     R"({"model_type":"deepseek_v2","vocab_size":102400,"hidden_size":5120,"intermediate_size":12288,
+       "num_hidden_layers":60,"num_attention_heads":128,"num_key_value_heads":128,"max_position_embeddings":163840,
+       "rms_norm_eps":1e-06,"rope_theta":10000,"rope_scaling":{"type":"yarn","factor":40,
+       "original_max_position_embeddings":4096,"beta_fast":32,"beta_slow":1,"mscale":0.707,"mscale_all_dim":0.707},
+       "q_lora_rank":1536,"kv_lora_rank":512,"qk_rope_head_dim":64,"qk_nope_head_dim":128,"v_head_dim":128,
+       "moe_layer_freq":1,"tie_word_embeddings":false,"n_routed_experts":160,"n_shared_experts":2,
+       "num_experts_per_tok":6,"moe_intermediate_size":1536,"first_k_dense_replace":1,
+       "topk_method":"group_limited_greedy","n_group":8,"topk_group":3,"norm_topk_prob":false,
+       "routed_scaling_factor":16.0,"scoring_func":"softmax"})",
+     235'741'434'880, kDeepseek},
+    {"deepseek-v3", "DeepSeek-V3",
+     R"({"model_type":"deepseek_v3","vocab_size":129280,"hidden_size":7168,"intermediate_size":18432,
+       "num_hidden_layers":61,"num_attention_heads":128,"num_key_value_heads":128,"max_position_embeddings":163840,
+       "rms_norm_eps":1e-06,"rope_theta":10000,"rope_scaling":{"type":"yarn","factor":40,
+       "original_max_position_embeddings":4096,"beta_fast":32,"beta_slow":1,"mscale":1.0,"mscale_all_dim":1.0},
+       "q_lora_rank":1536,"kv_lora_rank":512,"qk_rope_head_dim":64,"qk_nope_head_dim":128,"v_head_dim":128,
+       "moe_layer_freq":1,"tie_word_embeddings":false,"n_routed_experts":256,"n_shared_experts":1,
+       "num_experts_per_tok":8,"moe_intermediate_size":2048,"first_k_dense_replace":3,"topk_method":"noaux_tc",
+       "n_group":8,"topk_group":4,"norm_topk_prob":true,"routed_scaling_factor":2.5,"scoring_func":"sigmoid"})",
+     671'026'419'200, kDeepseek},
+};
+
+}  // namespace
+
+std::span<const Preset> deepseek() { return kPresets; }
+
+}  // namespace plumb::presets
