@@ -67,10 +67,13 @@ inline const KernelTable& real = active_kernels().matmul_for(DType::bf16).activa
 /// Whether a product turns stored values of `type` into what the arithmetic takes.
 inline bool unpacks(std::size_t type) { return static_cast<DType>(type) != DType::f32; }
 
+/// Panels; of the last one the share of the rows that exist, since routers of few experts are padded.
 inline void note_panels(std::size_t type, const PanelProduct& p) {
-  for (std::int64_t r = 0; r < p.n_rows; r += kPanelRows)
+  for (std::int64_t r = 0; r < p.n_rows; r += kPanelRows) {
+    const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(kPanelRows, p.n_rows - r));
     counts.weights.add(p.panels + static_cast<std::size_t>(r / kPanelRows) * p.panel_stride,
-                       panel_bytes(static_cast<DType>(type), p.k));
+                       panel_bytes(static_cast<DType>(type), p.k) * rows / kPanelRows);
+  }
 }
 
 inline void note_product(DType type, const PanelProduct& p, int columns) {
