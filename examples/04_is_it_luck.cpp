@@ -16,7 +16,7 @@
 #include <iterator>
 #include <map>
 #include <numeric>
-#include <plumb/plumb.hpp>
+#include <plumb/engine.hpp>
 #include <random>
 #include <string>
 #include <vector>
