@@ -14,7 +14,7 @@
 #include "plumb/model/synth.hpp"
 #include "plumb/model/tensor_names.hpp"
 #include "plumb/model/weight_mixes.hpp"
-#include "plumb/quant/recipe.hpp"
+#include "plumb/quantize/recipe.hpp"
 #include "plumb/text/tokenizer.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/temp_dir.hpp"

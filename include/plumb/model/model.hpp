@@ -13,7 +13,7 @@
 #include "plumb/model/config.hpp"
 #include "plumb/model/transformer.hpp"
 #include "plumb/model/weight_types.hpp"
-#include "plumb/quant/quantize.hpp"
+#include "plumb/quantize/quantize.hpp"
 #include "plumb/text/tokenizer.hpp"
 
 namespace plumb::inline PLUMB_ABI {

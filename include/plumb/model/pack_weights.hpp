@@ -10,7 +10,7 @@
 #include "plumb/io/model_file.hpp"
 #include "plumb/model/weight_types.hpp"
 #include "plumb/model/weights.hpp"
-#include "plumb/quant/quantize.hpp"
+#include "plumb/quantize/quantize.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

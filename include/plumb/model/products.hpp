@@ -11,7 +11,7 @@
 #include "plumb/model/op.hpp"
 #include "plumb/model/scratch.hpp"
 #include "plumb/model/weights.hpp"
-#include "plumb/ops/activation.hpp"
+#include "plumb/ops/activation_functions.hpp"
 #include "plumb/ops/matmul.hpp"
 
 namespace plumb::inline PLUMB_ABI {

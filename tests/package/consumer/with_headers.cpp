@@ -3,7 +3,7 @@
 /// model.
 
 #include <plumb/core/parallel.hpp>
-#include <plumb/cpu/portable.hpp>
+#include <plumb/headers_only.hpp>
 #include <plumb/model/transformer.hpp>
 #include <plumb/perf/ledger.hpp>
 
