@@ -90,8 +90,9 @@ TEST(Windows, AnySplitGivesTheBitsOfASessionThatKeepsEveryPosition) {
                   want)
             << "batch " << batch;
       if (kind == Kind::mixed)
-        EXPECT_EQ(test::all_logits(model(kind), tokens, 1, {.context = kContext, .threads = 1, .batch = kBatch, .kv = kv}),
-                  want)
+        EXPECT_EQ(
+            test::all_logits(model(kind), tokens, 1, {.context = kContext, .threads = 1, .batch = kBatch, .kv = kv}),
+            want)
             << "one by one";
     }
 }
