@@ -15,9 +15,11 @@
 #include "plumb/core/half.hpp"
 #include "plumb/core/memory.hpp"
 #include "plumb/cpu/kernel_table.hpp"
+#include "plumb/quant/formats.hpp"
 #include "plumb/quant/packed.hpp"
 
-/// Kernels are built from small functions that must melt into their callers' registers.
+/// Kernels are built from small functions that must melt into their callers' registers. Where there are no vector
+/// registers (kernels/scalar/simd.hpp) the compiler decides.
 #define PLUMB_INLINE static inline __attribute__((always_inline))
 
 /// Unrolls the following loop fully, so that arrays indexed by its counter live in registers. Each tier's SIMD wrapper

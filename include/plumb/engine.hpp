@@ -29,11 +29,11 @@
 // Weights in fewer bits.
 #include "plumb/quant/formats.hpp"     // the blocks, byte by byte
 #include "plumb/quant/dequantize.hpp"  // what they mean
-#include "plumb/quant/quantize.hpp"    // making them
-#include "plumb/quant/recipe.hpp"      // which type for which tensor of a model
-#include "plumb/quant/importance.hpp"  // which columns matter
-#include "plumb/quant/gptq.hpp"        // rounding that makes good its errors
-#include "plumb/quant/quantize_model.hpp"
+#include "plumb/quantize/quantize.hpp"    // making them
+#include "plumb/quantize/recipe.hpp"      // which type for which tensor of a model
+#include "plumb/quantize/importance.hpp"  // which columns matter
+#include "plumb/quantize/gptq.hpp"        // rounding that makes good its errors
+#include "plumb/quantize/quantize_model.hpp"
 #include "plumb/quant/packed.hpp"      // how kernels want them
 #include "plumb/quant/pack.hpp"
 
@@ -41,13 +41,13 @@
 #include "plumb/cpu/isa.hpp"
 #include "plumb/cpu/kernel_table.hpp"
 #if !defined(PLUMB_COMPILED)
-#include "plumb/cpu/portable.hpp"  // kernels for programs without the compiled library
+#include "plumb/headers_only.hpp"  // kernels for programs without the compiled library
 #endif
 
 // The operations of a transformer.
 #include "plumb/ops/kinds.hpp"
 #include "plumb/ops/norm.hpp"
-#include "plumb/ops/activation.hpp"
+#include "plumb/ops/activation_functions.hpp"
 #include "plumb/ops/softmax.hpp"
 #include "plumb/ops/rope.hpp"
 #include "plumb/ops/weight_matrix.hpp"

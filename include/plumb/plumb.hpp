@@ -15,8 +15,8 @@
 #include "plumb/text/sampler.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
-#include "plumb/quant/quantize.hpp"       // weights in fewer bits
-#include "plumb/quant/quantize_model.hpp" // a file in fewer bits
+#include "plumb/quantize/quantize.hpp"       // weights in fewer bits
+#include "plumb/quantize/quantize_model.hpp" // a file in fewer bits
 #include "plumb/perf/ledger.hpp"      // what a pass must do and move
 #include "plumb/perf/parameters.hpp"
 #include "plumb/perf/machine.hpp"     // what this machine can do

@@ -34,3 +34,6 @@ PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, const std::byte* a) { return
 // Register tile of the products with unpacked weights: panels and columns at once, and columns whose dots are in flight
 // together. 6 accumulators, 2 dots, a vector of codes in two halves, a broadcast, a constant and temporaries: 16.
 static constexpr int kQuantizedTilePanels = 1, kQuantizedTileCols = 3, kTileLockstep = 1;
+
+// Chains of the probe: two ports of latency 4 need 8 registers of 256 bits, a chain is two.
+constexpr int kProbeInt8Chains = 4;

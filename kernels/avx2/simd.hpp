@@ -213,3 +213,6 @@ PLUMB_INLINE void transpose(F32x16 (&m)[16]) {
 // Register tile of the float products: columns at once, and vectors of 16 for accumulators and weights. A broadcast and
 // a temporary take the rest.
 static constexpr int kFloatTileCols = 6, kFloatVectors = 7;
+
+// Chains of the probe: two ports of latency 4 need 8 registers of 256 bits, a chain is two.
+constexpr int kProbeF32Chains = 5;

@@ -83,25 +83,61 @@ PLUMB_INLINE F32x16 twice_low(F32x16 a) {
           _mm256_permutevar8x32_ps(a.lo, _mm256_setr_epi32(4, 4, 5, 5, 6, 6, 7, 7))};
 }
 
-#define PLUMB_EACH_QUARTER(expression)                 \
-  {                                                    \
-    F64x16 r;                                          \
-    PLUMB_UNROLL(4)                                    \
-    for (int i = 0; i < 4; ++i) r.v[i] = (expression); \
-    return r;                                          \
-  }
-PLUMB_INLINE F64x16 splat_f64(double x) PLUMB_EACH_QUARTER(_mm256_set1_pd(x)) PLUMB_INLINE F64x16 zero_f64()
-    PLUMB_EACH_QUARTER(_mm256_setzero_pd()) PLUMB_INLINE F64x16 add(F64x16 a, F64x16 b)
-        PLUMB_EACH_QUARTER(_mm256_add_pd(a.v[i], b.v[i])) PLUMB_INLINE F64x16 sub(F64x16 a, F64x16 b)
-            PLUMB_EACH_QUARTER(_mm256_sub_pd(a.v[i], b.v[i])) PLUMB_INLINE F64x16 mul(F64x16 a, F64x16 b)
-                PLUMB_EACH_QUARTER(_mm256_mul_pd(a.v[i], b.v[i])) PLUMB_INLINE F64x16 max(F64x16 a, F64x16 b)
-                    PLUMB_EACH_QUARTER(_mm256_max_pd(a.v[i], b.v[i])) PLUMB_INLINE F64x16 min(F64x16 a, F64x16 b)
-                        PLUMB_EACH_QUARTER(_mm256_min_pd(a.v[i], b.v[i])) PLUMB_INLINE F64x16
-    mul_add(F64x16 a, F64x16 b, F64x16 c)
-        PLUMB_EACH_QUARTER(_mm256_fmadd_pd(a.v[i], b.v[i], c.v[i])) PLUMB_INLINE F64x16 round(F64x16 a)
-            PLUMB_EACH_QUARTER(_mm256_round_pd(a.v[i], _MM_FROUND_TO_NEAREST_INT))
-#undef PLUMB_EACH_QUARTER
-                PLUMB_INLINE F64x16 to_f64(F32x16 a) {
+PLUMB_INLINE F64x16 splat_f64(double x) {
+  F64x16 r;
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) r.v[i] = _mm256_set1_pd(x);
+  return r;
+}
+PLUMB_INLINE F64x16 zero_f64() {
+  F64x16 r;
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) r.v[i] = _mm256_setzero_pd();
+  return r;
+}
+PLUMB_INLINE F64x16 add(F64x16 a, F64x16 b) {
+  F64x16 r;
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) r.v[i] = _mm256_add_pd(a.v[i], b.v[i]);
+  return r;
+}
+PLUMB_INLINE F64x16 sub(F64x16 a, F64x16 b) {
+  F64x16 r;
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) r.v[i] = _mm256_sub_pd(a.v[i], b.v[i]);
+  return r;
+}
+PLUMB_INLINE F64x16 mul(F64x16 a, F64x16 b) {
+  F64x16 r;
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) r.v[i] = _mm256_mul_pd(a.v[i], b.v[i]);
+  return r;
+}
+PLUMB_INLINE F64x16 max(F64x16 a, F64x16 b) {
+  F64x16 r;
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) r.v[i] = _mm256_max_pd(a.v[i], b.v[i]);
+  return r;
+}
+PLUMB_INLINE F64x16 min(F64x16 a, F64x16 b) {
+  F64x16 r;
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) r.v[i] = _mm256_min_pd(a.v[i], b.v[i]);
+  return r;
+}
+PLUMB_INLINE F64x16 mul_add(F64x16 a, F64x16 b, F64x16 c) {
+  F64x16 r;
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) r.v[i] = _mm256_fmadd_pd(a.v[i], b.v[i], c.v[i]);
+  return r;
+}
+PLUMB_INLINE F64x16 round(F64x16 a) {
+  F64x16 r;
+  PLUMB_UNROLL(4)
+  for (int i = 0; i < 4; ++i) r.v[i] = _mm256_round_pd(a.v[i], _MM_FROUND_TO_NEAREST_INT);
+  return r;
+}
+PLUMB_INLINE F64x16 to_f64(F32x16 a) {
   return {{_mm256_cvtps_pd(_mm256_castps256_ps128(a.lo)), _mm256_cvtps_pd(_mm256_extractf128_ps(a.lo, 1)),
            _mm256_cvtps_pd(_mm256_castps256_ps128(a.hi)), _mm256_cvtps_pd(_mm256_extractf128_ps(a.hi, 1))}};
 }

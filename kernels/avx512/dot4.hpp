@@ -29,3 +29,6 @@ PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, const std::byte* a) { return
 // Register tile of the products with unpacked weights: panels and columns at once, and columns whose dots are in flight
 // together.
 static constexpr int kQuantizedTilePanels = 2, kQuantizedTileCols = 8, kTileLockstep = 2;
+
+// Chains of the probe: two ports of latency 4 need 8.
+constexpr int kProbeInt8Chains = 8;

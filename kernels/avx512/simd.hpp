@@ -139,3 +139,6 @@ PLUMB_INLINE void transpose(F32x16 (&m)[16]) {
 
 // Register tile of the float products: columns at once, and vectors for accumulators and weights.
 static constexpr int kFloatTileCols = 8, kFloatVectors = 18;
+
+// Chains of the probe: two ports of latency 4 need 8.
+constexpr int kProbeF32Chains = 12;

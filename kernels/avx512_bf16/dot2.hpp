@@ -24,3 +24,6 @@ PLUMB_INLINE F32x16 pair_short_rows(F32x16 rows01, F32x16 rows23) {
   return {
       _mm512_castsi512_ps(_mm512_permutexvar_epi16(turn, _mm512_castps_si512(round_to_bf16_pairs(rows01, rows23).v)))};
 }
+
+// Chains of the probe: two ports of latency 5 or 6.
+constexpr int kProbeBf16Chains = 12;

@@ -18,3 +18,6 @@ PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, Activations a) {
 // Register tile of the products with unpacked weights: panels and columns at once, and columns whose dots are in flight
 // together.
 static constexpr int kQuantizedTilePanels = 2, kQuantizedTileCols = 8, kTileLockstep = 4;
+
+// Chains of the probe: two ports of latency 5 need 10.
+constexpr int kProbeInt8Chains = 12;

@@ -15,3 +15,6 @@ PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, Activations a) {
 // Register tile of the products with unpacked weights: panels and columns at once, and columns whose dots are in flight
 // together. 6 accumulators, 6 dots, a vector of codes in two halves, a broadcast: 15 of 16 registers.
 static constexpr int kQuantizedTilePanels = 1, kQuantizedTileCols = 3, kTileLockstep = 3;
+
+// Chains of the probe: two ports of latency 5 need 10 registers of 256 bits, a chain is two.
+constexpr int kProbeInt8Chains = 5;

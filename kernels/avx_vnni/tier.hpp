@@ -10,7 +10,9 @@
 #include "kernels/generic/formats_32.hpp"
 #include "kernels/generic/formats_256.hpp"
 #include "kernels/generic/panel_product.hpp"
+#include "kernels/generic/unpack_weights.hpp"
 #include "kernels/generic/matmul_quantized.hpp"
 #include "kernels/generic/quantized_table.hpp"
+#include "kernels/generic/probe.hpp"
 #include "kernels/avx_vnni/end.hpp"
 // clang-format on

@@ -29,6 +29,7 @@ struct Q4_K {
     for (int v = 0; v < 8; ++v) out.codes[v] = bit_and(shift_right16(load_u8(pair + 64 * v), 4 * (step % 2)), 0x0F);
   }
 };
+Q4_K format_of(const BlockQ4_K*);
 
 // | scales: 256 bytes | fifth bits: 8 x 64, bit s of a byte belongs to step s | nibbles as Q4_K |
 struct Q5_K {
@@ -45,6 +46,7 @@ struct Q5_K {
     }
   }
 };
+Q5_K format_of(const BlockQ5_K*);
 
 // | d: f16[16] | 16 x scales: i8[16] | low nibbles: 2 halves x 2 x 8 x 64 | upper two bits: 2 halves x 8 x 64 |
 struct Q6_K {
@@ -65,6 +67,7 @@ struct Q6_K {
     }
   }
 };
+Q6_K format_of(const BlockQ6_K*);
 
 // | d: f16[16] | dmin: f16[16] | 16 x (scale nibble, min nibble): u8[16] | 2 halves x 8 x 64: bits 2q, 2q+1 are step q
 // of the half |
@@ -84,6 +87,7 @@ struct Q2_K {
     for (int v = 0; v < 8; ++v) out.codes[v] = bit_and(shift_right16(load_u8(half + 64 * v), 2 * (step % 4)), 0x03);
   }
 };
+Q2_K format_of(const BlockQ2_K*);
 
 // | d: f16[16] | low nibbles of scales 0-7, of 8-15, upper two bits of all 16: 3 x u32[16] |
 // | third bits: 8 x 64, bit s belongs to step s | low two bits as Q2_K |; scale = d * (field - 32)
@@ -107,6 +111,7 @@ struct Q3_K {
     }
   }
 };
+Q3_K format_of(const BlockQ3_K*);
 
 // | d: f16[16] | upper two bits of 8 scales: u16[16] | low nibbles of 8 scales: u32[16] | 8 x (4 x 64 nibble pairs as
 // IQ4_NL) |
@@ -121,3 +126,4 @@ struct IQ4_XS {
     look_up_codes(kNonLinear4, out.codes);
   }
 };
+IQ4_XS format_of(const BlockIQ4_XS*);

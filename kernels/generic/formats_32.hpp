@@ -9,6 +9,7 @@
 //   kBlockBytes   bytes of one block of 16 rows
 //   kHeaderBytes  bytes of scales before the blocks of a panel; absent: none
 //   unpack(block, step, out), and unpack_scales(panel, out) where there is such a header
+// and format_of, declared beside it, says whose packed blocks these are.
 //
 // The packed order of a block's parts is the comment above each struct; every [16] is one value per row.
 
@@ -72,9 +73,9 @@ struct Integers {
 };
 
 // The file formats that are just that.
-using Q8_0 = Integers<8, 1, false>;
-using Q4_0 = Integers<4, 1, false>;
-using Q4_1 = Integers<4, 1, true>;
+Integers<8, 1, false> format_of(const BlockQ8_0*);
+Integers<4, 1, false> format_of(const BlockQ4_0*);
+Integers<4, 1, true> format_of(const BlockQ4_1*);
 
 // What stands before the blocks of a panel: nothing, or the scales of its rows.
 template <class Format>
@@ -100,6 +101,7 @@ struct Q5_0 {
     add_fifth_bits(block + 32, out.codes);
   }
 };
+Q5_0 format_of(const BlockQ5_0*);
 
 // | d: f16[16] | m: f16[16] | 64 fifth bits | 4 x 64 nibble pairs |; w = d * code + m
 struct Q5_1 {
@@ -112,6 +114,7 @@ struct Q5_1 {
     add_fifth_bits(block + 64, out.codes);
   }
 };
+Q5_1 format_of(const BlockQ5_1*);
 
 // The 16 values of the non-linear 4-bit formats, plus 128 (ggml's kvalues_iq4nl).
 static constexpr std::uint8_t kNonLinear4[16] = {1,   24,  45,  63,  79,  93,  106, 118,
@@ -127,6 +130,7 @@ struct IQ4_NL {
     look_up_codes(kNonLinear4, out.codes);
   }
 };
+IQ4_NL format_of(const BlockIQ4_NL*);
 
 // The 16 E2M1 values, doubled to be integers, plus 16 (OCP Microscaling Formats 1.0).
 static constexpr std::uint8_t kE2M1[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
@@ -145,3 +149,4 @@ struct MXFP4 {
     look_up_codes(kE2M1, out.codes);
   }
 };
+MXFP4 format_of(const BlockMXFP4*);

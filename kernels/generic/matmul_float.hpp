@@ -11,34 +11,6 @@
 // bytes that f32 weights would take from L2 (F16 on Zen 5, two panels x 8 columns: 97% of the FMA rate, 88% from
 // weights unpacked to f32).
 
-// Packed weights are a struct with
-//   kPairBytes            bytes of a pair of k of one panel
-//   kPairWords            words of 32 bits that a pair of k takes in a column of x
-//   load(pair, word)      what meets this word of a column: a lane for each row
-//   multiply(acc, w, x)   acc plus their product
-
-// Weights that become f32 and meet one k of f32 activations at a time.
-struct WithF32 {
-  static constexpr int kPairWords = 2;
-  PLUMB_INLINE F32x16 multiply(F32x16 acc, F32x16 w, F32x16 x) { return mul_add(w, x, acc); }
-};
-
-struct F32Weights : WithF32 {
-  static constexpr std::int64_t kPairBytes = 128;
-  PLUMB_INLINE F32x16 load(const std::byte* pair, int k) { return load_f32(pair + 64 * k); }
-};
-
-struct F16Weights : WithF32 {
-  static constexpr std::int64_t kPairBytes = 64;
-  PLUMB_INLINE F32x16 load(const std::byte* pair, int k) { return load_f16(pair + 32 * k); }
-};
-
-// A lane holds the pair (k, k + 1) of its row, which is what a bfloat16 dot instruction eats; k is padded to even.
-struct BF16Weights : WithF32 {
-  static constexpr std::int64_t kPairBytes = 64;
-  PLUMB_INLINE F32x16 load(const std::byte* pair, int k) { return k == 0 ? load_bf16_even(pair) : load_bf16_odd(pair); }
-};
-
 // acc[i][c] += one word of `Panels` panels times columns x[0 .. Count).
 template <class Weights, int Count, int Panels>
 PLUMB_INLINE void multiply_word(const std::byte* w, std::size_t stride, int word, const float* x,
@@ -108,18 +80,8 @@ struct FloatTile {
 // The product with a column tile of N, for few columns and for many.
 template <class Weights, int N>
 static void product_float(const PanelProduct& p) {
-  constexpr int kFit = kFloatVectors / ((N < kFloatTileCols ? N : kFloatTileCols) + 1);
-  multiply_rows < FloatTile<Weights>, N, kFit<4 ? kFit : 4>(p);
-}
-
-template <class Weights, int... I>
-static void add_float(MatmulKernels& kernels, std::integer_sequence<int, I...>) {
-  ((kernels.tile[I] = product_float<Weights, I + 1>), ...);
-}
-template <class Weights>
-static void add_float(MatmulKernels& kernels, ActivationForm activations) {
-  kernels = {};
-  kernels.activations = activations;
-  add_float<Weights>(kernels, std::make_integer_sequence<int, kTileCols>());
-  for (int i = 0; i < kDirectCols; ++i) kernels.direct[i] = kernels.tile[i];
+  constexpr int kColumns = N < kFloatTileCols ? N : kFloatTileCols;
+  constexpr int kFit = kFloatVectors / (kColumns + 1);
+  constexpr int kPanels = kFit < 4 ? kFit : 4;
+  multiply_rows<FloatTile<Weights>, N, kPanels>(p);
 }

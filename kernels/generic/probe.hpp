@@ -65,3 +65,9 @@ static float probe_int8(std::int64_t iterations) {
   for (int i = 0; i < 16; ++i) sum += out[i];
   return sum;
 }
+
+static void add_probes(KernelTable& table) {
+  table.probes.read = probe_read;
+  table.probes.f32 = {probe_f32<kProbeF32Chains>, kProbeF32Chains * 16 * 2.0};
+  table.probes.int8 = {probe_int8<kProbeInt8Chains>, kProbeInt8Chains * 4 * 64 * 2.0};
+}

@@ -1,4 +1,4 @@
-// The probe of the bf16 dot, for tiers that have one. Included inside a tier's region, after probe.hpp.
+// The probe of the bf16 dot, for tiers that have one. Included inside a tier's region, after dot2.hpp.
 
 // Four dot2 in each of `Chains` independent chains, with weights that change from step to step as in probe_int8.
 // Weights lie between 1 and 2 and activations are at most 2^-20, so that sums stay finite and no product is denormal.
@@ -25,4 +25,8 @@ static float probe_bf16(std::int64_t iterations) {
     for (int i = 0; i < 16; ++i) sum += out[i];
   }
   return sum;
+}
+
+static void add_bf16_probe(KernelTable& table) {
+  table.probes.bf16 = {probe_bf16<kProbeBf16Chains>, kProbeBf16Chains * 4 * 32 * 2.0};
 }

@@ -18,30 +18,26 @@ static void add_quantized(KernelTable& table, DType type) {
   kernels.unpacked_step_bytes = kUnpackedBytes<TraitsOf<Format>>;
 }
 
-template <int Bits, bool ZeroPoint>
-static void add_integers(KernelTable& table, DType g32, DType g64, DType g128, DType row) {
-  add_quantized<Integers<Bits, 1, ZeroPoint>>(table, g32);
-  add_quantized<Integers<Bits, 2, ZeroPoint>>(table, g64);
-  add_quantized<Integers<Bits, 4, ZeroPoint>>(table, g128);
-  add_quantized<Integers<Bits, 0, ZeroPoint>>(table, row);
+// The kernels' view of a block: what format_of says beside each format.
+template <class Block>
+using FormatOf = decltype(format_of(static_cast<const Block*>(nullptr)));
+
+template <class... Blocks>
+static void add_blocks(KernelTable& table, BlockList<Blocks...>) {
+  (add_quantized<FormatOf<Blocks>>(table, Blocks::kType), ...);
+}
+
+template <DType type>
+static void add_integers(KernelTable& table) {
+  constexpr IntegerType kParts = integer_type(type);
+  add_quantized<Integers<kParts.bits, kParts.group / 32, kParts.zero_point>>(table, type);
+}
+template <std::size_t... I>
+static void add_all_integers(KernelTable& table, std::index_sequence<I...>) {
+  (add_integers<kIntegerTypes[I]>(table), ...);
 }
 
 static void add_quantized_kernels(KernelTable& table) {
-  add_quantized<Q8_0>(table, DType::q8_0);
-  add_quantized<Q4_0>(table, DType::q4_0);
-  add_quantized<Q4_1>(table, DType::q4_1);
-  add_quantized<Q5_0>(table, DType::q5_0);
-  add_quantized<Q5_1>(table, DType::q5_1);
-  add_quantized<IQ4_NL>(table, DType::iq4_nl);
-  add_quantized<MXFP4>(table, DType::mxfp4);
-  add_quantized<Q2_K>(table, DType::q2_k);
-  add_quantized<Q3_K>(table, DType::q3_k);
-  add_quantized<Q4_K>(table, DType::q4_k);
-  add_quantized<Q5_K>(table, DType::q5_k);
-  add_quantized<Q6_K>(table, DType::q6_k);
-  add_quantized<IQ4_XS>(table, DType::iq4_xs);
-  add_integers<4, false>(table, DType::int4g32, DType::int4g64, DType::int4g128, DType::int4row);
-  add_integers<4, true>(table, DType::int4g32z, DType::int4g64z, DType::int4g128z, DType::int4rowz);
-  add_integers<8, false>(table, DType::int8g32, DType::int8g64, DType::int8g128, DType::int8row);
-  add_integers<8, true>(table, DType::int8g32z, DType::int8g64z, DType::int8g128z, DType::int8rowz);
+  add_blocks(table, QuantizedBlocks());
+  add_all_integers(table, std::make_index_sequence<kIntegerTypes.size()>());
 }

@@ -2,6 +2,8 @@
 
 #undef PLUMB_UNROLL
 #define PLUMB_UNROLL(n)
+#undef PLUMB_INLINE
+#define PLUMB_INLINE static inline
 
 struct F32x16 {
   float v[16];
@@ -214,12 +216,6 @@ PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, const std::byte* a) {
     for (int k = 0; k < 4; ++k) acc.v[r] += w.v[4 * r + k] * codes[k];
   return acc;
 }
-// The same where a has been broadcast.
-PLUMB_INLINE I32x16 dot4(I32x16 acc, U8x64 w, I32x16 a) { return dot4(acc, w, reinterpret_cast<std::byte*>(a.v)); }
-template <class Activations>
-PLUMB_INLINE I32x16 dot4_small(I32x16 acc, U8x64 w, Activations a) {
-  return dot4(acc, w, a);
-}
 #undef PLUMB_EACH
 
 // 16 vectors of 16 lanes as a matrix, turned: lane i of vector j becomes lane j of vector i.
@@ -228,6 +224,5 @@ PLUMB_INLINE void transpose(F32x16 (&m)[16]) {
     for (int j = 0; j < i; ++j) std::swap(m[i].v[j], m[j].v[i]);
 }
 
-// There are no vector registers to fill: tiles only save loop overhead.
-static constexpr int kFloatTileCols = 8, kFloatVectors = 9;
-static constexpr int kQuantizedTilePanels = 1, kQuantizedTileCols = 8, kTileLockstep = 4;
+// Chains of the probes: what fits 16 SSE registers.
+constexpr int kProbeF32Chains = 2, kProbeInt8Chains = 2;

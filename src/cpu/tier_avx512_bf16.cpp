@@ -10,6 +10,7 @@ const KernelTable& avx512_bf16_table() {
     t.name = "avx512_bf16";
     avx512_bf16::add_bf16_dots(t);
     avx512_bf16::add_bf16_attention(t);
+    avx512_bf16::add_bf16_probe(t);
     return t;
   }();
   return table;

@@ -9,6 +9,7 @@ const KernelTable& avx512_vnni_table() {
     t.isa = Isa::avx512_vnni;
     t.name = "avx512_vnni";
     avx512_vnni::add_quantized_kernels(t);
+    avx512_vnni::add_probes(t);
     return t;
   }();
   return table;

@@ -9,6 +9,7 @@ const KernelTable& avx_vnni_table() {
     t.isa = Isa::avx_vnni;
     t.name = "avx_vnni";
     avx_vnni::add_quantized_kernels(t);
+    avx_vnni::add_probes(t);
     return t;
   }();
   return table;

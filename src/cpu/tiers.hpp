@@ -12,4 +12,9 @@ const KernelTable& avx512_table();
 const KernelTable& avx512_vnni_table();
 const KernelTable& avx512_bf16_table();
 
+// The searches of quantizers, which are compiled in files of their own.
+void add_scalar_search(KernelTable& table);
+void add_avx2_search(KernelTable& table);
+void add_avx512_search(KernelTable& table);
+
 }  // namespace plumb::kernels

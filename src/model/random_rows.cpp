@@ -149,24 +149,8 @@ std::vector<std::byte> random_groups(DType type, std::uint64_t seed, double d) {
 
 std::vector<std::byte> random_blocks(DType type, std::uint64_t seed, double d) {
   if (dtype_info(type).in_memory()) return random_groups(type, seed, d);
-  switch (type) {
-    case DType::q4_0: return random_blocks<BlockQ4_0>(seed, d);
-    case DType::q4_1: return random_blocks<BlockQ4_1>(seed, d);
-    case DType::q5_0: return random_blocks<BlockQ5_0>(seed, d);
-    case DType::q5_1: return random_blocks<BlockQ5_1>(seed, d);
-    case DType::q8_0: return random_blocks<BlockQ8_0>(seed, d);
-    case DType::q2_k: return random_blocks<BlockQ2_K>(seed, d);
-    case DType::q3_k: return random_blocks<BlockQ3_K>(seed, d);
-    case DType::q4_k: return random_blocks<BlockQ4_K>(seed, d);
-    case DType::q5_k: return random_blocks<BlockQ5_K>(seed, d);
-    case DType::q6_k: return random_blocks<BlockQ6_K>(seed, d);
-    case DType::iq4_nl: return random_blocks<BlockIQ4_NL>(seed, d);
-    case DType::iq4_xs: return random_blocks<BlockIQ4_XS>(seed, d);
-    case DType::mxfp4: return random_blocks<BlockMXFP4>(seed, d);
-    default: break;
-  }
-  throw Error(ErrorCode::unsupported_type,
-              "random weights of type " + std::string(dtype_name(type)) + ": the type is not computed");
+  return visit_quantized_block(type,
+                               [&]<class Block>(std::type_identity<Block>) { return random_blocks<Block>(seed, d); });
 }
 
 /// The type of whose blocks random_blocks makes examples.
@@ -195,27 +179,11 @@ RandomRows::RandomRows(DType type, std::int64_t cols, double deviation, std::uin
     make_floats(deviation);
 }
 
-std::array<RandomRows::Region, 2> RandomRows::scale_regions(DType type) {
-  if (dtype_info(type).in_memory()) return {{{0, integer_type(type).zero_point ? std::size_t{4} : std::size_t{2}}}};
-  switch (type) {
-    case DType::q4_1:
-    case DType::q5_1: return {{{0, 4}}};
-    case DType::q2_k: return {{{0, 16}, {80, 4}}};
-    case DType::q3_k: return {{{96, 14}}};
-    case DType::q4_k:
-    case DType::q5_k: return {{{0, 16}}};
-    case DType::q6_k: return {{{192, 18}}};
-    case DType::iq4_xs: return {{{0, 8}}};
-    case DType::mxfp4: return {{{0, 1}}};
-    default: return {{{0, 2}}};
-  }
-}
-
 void RandomRows::make_blocks(double deviation) {
   const DTypeInfo& info = dtype_info(type_);
   block_bytes_ = info.row_scale_bytes > 0 ? row_bytes_ : info.block_bytes;
   example_bytes_ = dtype_info(example_type(type_)).block_bytes;
-  scales_ = scale_regions(type_);
+  scales_ = scale_ranges(type_);
   // What a step of 1 gives says which step gives the deviation.
   const double at_one = root_mean_square(example_type(type_), random_blocks(type_, seed_, 1.0));
   examples_ = random_blocks(type_, seed_, deviation / at_one);
@@ -261,7 +229,7 @@ void RandomRows::fill(std::int64_t row, std::byte* out) const {
   }
   for (std::size_t b = 0; b < row_bytes_; b += block_bytes_) {
     const std::byte* const example = examples_.data() + static_cast<std::size_t>(random.bits(6)) * example_bytes_;
-    for (const Region& region : scales_) std::memcpy(out + b + region.offset, example + region.offset, region.size);
+    for (const ByteRange& scales : scales_) std::memcpy(out + b + scales.offset, example + scales.offset, scales.bytes);
   }
 }
 

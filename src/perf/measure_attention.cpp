@@ -7,7 +7,6 @@
 #include "plumb/blocks/state.hpp"
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/ops/attention.hpp"
-#include "probes.hpp"
 #include "stopwatch.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -36,7 +35,7 @@ SessionState make_cache(DType kv, int head_dim, double set) {
 class Layers {
  public:
   Layers(Isa isa, SessionState& cache, int layers, int head_dim, int group, int threads)
-      : kernels_(kernels_for(isa)), probes_(probes_for(isa)), cache_(cache), layers_(layers), threads_(threads) {
+      : kernels_(kernels_for(isa)), cache_(cache), layers_(layers), threads_(threads) {
     shape_.n_heads = kHeads * group;
     shape_.n_kv_heads = kHeads;
     shape_.k_dim = shape_.v_dim = head_dim;
@@ -64,7 +63,7 @@ class Layers {
     const double elapsed = time([&](const Worker& worker, int l) {
       const Range mine = worker.share(static_cast<std::int64_t>(layer), 512);
       const auto bytes = static_cast<std::size_t>(mine.size()) / 512 * 512;
-      if (bytes > 0) keep(probes_.read(cache_.kv(l).base + mine.begin, bytes));
+      if (bytes > 0) keep(kernels_.probes.read(cache_.kv(l).base + mine.begin, bytes));
     });
     return static_cast<double>(layer) / elapsed;
   }
@@ -98,7 +97,6 @@ class Layers {
   }
 
   const KernelTable& kernels_;
-  const ProbeTable& probes_;
   SessionState& cache_;
   int layers_, threads_;
   ops::AttentionShape shape_;
@@ -122,7 +120,8 @@ void measure_attention(int threads, Isa isa, const std::vector<double>& working_
           Layers all(isa, cache, layers, dim, group, threads);
           if (bandwidth == 0) bandwidth = all.bandwidth();
           for (const bool rounded : {false, true}) {
-            if (rounded && (kv == DType::f32 || probes_for(isa).bf16 == nullptr)) continue;  // makes no difference
+            if (rounded && (kv == DType::f32 || kernels_for(isa).probes.bf16.run == nullptr))
+              continue;  // makes no difference
             AttentionCost cost{std::string(isa_name(isa)), kv, threads, dim, group, 1, 0, 0, bytes, bandwidth, rounded};
             const double less = all.seconds(1, kShort, rounded), more = all.seconds(1, kLong, rounded);
             cost.score = std::max(0.0, (more - less) / ((kLong - kShort) * kHeads));

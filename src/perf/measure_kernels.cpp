@@ -10,8 +10,7 @@
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/ops/activations.hpp"
 #include "plumb/ops/matmul.hpp"
-#include "plumb/quant/quantize.hpp"
-#include "probes.hpp"
+#include "plumb/quantize/quantize.hpp"
 #include "stopwatch.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -45,8 +44,7 @@ void fill_panels(DType type, std::int64_t cols, AlignedBuffer& memory) {
 /// What every product of the calibration needs; made once for a team.
 class Bench {
  public:
-  Bench(int team, Isa isa, AlignedBuffer& memory)
-      : threads_(team), kernels_(kernels_for(isa)), probes_(probes_for(isa)), memory_(memory) {}
+  Bench(int team, Isa isa, AlignedBuffer& memory) : threads_(team), kernels_(kernels_for(isa)), memory_(memory) {}
 
   /// Matrices of `type` and `cols` columns from here on.
   void use(DType type, std::int64_t cols) {
@@ -125,12 +123,11 @@ class Bench {
     const auto panels = static_cast<std::size_t>(rows.size() / kPanelRows);
     const std::byte* const from =
         first_.panels + index * bytes_ + static_cast<std::size_t>(rows.begin / kPanelRows) * panel;
-    keep(probes_.read(from, panels * panel / 512 * 512));
+    keep(kernels_.probes.read(from, panels * panel / 512 * 512));
   }
 
   const int threads_;
   const KernelTable& kernels_;
-  const ProbeTable& probes_;
   AlignedBuffer& memory_;
   ops::WeightMatrix first_;
   std::size_t bytes_ = 1;  // of one matrix

@@ -14,7 +14,6 @@
 #include "plumb/cpu/isa.hpp"
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/perf/machine.hpp"
-#include "probes.hpp"
 #include "stopwatch.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -77,7 +76,7 @@ std::vector<double> kernel_sets(const SystemInfo& system, int threads, double la
 }
 
 /// Bandwidths of one team. Every worker reads its own part of the working set as often as a slice of time allows.
-std::vector<BandwidthPoint> measure_bandwidth(int threads, const std::vector<double>& sets, const ProbeTable& probes,
+std::vector<BandwidthPoint> measure_bandwidth(int threads, const std::vector<double>& sets, const Probes& probes,
                                               const std::function<void()>& step) {
   const auto largest = static_cast<std::size_t>(sets.back());
   const std::size_t region = round_up<std::size_t>(largest / static_cast<std::size_t>(threads), kHugePage);
@@ -127,6 +126,8 @@ double peak_rate(int threads, double operations, const Loop& loop) {
   return operations * static_cast<double>(iterations) * workers / lower_quartile(seconds);
 }
 
+double peak_rate(int threads, const Probe& probe) { return peak_rate(threads, probe.operations, probe.run); }
+
 /// A panel of 4-bit weights that stays in the first cache, times one column: the kernel of decoding, without memory.
 class Int4Probe {
  public:
@@ -154,15 +155,13 @@ class Int4Probe {
 void measure_peaks(int threads, Machine& machine) {
   for (const Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
-    const ProbeTable& probes = probes_for(isa);
+    const Probes& probes = kernels_for(isa).probes;
     const std::string name(isa_name(isa));
-    machine.peaks.push_back({name, Arithmetic::f32, threads, peak_rate(threads, probes.f32_operations, probes.f32)});
-    machine.peaks.push_back({name, Arithmetic::int8, threads, peak_rate(threads, probes.int8_operations, probes.int8)});
+    machine.peaks.push_back({name, Arithmetic::f32, threads, peak_rate(threads, probes.f32)});
+    machine.peaks.push_back({name, Arithmetic::int8, threads, peak_rate(threads, probes.int8)});
     machine.peaks.push_back(
         {name, Arithmetic::int4, threads, peak_rate(threads, Int4Probe::kOperations, Int4Probe(kernels_for(isa)))});
-    if (probes.bf16)
-      machine.peaks.push_back(
-          {name, Arithmetic::bf16, threads, peak_rate(threads, probes.bf16_operations, probes.bf16)});
+    if (probes.bf16.run) machine.peaks.push_back({name, Arithmetic::bf16, threads, peak_rate(threads, probes.bf16)});
   }
 }
 
@@ -205,7 +204,7 @@ Machine measure_machine(const MachineOptions& options) {
   for (const int threads : counts) {
     SyncCost sync = measure_sync(threads);
     for (const BandwidthPoint& point : measure_bandwidth(
-             threads, sets, probes_for(isa), [&] { advance(1, fmt::format("memory, {} threads", threads)); }))
+             threads, sets, kernels_for(isa).probes, [&] { advance(1, fmt::format("memory, {} threads", threads)); }))
       machine.bandwidths.push_back(point);
     measure_peaks(threads, machine);
     advance(2, fmt::format("arithmetic, {} threads", threads));
@@ -237,7 +236,7 @@ Machine refreshed(Machine machine, int threads) {
       sets.push_back(point.working_set);
   std::sort(sets.begin(), sets.end());
   if (!sets.empty())
-    for (const BandwidthPoint& now : measure_bandwidth(threads, sets, probes_for(choose_isa()), [] {}))
+    for (const BandwidthPoint& now : measure_bandwidth(threads, sets, active_kernels().probes, [] {}))
       for (BandwidthPoint& point : machine.bandwidths)
         if (point.threads == threads && point.working_set == now.working_set) point = now;
   SyncCost now = measure_sync(threads);

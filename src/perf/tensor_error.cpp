@@ -6,7 +6,7 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/ops/matmul.hpp"
-#include "plumb/quant/quantize.hpp"
+#include "plumb/quantize/quantize.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -75,12 +75,11 @@ class Comparison {
       weight_sums_[static_cast<std::size_t>(r)] = squares(error, value, columns_);
     }
     if (samples_ == 0) return;
-    const KernelTable& kernels = active_kernels();
-    if (first == 0) ops::prepare_rows(worker, kernels, inputs_, {.f32 = true});
+    if (first == 0) ops::prepare_rows(worker, kernels_, inputs_, {.f32 = true});
     worker.barrier();
     const ops::WeightMatrix value = matrix(values_, rows), error = matrix(errors_, rows);
     const ops::MatmulTask tasks[] = {{&value, value_out_.data(), rows}, {&error, error_out_.data(), rows}};
-    ops::matmul(worker, {&kernels, &scratch_, true}, tasks, inputs_);
+    ops::matmul(worker, {&kernels_, &scratch_, true}, tasks, inputs_);
     worker.barrier();
     const Range columns = worker.share(samples_);
     for (std::int64_t n = columns.begin; n < columns.end; ++n)
@@ -93,6 +92,7 @@ class Comparison {
         ConstTensorView(reinterpret_cast<const std::byte*>(values.data()), DType::f32, Shape{rows, columns_}));
   }
 
+  const KernelTable& kernels_ = active_kernels();  // may throw, which a worker must not
   const ConstTensorView &base_, &other_;
   int threads_;
   std::int64_t columns_, block_, samples_;

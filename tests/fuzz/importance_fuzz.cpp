@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "plumb/core/error.hpp"
-#include "plumb/quant/importance.hpp"
+#include "plumb/quantize/importance.hpp"
 #include "tests/support/aligned_copy.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "plumb/quant/importance.hpp"
+#include "plumb/quantize/importance.hpp"
 #include "tests/support/hostile.hpp"
 #include "tests/support/imatrix_builder.hpp"
 

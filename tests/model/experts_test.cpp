@@ -13,7 +13,7 @@
 #include "plumb/model/calibrate.hpp"
 #include "plumb/model/named_types.hpp"
 #include "plumb/model/synth.hpp"
-#include "plumb/quant/quantize_model.hpp"
+#include "plumb/quantize/quantize_model.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"

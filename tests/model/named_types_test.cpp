@@ -13,7 +13,7 @@
 #include "plumb/io/open_model.hpp"
 #include "plumb/model/llama_spec.hpp"
 #include "plumb/model/weights.hpp"
-#include "plumb/quant/quantize_model.hpp"
+#include "plumb/quantize/quantize_model.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/temp_dir.hpp"
 

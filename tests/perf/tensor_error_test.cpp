@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "plumb/quant/dequantize.hpp"
-#include "plumb/quant/quantize.hpp"
+#include "plumb/quantize/quantize.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"
 

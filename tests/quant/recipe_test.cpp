@@ -1,4 +1,4 @@
-#include "plumb/quant/recipe.hpp"
+#include "plumb/quantize/recipe.hpp"
 
 #include <gtest/gtest.h>
 

@@ -11,7 +11,7 @@
 #include "plumb/blocks/scratch.hpp"
 #include "plumb/blocks/tensors.hpp"
 #include "plumb/core/parallel.hpp"
-#include "plumb/ops/activation.hpp"
+#include "plumb/ops/activation_functions.hpp"
 #include "plumb/ops/matmul.hpp"
 
 namespace plumb::inline PLUMB_ABI {

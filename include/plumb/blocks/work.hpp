@@ -7,7 +7,7 @@
 
 #include "plumb/blocks/op.hpp"
 #include "plumb/core/dtype.hpp"
-#include "plumb/quant/integer_group.hpp"
+#include "plumb/quant/formats.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -86,35 +86,11 @@ struct OpWork {
   double intensity() const { return bytes.total() > 0 ? operations.total() / bytes.total() : 0; }
 };
 
-/// Bytes of one block of `type` that are scales or minimums rather than codes (GGUF block layouts, and the groups of
-/// the in-memory integers, of which a whole row has its scales before the blocks).
-constexpr double scale_bytes_per_block(DType type) {
-  if (dtype_info(type).in_memory()) {
-    const IntegerType integer = integer_type(type);
-    return integer.group == kWholeRow ? 0 : integer.zero_point ? 4 : 2;
-  }
-  switch (type) {
-    case DType::q4_0:
-    case DType::q5_0:
-    case DType::q8_0:
-    case DType::iq4_nl: return 2;  // f16 scale
-    case DType::q4_1:
-    case DType::q5_1: return 4;   // f16 scale and minimum
-    case DType::q2_k: return 20;  // 16 packed scales and minimums, f16 pair above them
-    case DType::q3_k: return 14;  // 12 packed scales, f16
-    case DType::q4_k:
-    case DType::q5_k: return 16;   // 12 packed scales and minimums, f16 pair
-    case DType::q6_k: return 18;   // 16 int8 scales, f16
-    case DType::iq4_xs: return 8;  // 6 packed scales, f16
-    case DType::mxfp4: return 1;   // e8m0 exponent
-    default: return 0;             // floats, and types that are not computed
-  }
-}
-
 /// Bytes of `rows` rows of `cols` values of `type`, codes and scales apart. Rows fill whole blocks.
 constexpr Traffic weight_traffic(DType type, double rows, double cols) {
   const DTypeInfo& info = dtype_info(type);
-  const double blocks = rows * cols / info.block_elements, in_blocks = blocks * scale_bytes_per_block(type);
+  const double blocks = rows * cols / info.block_elements,
+               in_blocks = blocks * static_cast<double>(scale_bytes_per_block(type));
   Traffic bytes;
   bytes.weight_scales = in_blocks + rows * info.row_scale_bytes;
   bytes.weight_payload = blocks * info.block_bytes - in_blocks;

@@ -1,7 +1,7 @@
 #pragma once
 /// @file
 /// Every tensor element type in one table: name, block size, bytes, whether plumb computes it. Most are what GGUF files
-/// hold; sixteen exist in memory only, plumb's own integers with a scale per group (quant/integer.hpp).
+/// hold; sixteen exist in memory only, plumb's own integers with a scale per group (quant/integer_group.hpp).
 
 #include <cstddef>
 #include <cstdint>

@@ -9,6 +9,8 @@
 #include "plumb/core/dtype.hpp"
 #include "plumb/cpu/attention_kernels.hpp"
 #include "plumb/cpu/isa.hpp"
+#include "plumb/cpu/probes.hpp"
+#include "plumb/cpu/search_kernels.hpp"
 #include "plumb/cpu/vector_kernels.hpp"
 #include "plumb/quant/packed.hpp"
 
@@ -80,6 +82,8 @@ struct KernelTable {
 
   VectorKernels vector;
   AttentionKernels attention;
+  SearchKernels search;
+  Probes probes;
 
   /// The kernels of a weight type; `exact`: those that take a float type's activations as f32.
   const MatmulKernels& matmul_for(DType type, bool exact = false) const {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "plumb/model/text_windows.hpp"
-#include "plumb/quant/importance.hpp"
+#include "plumb/quantize/importance.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

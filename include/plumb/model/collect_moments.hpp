@@ -1,11 +1,11 @@
 #pragma once
 /// @file
-/// Second moments of a model's activations, from a text: what GPTQ needs (see quant/gptq.hpp).
+/// Second moments of a model's activations, from a text: what GPTQ needs (see quantize/gptq.hpp).
 
 #include <span>
 
 #include "plumb/model/calibrate.hpp"
-#include "plumb/quant/second_moment.hpp"
+#include "plumb/quantize/second_moment.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

@@ -11,7 +11,7 @@
 
 #include "plumb/blocks/weight_types.hpp"
 #include "plumb/model/spec.hpp"
-#include "plumb/quant/quantize.hpp"
+#include "plumb/quantize/quantize.hpp"
 #include "plumb/text/tokenizer.hpp"
 
 namespace plumb::inline PLUMB_ABI {

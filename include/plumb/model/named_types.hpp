@@ -10,7 +10,7 @@
 
 #include "plumb/blocks/weight_types.hpp"
 #include "plumb/model/spec.hpp"
-#include "plumb/quant/recipe.hpp"
+#include "plumb/quantize/recipe.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "plumb/model/checkpoint.hpp"
-#include "plumb/quant/quantize.hpp"
+#include "plumb/quantize/quantize.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

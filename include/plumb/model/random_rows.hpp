@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "plumb/core/dtype.hpp"
+#include "plumb/quant/blocks.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -28,11 +29,6 @@ class RandomRows {
   void fill(std::int64_t row, std::byte* out) const;
 
  private:
-  /// Bytes of a block that are scales rather than codes.
-  struct Region {
-    std::size_t offset = 0, size = 0;
-  };
-  static std::array<Region, 2> scale_regions(DType type);
   void make_blocks(double deviation);
   void make_floats(double deviation);
 
@@ -41,7 +37,7 @@ class RandomRows {
   std::uint64_t seed_;
   std::size_t row_bytes_;
   std::size_t block_bytes_ = 0;             // of blocks that have scales of their own
-  std::array<Region, 2> scales_{};          // where a block's scales lie
+  std::array<ByteRange, 2> scales_{};       // where a block's scales lie
   std::size_t example_bytes_ = 0;           // of one example
   std::vector<std::byte> examples_;         // 64 blocks whose scales are drawn from
   std::vector<std::uint16_t> half_floats_;  // F16, BF16: the 4096 values that weights are drawn from

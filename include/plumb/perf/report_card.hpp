@@ -16,7 +16,7 @@
 #include "plumb/model/evaluate.hpp"
 #include "plumb/perf/measure.hpp"
 #include "plumb/perf/tensor_error.hpp"
-#include "plumb/quant/quantize_model.hpp"
+#include "plumb/quantize/quantize_model.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

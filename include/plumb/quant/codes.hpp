@@ -13,34 +13,9 @@
 
 namespace plumb::inline PLUMB_ABI {
 
-/// What the codes of a type mean before scale and offset: integers minus a bias, or a table.
-struct CodeGrid {
-  int codes;                 ///< number of codes: 16 for four bits
-  int bias;                  ///< value(code) = code - bias, where `table` is null
-  const std::int8_t* table;  ///< value(code) = table[code], or null
-  int sub_block;             ///< weights that share a scale (and an offset)
-
-  constexpr float value(int code) const { return static_cast<float>(table ? table[code] : code - bias); }
-};
-
-/// The grid of a quantized type.
+/// The grid of a quantized type. @throws Error{unsupported_type} for any other.
 constexpr CodeGrid code_grid(DType type) {
-  switch (type) {
-    case DType::q4_0: return {16, 8, nullptr, 32};
-    case DType::q4_1: return {16, 0, nullptr, 32};
-    case DType::q5_0: return {32, 16, nullptr, 32};
-    case DType::q5_1: return {32, 0, nullptr, 32};
-    case DType::q8_0: return {256, 128, nullptr, 32};
-    case DType::q2_k: return {4, 0, nullptr, 16};
-    case DType::q3_k: return {8, 4, nullptr, 16};
-    case DType::q4_k: return {16, 0, nullptr, 32};
-    case DType::q5_k: return {32, 0, nullptr, 32};
-    case DType::q6_k: return {64, 32, nullptr, 16};
-    case DType::iq4_nl: return {16, 0, kIq4nlValues.data(), 32};
-    case DType::iq4_xs: return {16, 0, kIq4nlValues.data(), 32};
-    case DType::mxfp4: return {16, 0, kMxfp4Values.data(), 32};
-    default: return {0, 0, nullptr, 1};  // not quantized
-  }
+  return visit_quantized_block(type, []<class Block>(std::type_identity<Block>) { return Block::kGrid; });
 }
 
 namespace detail {

@@ -173,11 +173,11 @@ inline void require_computed(DType type) {
 }
 
 namespace detail {
-template <DType type>
+template <class Block>
 void dequantize_blocks(const std::byte* row, float* out, std::int64_t n) {
-  constexpr int elements = dtype_info(type).block_elements;
+  constexpr int elements = dtype_info(kTypeOf<Block>).block_elements;
   for (std::int64_t i = 0; i < n / elements; ++i) {
-    BlockOf<type> block;  // copied: a row inside a file need not be aligned for its element type
+    Block block;  // copied: a row inside a file need not be aligned for its element type
     std::memcpy(&block, row + static_cast<std::size_t>(i) * sizeof block, sizeof block);
     dequantize_block(block, out + i * elements);
   }
@@ -200,25 +200,7 @@ inline void dequantize_row(DType type, const std::byte* row, float* out, std::in
   require_computed(type);
   row_bytes(type, n);  // refuses torn blocks
   if (dtype_info(type).in_memory()) return detail::dequantize_integers(type, row, out, n);
-  switch (type) {
-    case DType::f32: return detail::dequantize_blocks<DType::f32>(row, out, n);
-    case DType::f16: return detail::dequantize_blocks<DType::f16>(row, out, n);
-    case DType::bf16: return detail::dequantize_blocks<DType::bf16>(row, out, n);
-    case DType::q4_0: return detail::dequantize_blocks<DType::q4_0>(row, out, n);
-    case DType::q4_1: return detail::dequantize_blocks<DType::q4_1>(row, out, n);
-    case DType::q5_0: return detail::dequantize_blocks<DType::q5_0>(row, out, n);
-    case DType::q5_1: return detail::dequantize_blocks<DType::q5_1>(row, out, n);
-    case DType::q8_0: return detail::dequantize_blocks<DType::q8_0>(row, out, n);
-    case DType::q2_k: return detail::dequantize_blocks<DType::q2_k>(row, out, n);
-    case DType::q3_k: return detail::dequantize_blocks<DType::q3_k>(row, out, n);
-    case DType::q4_k: return detail::dequantize_blocks<DType::q4_k>(row, out, n);
-    case DType::q5_k: return detail::dequantize_blocks<DType::q5_k>(row, out, n);
-    case DType::q6_k: return detail::dequantize_blocks<DType::q6_k>(row, out, n);
-    case DType::iq4_nl: return detail::dequantize_blocks<DType::iq4_nl>(row, out, n);
-    case DType::iq4_xs: return detail::dequantize_blocks<DType::iq4_xs>(row, out, n);
-    case DType::mxfp4: return detail::dequantize_blocks<DType::mxfp4>(row, out, n);
-    default: break;  // refused above
-  }
+  visit_block(type, [&]<class Block>(std::type_identity<Block>) { detail::dequantize_blocks<Block>(row, out, n); });
 }
 
 }  // namespace plumb

@@ -41,10 +41,10 @@ inline std::uint8_t nearest_code(const CodeGrid& grid, float x, float inverse_sc
 }
 
 /// Writes the nearest codes of `x` for the scales that `block` already has.
-template <DType type>
-void set_nearest_codes(BlockOf<type>& block, const float* x) {
-  constexpr CodeGrid grid = code_grid(type);
-  constexpr int elements = dtype_info(type).block_elements;
+template <class Block>
+void set_nearest_codes(Block& block, const float* x) {
+  constexpr CodeGrid grid = Block::kGrid;
+  constexpr int elements = dtype_info(Block::kType).block_elements;
   float scale[elements / grid.sub_block], offset[elements / grid.sub_block];
   block_scales(block, scale, offset);
   std::uint8_t codes[elements];
@@ -54,7 +54,7 @@ void set_nearest_codes(BlockOf<type>& block, const float* x) {
       codes[k] = nearest_code(grid, x[k] - offset[s], inverse);
   }
   // -128 is left to nobody: products of two int8 numbers then stay below 2^14 in magnitude.
-  if constexpr (type == DType::q8_0)
+  if constexpr (Block::kType == DType::q8_0)
     for (std::uint8_t& code : codes) code = code == 0 ? std::uint8_t{1} : code;
   set_codes(block, codes);
 }
@@ -129,27 +129,27 @@ inline void quantize_nearest(BFloat16& block, const float* x) { block = to_bfloa
 
 inline void quantize_nearest(BlockQ4_0& block, const float* x) {
   block.d = to_half_saturated(detail::extreme(x, 32) / -8);
-  detail::set_nearest_codes<DType::q4_0>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 inline void quantize_nearest(BlockQ5_0& block, const float* x) {
   block.d = to_half_saturated(detail::extreme(x, 32) / -16);
-  detail::set_nearest_codes<DType::q5_0>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 inline void quantize_nearest(BlockQ8_0& block, const float* x) {
   block.d = to_half_saturated(std::fabs(detail::extreme(x, 32)) / 127);
-  detail::set_nearest_codes<DType::q8_0>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 inline void quantize_nearest(BlockQ4_1& block, const float* x) {
   const detail::Span s = detail::span_of(x, 32);
   block.d = to_half_saturated((s.high - s.low) / 15);
   block.m = to_half_saturated(s.low);
-  detail::set_nearest_codes<DType::q4_1>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 inline void quantize_nearest(BlockQ5_1& block, const float* x) {
   const detail::Span s = detail::span_of(x, 32);
   block.d = to_half_saturated((s.high - s.low) / 31);
   block.m = to_half_saturated(s.low);
-  detail::set_nearest_codes<DType::q5_1>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 inline void quantize_nearest(BlockQ2_K& block, const float* x) {
   detail::SubScale sub[16];
@@ -157,7 +157,7 @@ inline void quantize_nearest(BlockQ2_K& block, const float* x) {
   for (int s = 0; s < 16; ++s) sub[s] = detail::sub_scale(x + 16 * s, 16, 3);
   detail::quantize_sub_scales(sub, 15, block.d, block.dmin, scale, minimum);
   for (int s = 0; s < 16; ++s) block.scales[s] = static_cast<std::uint8_t>(scale[s] | minimum[s] << 4);
-  detail::set_nearest_codes<DType::q2_k>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 inline void quantize_nearest(BlockQ3_K& block, const float* x) {
   float sub[16];
@@ -165,30 +165,30 @@ inline void quantize_nearest(BlockQ3_K& block, const float* x) {
   for (int s = 0; s < 16; ++s) sub[s] = detail::extreme(x + 16 * s, 16) / -4;
   detail::quantize_signed_scales(sub, 32, block.d, scale);
   pack_scales_q3_k(scale, block.scales);
-  detail::set_nearest_codes<DType::q3_k>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 namespace detail {
-template <DType type>
-void quantize_nearest_k4(BlockOf<type>& block, const float* x) {
+template <class Block>
+void quantize_nearest_k4(Block& block, const float* x) {
   SubScale sub[8];
   ScalesK4 scales;
-  for (int s = 0; s < 8; ++s) sub[s] = sub_scale(x + 32 * s, 32, code_grid(type).codes - 1);
+  for (int s = 0; s < 8; ++s) sub[s] = sub_scale(x + 32 * s, 32, Block::kGrid.codes - 1);
   quantize_sub_scales(sub, 63, block.d, block.dmin, scales.scale, scales.minimum);
   pack_scales_k4(scales, block.scales);
-  set_nearest_codes<type>(block, x);
+  set_nearest_codes(block, x);
 }
 }  // namespace detail
-inline void quantize_nearest(BlockQ4_K& block, const float* x) { detail::quantize_nearest_k4<DType::q4_k>(block, x); }
-inline void quantize_nearest(BlockQ5_K& block, const float* x) { detail::quantize_nearest_k4<DType::q5_k>(block, x); }
+inline void quantize_nearest(BlockQ4_K& block, const float* x) { detail::quantize_nearest_k4(block, x); }
+inline void quantize_nearest(BlockQ5_K& block, const float* x) { detail::quantize_nearest_k4(block, x); }
 inline void quantize_nearest(BlockQ6_K& block, const float* x) {
   float sub[16];
   for (int s = 0; s < 16; ++s) sub[s] = detail::extreme(x + 16 * s, 16) / -32;
   detail::quantize_signed_scales(sub, 128, block.d, block.scales);
-  detail::set_nearest_codes<DType::q6_k>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 inline void quantize_nearest(BlockIQ4_NL& block, const float* x) {
   block.d = to_half_saturated(detail::extreme(x, 32) / -127);
-  detail::set_nearest_codes<DType::iq4_nl>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 inline void quantize_nearest(BlockIQ4_XS& block, const float* x) {
   float sub[8];
@@ -196,14 +196,14 @@ inline void quantize_nearest(BlockIQ4_XS& block, const float* x) {
   for (int s = 0; s < 8; ++s) sub[s] = detail::extreme(x + 32 * s, 32) / -127;
   detail::quantize_signed_scales(sub, 32, block.d, scale);
   set_scales(block, scale);
-  detail::set_nearest_codes<DType::iq4_xs>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 /// The exponent is that of the largest weight, less 2: the OCP microscaling specification, section 6.3.
 inline void quantize_nearest(BlockMXFP4& block, const float* x) {
   const float largest = std::fabs(detail::extreme(x, 32));
   const int exponent = largest > 0 ? std::ilogb(largest) - 2 + 127 : 0;
   block.e = static_cast<std::uint8_t>(exponent < 0 ? 0 : exponent > 254 ? 254 : exponent);
-  detail::set_nearest_codes<DType::mxfp4>(block, x);
+  detail::set_nearest_codes(block, x);
 }
 
 }  // namespace plumb

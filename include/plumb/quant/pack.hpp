@@ -175,9 +175,9 @@ inline void pack_block(const SixteenBlocks<BlockIQ4_XS>& rows, std::byte* out) {
 
 template <class Block>
 void pack_quantized(const std::byte* rows, std::size_t row_stride, std::int64_t n_rows, std::int64_t blocks,
-                    std::size_t bytes, std::byte* panel) {
+                    std::byte* panel) {
   static const Block kZero{};
-  for (std::int64_t b = 0; b < blocks; ++b, panel += 16 * bytes) {
+  for (std::int64_t b = 0; b < blocks; ++b, panel += 16 * sizeof(Block)) {
     SixteenBlocks<Block> sixteen;
     for (std::int64_t r = 0; r < 16; ++r)
       sixteen[static_cast<std::size_t>(r)] =
@@ -232,35 +232,18 @@ void pack_float(const std::byte* rows, std::size_t row_stride, std::int64_t n_ro
 inline void pack_panel(DType type, const std::byte* rows, std::size_t row_stride, std::int64_t n_rows,
                        std::int64_t cols, std::byte* panel) {
   const DTypeInfo& info = dtype_info(type);
-  const std::int64_t blocks = cols / info.block_elements;
-  const auto quantized = [&]<class Block>(const Block*) {
-    detail::pack_quantized<Block>(rows, row_stride, n_rows, blocks, info.block_bytes, panel);
-  };
   if (info.in_memory())
     return visit_integer_type(type, [&](auto storage) {
       detail::pack_integers(storage, rows, row_stride, n_rows, cols, integer_type(type).group_of(cols), panel);
     });
-  switch (type) {
-    case DType::f32: return detail::pack_float<float, 1>(rows, row_stride, n_rows, cols, panel);
-    case DType::f16: return detail::pack_float<Half, 1>(rows, row_stride, n_rows, cols, panel);
-    case DType::bf16: return detail::pack_float<BFloat16, 2>(rows, row_stride, n_rows, cols, panel);
-    case DType::q4_0: return quantized(static_cast<const BlockQ4_0*>(nullptr));
-    case DType::q4_1: return quantized(static_cast<const BlockQ4_1*>(nullptr));
-    case DType::q5_0: return quantized(static_cast<const BlockQ5_0*>(nullptr));
-    case DType::q5_1: return quantized(static_cast<const BlockQ5_1*>(nullptr));
-    case DType::q8_0: return quantized(static_cast<const BlockQ8_0*>(nullptr));
-    case DType::q2_k: return quantized(static_cast<const BlockQ2_K*>(nullptr));
-    case DType::q3_k: return quantized(static_cast<const BlockQ3_K*>(nullptr));
-    case DType::q4_k: return quantized(static_cast<const BlockQ4_K*>(nullptr));
-    case DType::q5_k: return quantized(static_cast<const BlockQ5_K*>(nullptr));
-    case DType::q6_k: return quantized(static_cast<const BlockQ6_K*>(nullptr));
-    case DType::iq4_nl: return quantized(static_cast<const BlockIQ4_NL*>(nullptr));
-    case DType::iq4_xs: return quantized(static_cast<const BlockIQ4_XS*>(nullptr));
-    case DType::mxfp4: return quantized(static_cast<const BlockMXFP4*>(nullptr));
-    default:
-      throw Error(ErrorCode::unsupported_type,
-                  "weights of type " + std::string(info.name) + " cannot be packed: they are not computed");
-  }
+  visit_block(type, [&]<class Block>(std::type_identity<Block>) {
+    if constexpr (std::is_same_v<Block, float> || std::is_same_v<Block, Half>)
+      detail::pack_float<Block, 1>(rows, row_stride, n_rows, cols, panel);
+    else if constexpr (std::is_same_v<Block, BFloat16>)
+      detail::pack_float<Block, 2>(rows, row_stride, n_rows, cols, panel);
+    else
+      detail::pack_quantized<Block>(rows, row_stride, n_rows, cols / info.block_elements, panel);
+  });
 }
 
 }  // namespace plumb

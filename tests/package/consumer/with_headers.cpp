@@ -3,7 +3,7 @@
 /// model.
 
 #include <plumb/core/parallel.hpp>
-#include <plumb/cpu/portable.hpp>
+#include <plumb/headers_only.hpp>
 #include <plumb/model/forward_pass.hpp>
 #include <plumb/model/llama_spec.hpp>
 #include <plumb/perf/ledger.hpp>
