@@ -1,0 +1,211 @@
+#pragma once
+/// A pass by the counting kernels against the ledger. Plain loops beside the kernels (biases, clips, scales, the choice
+/// of experts) are counted from the list of tensors and the spec.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "plumb/core/parallel.hpp"
+#include "plumb/model/forward_pass.hpp"
+#include "plumb/model/model.hpp"
+#include "plumb/perf/ledger.hpp"
+#include "tests/perf/counting_kernels.hpp"
+#include "tests/support/specs.hpp"
+
+namespace plumb::test::counting {
+
+/// A pass that can be run and stated in the ledger's terms.
+struct TestPass {
+  int position, tokens, sequences;
+  bool all_logits;
+
+  double rows() const { return static_cast<double>(tokens) * sequences; }
+  double asked() const { return all_logits ? rows() : sequences; }
+};
+
+inline constexpr int kVocab = 320, kWidth = 256;
+/// Longer than any pass, so that layers with windows keep rings, and read in parts as short as a ring allows.
+inline constexpr int kContext = 1024, kBatch = 80;
+
+/// Every dimension is a multiple of 16 and those that are summed over of 256, so that nothing is padded.
+inline ModelSpec shape(int heads, int kv_heads) {
+  return llama_spec({.vocab = kVocab,
+                     .width = kWidth,
+                     .layers = 3,
+                     .heads = heads,
+                     .kv_heads = kv_heads,
+                     .head_dim = 256 / heads,
+                     .ffn = 512,
+                     .context = kContext});
+}
+
+/// Runs `pass` after its positions have been read, and counts.
+inline Counts run(const Model& model, const TestPass& pass, DType kv, int threads) {
+  static const KernelTable table = counting_table();
+  // The model is immutable to its users; the object behind the handle is not const, and gets its own table back.
+  Transformer& counting = const_cast<Transformer&>(model.transformer());
+  const KernelTable* const own = counting.kernels;
+  SessionState state(layer_states(counting.spec),
+                     {.context = kContext, .sequences = pass.sequences, .batch = kBatch, .kv = kv});
+  Scratch scratch(scratch_sizes(counting.spec), kBatch * pass.sequences, kContext, threads);
+  scratch.reserve_logits(std::int64_t{kBatch} * pass.sequences, kVocab);
+  const std::vector<ops::RopeTable> ropes = make_rope_tables(counting, kContext);
+  const auto forward = [&](int first, int count, bool all) {
+    std::vector<BatchRow> rows;
+    for (int s = 0; s < pass.sequences; ++s)
+      for (int i = 0; i < count; ++i) rows.push_back({(first + i) % kVocab, first + i, s, all || i + 1 == count});
+    ForwardPass work(counting, ropes, state, scratch, rows);
+    run_parallel(threads, [&](const Worker& worker) { work.run(worker); });
+    for (int s = 0; s < pass.sequences; ++s) state.extend(s, first + count);
+  };
+  counting.kernels = &real;
+  for (int at = 0; at < pass.position; at += kBatch) forward(at, std::min(kBatch, pass.position - at), false);
+  counting.kernels = &table;
+  counts = {};
+  forward(pass.position, pass.tokens, pass.all_logits);
+  counting.kernels = own;
+  return std::exchange(counts, {});
+}
+
+inline bool is_norm(TensorRole role) {
+  switch (role) {
+    case TensorRole::embedding_norm:
+    case TensorRole::attn_norm:
+    case TensorRole::attn_q_norm:
+    case TensorRole::attn_k_norm:
+    case TensorRole::attn_post_norm:
+    case TensorRole::ffn_norm:
+    case TensorRole::ffn_post_norm:
+    case TensorRole::output_norm: return true;
+    default: return false;
+  }
+}
+
+/// What a pass does in plain loops.
+struct Beside {
+  double bias_bytes = 0, bias_adds = 0;            ///< of products
+  double choice_bytes = 0, choice = 0;             ///< choice of experts, and the sum of their outputs
+  double logits = 0;                               ///< scales of logits, a cap's tanh aside
+  double clipped = 0;                              ///< elements of q, k and v
+  double scaled = 0;                               ///< elements of branches that are scaled before they are added
+  double embedding_bytes = 0, embedding_adds = 0;  ///< looked up, scaled, added
+  double shared_norm_bytes = 0;                    ///< a norm that both parts of a layer read
+};
+
+inline double params(const std::optional<NormSpec>& norm) {
+  return norm ? kWidth * 4.0 * ((norm->weight ? 1 : 0) + (norm->bias ? 1 : 0)) : 0;
+}
+
+inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
+  if (const auto* a = std::get_if<AttentionSpec>(&layer.mixer)) {
+    if (a->clip > 0) sum.clipped += rows * (a->q_rows() + a->k_rows() + a->v_rows());
+    if (layer.residual_scale != 1.0f) sum.scaled += rows * kWidth;
+  }
+  if (!std::holds_alternative<Nothing>(layer.ffn) && layer.residual_scale != 1.0f) sum.scaled += rows * kWidth;
+  if (layer.shared_norm) sum.shared_norm_bytes += params(layer.mixer_branch.norm);
+  const auto* e = std::get_if<ExpertsSpec>(&layer.ffn);
+  if (e == nullptr) return;
+  const double outputs = e->used + (e->has_shared() ? 1 : 0);
+  sum.choice += rows * (e->count * ElementCost::kSoftmax + 2 * outputs * kWidth);
+  if (e->has_shared() && e->shared_gate) sum.choice += rows * ElementCost::kPlain;
+  if (!e->choice_bias) return;
+  sum.choice += rows * e->count;
+  sum.choice_bytes += e->count * 4;
+}
+
+inline Beside beside(const ModelSpec& spec, const Model& model, const TestPass& pass) {
+  Beside sum;
+  const double rows = pass.rows(), asked = pass.asked();
+  for (const LayerSpec& layer : spec.layers) add_layer(layer, rows, sum);
+  for_each_tensor(spec, [&](const TensorSpec& tensor) {
+    if (!tensor.id.bias || is_norm(tensor.id.role)) return;
+    // Of a stack those of the experts that are visited, each by all rows: see expect_all_passes.
+    const double matrices = tensor.shape.rank() > 1 ? test::experts_of(spec, tensor.id.layer).used : 1;
+    const double values = matrices * static_cast<double>(tensor.shape.cols());
+    sum.bias_bytes += values * 4;
+    sum.bias_adds += values * (tensor.id.role == TensorRole::head ? asked : rows);
+  });
+  const ops::WeightMatrix& table = model.transformer().weights.embedding.w;
+  sum.embedding_bytes = rows * static_cast<double>(row_bytes(table.type, kWidth));
+  if (spec.embedding.positions) sum.embedding_bytes += rows * kWidth * 4;
+  sum.embedding_adds = rows * kWidth * ((spec.embedding.scale != 1.0f ? 1 : 0) + (spec.embedding.positions ? 1 : 0));
+  if (spec.output.scale != 1.0f || spec.output.softcap > 0) sum.logits += asked * kVocab;
+  if (spec.output.softcap > 0) sum.logits += asked * kVocab;
+  return sum;
+}
+
+inline void expect_equal(const ModelSpec& spec, const Model& model, const WeightTypes& types, const TestPass& pass, DType kv,
+                  int threads) {
+  const Ledger ledger = pass_work(spec, {.weights = types,
+                                         .kv = kv,
+                                         .position = pass.position,
+                                         .tokens = pass.tokens,
+                                         .sequences = pass.sequences,
+                                         .logits = pass.all_logits ? pass.tokens * pass.sequences : -1});
+  Counts seen = run(model, pass, kv, threads);
+  const Beside loops = beside(spec, model, pass);
+  const auto sum = [&](std::initializer_list<Op> ops) {
+    OpWork total{Op::embedding, -1, {}, {}, {}};
+    for (const Op op : ops) {
+      total.operations += ledger.sum_of(op).operations;
+      total.bytes += ledger.sum_of(op).bytes;
+    }
+    return total;
+  };
+  const OpWork products = sum({Op::q, Op::k, Op::v, Op::attn_out, Op::router, Op::gate, Op::up, Op::down, Op::head});
+  EXPECT_EQ(seen.weights.bytes() + loops.bias_bytes + loops.choice_bytes, products.bytes.weights());
+  EXPECT_EQ(2 * seen.macs_int8, products.operations.int8);
+  EXPECT_EQ(2 * seen.macs_float + loops.bias_adds + loops.choice + loops.logits + seen.capped,
+            products.operations.f32 + products.operations.bf16);
+  EXPECT_EQ(seen.unpacked, products.operations.unpack);
+
+  const OpWork attention = ledger.sum_of(Op::attention), rope = ledger.sum_of(Op::rope);
+  EXPECT_EQ(seen.keys_read(), attention.bytes.kv_read);
+  EXPECT_EQ(2 * seen.score_macs + ElementCost::kSoftmax * seen.scores + ElementCost::kSoftcap * seen.capped_scores +
+                ElementCost::kAlibi * seen.sloped_scores,
+            attention.operations.f32);
+  EXPECT_EQ(4 * seen.sinks / pass.rows(), attention.bytes.weights());
+  EXPECT_EQ(seen.stored, rope.bytes.kv_write);
+
+  const OpWork rest = sum({Op::embedding, Op::attn_norm, Op::rope, Op::ffn_norm, Op::head_norm});
+  EXPECT_EQ(seen.norms.bytes() + loops.embedding_bytes + loops.shared_norm_bytes, rest.bytes.weights());
+  if (threads > 1) return;  // a worker may repeat a small step rather than wait for another's result
+  EXPECT_EQ(ElementCost::kRmsNorm * seen.rms_normed + ElementCost::kLayerNorm * seen.layer_normed +
+                ElementCost::kRope * seen.rotated + ElementCost::kClip * loops.clipped + 2 * loops.scaled +
+                loops.embedding_adds,
+            rest.operations.f32);
+  EXPECT_EQ(ElementCost::kGated * seen.gated + ElementCost::kPlain * seen.plain,
+            ledger.sum_of(Op::activation).operations.f32);
+  EXPECT_EQ(ElementCost::kQuantize * seen.quantized, ledger.sum_of(Op::quantize).operations.f32);
+}
+
+/// Decoding at the start and deep in the cache, a batch of sequences, prompts by direct and by tiled kernels.
+inline constexpr TestPass kPasses[] = {{0, 1, 1, false},  {300, 1, 1, false}, {40, 1, 3, false}, {0, 5, 1, true},
+                                {0, 77, 1, false}, {270, 33, 1, true}, {12, 20, 2, false}};
+
+inline void expect_all_passes(const std::string& name, const ModelSpec& spec, const WeightTypes& types) {
+  const Model model = Model::random(spec, types);
+  bool some_visited = false;
+  for (const LayerSpec& layer : spec.layers)
+    if (const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn)) some_visited |= experts->used < experts->count;
+  for (const TestPass& pass : kPasses) {
+    // Which experts several rows visit is known to the pass alone, unless each visits all.
+    if (some_visited && pass.tokens * pass.sequences > 1) continue;
+    for (const int threads : {1, 2})
+      // Narrow keys and values are unpacked for many query rows, and then read from scratch: those passes take f32.
+      for (const DType kv : {DType::f32, DType::f16, DType::i8}) {
+        if (kv != DType::f32 && pass.tokens > 1) continue;
+        SCOPED_TRACE(name + ' ' + std::string(dtype_name(types.matrices())) + " position " +
+                     std::to_string(pass.position) + " tokens " + std::to_string(pass.tokens) + " sequences " +
+                     std::to_string(pass.sequences) + " threads " + std::to_string(threads) + " kv " +
+                     std::string(dtype_name(kv)));
+        expect_equal(spec, model, types, pass, kv, threads);
+      }
+  }
+}
+
+}  // namespace plumb::test::counting
