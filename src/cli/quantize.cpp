@@ -116,34 +116,34 @@ void run(const QuantizeArguments& arguments) {
 
 }  // namespace
 
-void add_quantize(CLI::App& app) {
+void add_quantize(const Command& program) {
   auto arguments = std::make_shared<QuantizeArguments>();
-  CLI::App* command = app.add_subcommand("quantize", "Turn a model file into a smaller GGUF file");
-  command->add_option("in", arguments->in, "Model file to read")->required();
-  command->add_option("out", arguments->out, "GGUF file to write: complete or not at all")->required();
+  const Command command = program.add_command("quantize", "Turn a model file into a smaller GGUF file");
+  command.add_option("in", arguments->in, "Model file to read").required();
+  command.add_option("out", arguments->out, "GGUF file to write: complete or not at all").required();
   std::string names;
   for (const std::string_view name : Recipe::names()) names += (names.empty() ? "" : " ") + std::string(name);
   command
-      ->add_option("--type", arguments->type,
-                   "Recipe (" + names + ") or rules by tensor, first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_0\"")
-      ->capture_default_str();
+      .add_option("--type", arguments->type,
+                  "Recipe (" + names + ") or rules by tensor, first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_0\"")
+      .show_default();
   command
-      ->add_option("--method", arguments->method,
-                   "How weights are rounded: to the nearest code; with searched scales; with errors "
-                   "made good by the weights that follow (needs --calib)")
-      ->check(CLI::IsMember({"nearest", "search", "gptq"}))
-      ->capture_default_str();
-  command->add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
-  add_report_options(*command, arguments->report);
+      .add_option("--method", arguments->method,
+                  "How weights are rounded: to the nearest code; with searched scales; with errors "
+                  "made good by the weights that follow (needs --calib)")
+      .one_of({"nearest", "search", "gptq"})
+      .show_default();
+  command.add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
+  add_report_options(command, arguments->report);
   command
-      ->add_option("--ctx", arguments->context,
-                   "GPTQ: tokens of that text read together (default: the model's context, at most 512)")
-      ->check(CLI::Range(4, 1 << 30));
-  command->add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
-      ->check(CLI::NonNegativeNumber);
-  command->add_flag("--allow-nonfinite", arguments->allow_nonfinite, "Write NaN and infinite weights as 0");
-  command->add_flag("--quiet", arguments->quiet, "No progress, no summary");
-  command->callback([arguments] { run(*arguments); });
+      .add_option("--ctx", arguments->context,
+                  "GPTQ: tokens of that text read together (default: the model's context, at most 512)")
+      .range(4, 1 << 30);
+  command.add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
+      .not_negative();
+  command.add_flag("--allow-nonfinite", arguments->allow_nonfinite, "Write NaN and infinite weights as 0");
+  command.add_flag("--quiet", arguments->quiet, "No progress, no summary");
+  command.callback([arguments] { run(*arguments); });
 }
 
 }  // namespace plumb::cli

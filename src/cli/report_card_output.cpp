@@ -133,18 +133,18 @@ std::string report_text(std::span<const ReportCard> cards, Format format) {
   return out;
 }
 
-void add_report_options(CLI::App& command, ReportFiles& files) {
-  CLI::Option* const report =
+void add_report_options(const Command& command, ReportFiles& files) {
+  const Option report =
       command.add_option("--report", files.out, "Judge the result: a report card, as .json, .csv or .md")
-          ->check([](const std::string& name) {
+          .check([](const std::string& name) {
             for (const char* ending : {".json", ".csv", ".md"})
               if (name.ends_with(ending)) return std::string();
             return std::string("the report's name must end in .json, .csv or .md");
           });
-  CLI::Option* const text =
+  const Option text =
       command.add_option("--text", files.text, "Text that the report's perplexity and divergence are taken on");
-  text->needs(report);
-  report->needs(text);
+  text.needs(report);
+  report.needs(text);
   command.add_option("--calib,--calibration", files.calibration,
                      "Text to calibrate with: what --method gptq reads, and whose activations the report compares "
                      "outputs on (default of the report: --text)");

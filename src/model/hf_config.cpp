@@ -3,6 +3,7 @@
 #include "plumb/model/hf_config.hpp"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "../io/json_reader.hpp"
