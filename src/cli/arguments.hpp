@@ -1,6 +1,6 @@
 #pragma once
-/// The command line's own view of its arguments. CLI11 parses them; it is a header of ten thousand lines whose code every
-/// file that includes it compiles again, so only arguments.cpp does.
+/// The command line's own view of its arguments. CLI11 parses them; it is a header of ten thousand lines whose code
+/// every file that includes it compiles again, so only arguments.cpp does.
 
 #include <cstdint>
 #include <functional>
@@ -17,8 +17,8 @@ class Option;
 
 namespace plumb::cli {
 
-/// Arguments that parse and yet make no sense together. Thrown by what a command runs; ends the program with the message
-/// and exit code 2, as the parser's own errors do.
+/// Arguments that parse and yet make no sense together. Thrown by what a command runs; ends the program with the
+/// message and exit code 2, as the parser's own errors do.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -70,9 +70,9 @@ class Command {
  public:
   explicit Command(CLI::App* app) : app_(app) {}
 
-  /// An option (`names` such as "-t,--threads") or, without dashes, a positional argument, stored in `value`, which must
-  /// outlive the parse. T: int, int64_t, uint64_t, float, double, string, optional<string>, or a vector of int, int64_t
-  /// or string.
+  /// An option (`names` such as "-t,--threads") or, without dashes, a positional argument, stored in `value`, which
+  /// must outlive the parse. T: int, int64_t, uint64_t, float, double, string, optional<string>, or a vector of int,
+  /// int64_t or string.
   template <typename T>
   Option add_option(const std::string& names, T& value, const std::string& help) const;
   /// The same, given to a function.

@@ -104,8 +104,8 @@ void run(const QuantizeArguments& arguments) {
   if (result.nonfinite > 0)
     std::fputs(fmt::format("plumb: {} weights were not finite and are 0 now\n", result.nonfinite).c_str(), stderr);
   if (report)
-    write_report(arguments.report.out, *report, arguments.in, arguments.out, arguments.type,
-                 arguments.method + (arguments.imatrix.empty() ? "" : "+imatrix"));
+    write_report_card(arguments.report.out, *report, arguments.in, arguments.out, arguments.type,
+                      arguments.method + (arguments.imatrix.empty() ? "" : "+imatrix"));
   if (arguments.quiet) return;
   std::fputs(fmt::format("{:.1f} MB -> {:.1f} MB, {:.3f} bits per weight, {:.1f} s\n",
                          static_cast<double>(result.bytes_before) / 1e6, static_cast<double>(result.bytes_after) / 1e6,

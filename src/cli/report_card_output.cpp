@@ -159,8 +159,8 @@ std::optional<ReportOptions> report_options(const ReportFiles& files, int thread
   return options;
 }
 
-void write_report(const std::string& file, const ReportOptions& options, const std::string& in, const std::string& out,
-                  const std::string& type, const std::string& method) {
+void write_report_card(const std::string& file, const ReportOptions& options, const std::string& in,
+                       const std::string& out, const std::string& type, const std::string& method) {
   Reporter reporter(in, options);
   const ReportCard cards[] = {reporter.base_card(), reporter.card(out, type, method)};
   AtomicFile report(file);

@@ -1,4 +1,5 @@
-// The one file of the library that compiles {fmt}. As inline functions, so that a program may link another {fmt} beside.
+// The one file of the library that compiles {fmt}. As inline functions, so that a program may link another {fmt}
+// beside.
 #define FMT_HEADER_ONLY 1
 #include "format.hpp"
 
