@@ -71,8 +71,8 @@ class Command {
   explicit Command(CLI::App* app) : app_(app) {}
 
   /// An option (`names` such as "-t,--threads") or, without dashes, a positional argument, stored in `value`, which
-  /// must outlive the parse. T: int, int64_t, uint64_t, float, double, string, optional<string>, or a vector of int,
-  /// int64_t or string.
+  /// must outlive the parse. T: int, int64_t, uint64_t, float, double, string, an optional string or double, or a
+  /// vector of int, int64_t or string.
   template <typename T>
   Option add_option(const std::string& names, T& value, const std::string& help) const;
   /// The same, given to a function.

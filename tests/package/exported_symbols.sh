@@ -9,9 +9,11 @@ library=$1
 found=$(mktemp)
 trap 'rm -f "$found"' EXIT
 
-# Names without the versions of the inline namespace and of the C++ library, which are not the interface.
-nm -D --defined-only --demangle "$library" | sed 's/^[0-9a-f]* [A-Za-z] //; s/plumb::v[0-9_]*::/plumb::/g; s/std::__cxx11::/std::/g' |
-  LC_ALL=C sort -u >"$found"
+# Names without the versions of the inline namespace and of the C++ library, which are not the interface. Templates of the
+# C++ library are left out: which of them a library shows is up to the compiler.
+nm -D --defined-only --demangle "$library" |
+  sed -n 's/^[0-9a-f]* [A-Za-z] \(\(vtable\|typeinfo\|typeinfo name\|guard variable\) for \)\{0,1\}plumb::/\1plumb::/p' |
+  sed 's/plumb::v[0-9_]*::/plumb::/g; s/std::__cxx11::/std::/g; s/::__cxx11::/::/g' | LC_ALL=C sort -u >"$found"
 if [ -n "$update" ]; then
   cp "$found" "$list"
   exit
