@@ -2,9 +2,9 @@
 include(CMakePackageConfigHelpers)
 set(plumb_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/plumb)
 install(DIRECTORY include/plumb TYPE INCLUDE)
-# The portable kernels are headers too. They are included as "kernels/...", hence the second include directory.
-install(DIRECTORY kernels DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/plumb FILES_MATCHING PATTERN "*.hpp")
-install(TARGETS plumb_headers plumb EXPORT plumb-targets)
+# The portable kernels of plumb::headers.
+install(DIRECTORY kernels DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/plumb/portable FILES_MATCHING PATTERN "*.hpp")
+install(TARGETS plumb_interface plumb_headers plumb EXPORT plumb-targets)
 if(PLUMB_BUILD_CLI)
   install(TARGETS plumb_cli)
 endif()

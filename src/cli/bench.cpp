@@ -200,7 +200,7 @@ class Printer {
 };
 
 void run(const BenchOptions& options) {
-  if (options.pairs.size() % 2 != 0) throw CLI::ValidationError("-pg", "expected pairs of PROMPT,GEN");
+  if (options.pairs.size() % 2 != 0) throw UsageError("-pg: expected pairs of PROMPT,GEN");
   if (options.models.empty() && options.presets.empty())
     throw Error(ErrorCode::invalid_argument, "nothing to run: name a file (-m) or a preset (--preset)");
   const std::vector<BenchTest> tests = tests_of(options);
@@ -248,38 +248,34 @@ std::vector<std::string> bench_arguments(std::vector<std::string> arguments) {
   return arguments;
 }
 
-void add_bench(CLI::App& app) {
+void add_bench(const Command& program) {
   const auto options = std::make_shared<BenchOptions>();
-  CLI::App* const command = app.add_subcommand("bench", "Speed of whole models, with the flags of llama-bench");
+  const Command command = program.add_command("bench", "Speed of whole models, with the flags of llama-bench");
   const auto list = [&](const char* names, auto& values, const char* help) {
-    return command->add_option(names, values, help)->delimiter(',')->expected(1, 64)->take_all();
+    return command.add_option(names, values, help).comma_separated().repeatable(64);
   };
   list("-m,--model", options->models, "Model files");
   list("--preset", options->presets, "Random-weight models: presets or config.json files");
   list("--type", options->types,
        fmt::format("Weight types (default: as the file has them; random models q4_0): {}", kTypeHelp).c_str());
-  list("-p,--n-prompt", options->prompts, "Prompt lengths (default 512; 0: none)")->check(CLI::NonNegativeNumber);
-  list("-n,--n-gen", options->generated, "Tokens to generate (default 128; 0: none)")->check(CLI::NonNegativeNumber);
-  list("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one")->check(CLI::PositiveNumber);
-  list("-d,--n-depth", options->depths, "Tokens in the cache before (default 0)")->check(CLI::NonNegativeNumber);
-  list("-t,--threads", options->threads, "Threads (default 0: all)")->check(CLI::NonNegativeNumber);
-  list("-b,--batch-size", options->batches, "Most rows of a pass, with -ub (default 2048)")->check(CLI::PositiveNumber);
-  list("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)")->check(CLI::PositiveNumber);
+  list("-p,--n-prompt", options->prompts, "Prompt lengths (default 512; 0: none)").not_negative();
+  list("-n,--n-gen", options->generated, "Tokens to generate (default 128; 0: none)").not_negative();
+  list("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one").positive();
+  list("-d,--n-depth", options->depths, "Tokens in the cache before (default 0)").not_negative();
+  list("-t,--threads", options->threads, "Threads (default 0: all)").not_negative();
+  list("-b,--batch-size", options->batches, "Most rows of a pass, with -ub (default 2048)").positive();
+  list("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)").positive();
   const std::string kv_help =
       "Types of keys and values: " + std::string(kKvTypeNames) + " (default f16, as llama-bench)";
-  list("--kv", options->kv, kv_help.c_str())->check(kv_name_check());
-  list("--ctk,--cache-type-k", options->keys, "-ctk: the same as --kv")->check(kv_name_check());
-  list("--ctv,--cache-type-v", options->values, "-ctv: the same as --kv; a cache has one type for both")
-      ->check(kv_name_check());
-  list("--batch", options->sequences, "Sequences side by side; speed is the total (default 1)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("-r,--repetitions", options->repetitions, "Timed repetitions (default 5)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("-o,--output", options->output, "md, json, jsonl or csv (default md)")
-      ->check(CLI::IsMember({"md", "json", "jsonl", "csv"}));
-  command->add_flag("--no-warmup", options->no_warmup, "No untimed repetition first");
-  command->add_flag("--no-repack", options->no_repack, "Use the file's weights in place");
-  command->callback([options] { run(*options); });
+  list("--kv", options->kv, kv_help.c_str()).check(kv_name_problem);
+  list("--ctk,--cache-type-k", options->keys, "-ctk: the same as --kv").check(kv_name_problem);
+  list("--ctv,--cache-type-v", options->values, "-ctv: the same as --kv; a cache has one type for both").check(kv_name_problem);
+  list("--batch", options->sequences, "Sequences side by side; speed is the total (default 1)").positive();
+  command.add_option("-r,--repetitions", options->repetitions, "Timed repetitions (default 5)").positive();
+  command.add_option("-o,--output", options->output, "md, json, jsonl or csv (default md)").one_of({"md", "json", "jsonl", "csv"});
+  command.add_flag("--no-warmup", options->no_warmup, "No untimed repetition first");
+  command.add_flag("--no-repack", options->no_repack, "Use the file's weights in place");
+  command.callback([options] { run(*options); });
 }
 
 }  // namespace plumb::cli

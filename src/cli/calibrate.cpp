@@ -9,12 +9,12 @@
 namespace plumb::cli {
 namespace {
 
-struct Arguments {
+struct CalibrateArguments {
   EvaluationOptions evaluation;
   std::string out;
 };
 
-void run(Arguments& arguments) {
+void run(CalibrateArguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
   Progress progress;
   const Model model = Model::load(options.run.model, options.run.load());
@@ -31,14 +31,14 @@ void run(Arguments& arguments) {
 
 }  // namespace
 
-void add_calibrate(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+void add_calibrate(const Command& program) {
+  auto arguments = std::make_shared<CalibrateArguments>();
   EvaluationOptions& options = arguments->evaluation;
-  CLI::App& command = *app.add_subcommand(
+  const Command command = program.add_command(
       "calibrate", "Collect which weights matter on a text, as a GGUF imatrix file for quantize --imatrix");
-  command.add_option("model", options.run.model, "Model file")->required()->type_name("MODEL");
-  command.add_option("--text", options.text, "Text to read; - is standard input")->required()->type_name("FILE");
-  command.add_option("-o,--out", arguments->out, "Importance file to write")->required();
+  command.add_option("model", options.run.model, "Model file").required().type_name("MODEL");
+  command.add_option("--text", options.text, "Text to read; - is standard input").required().type_name("FILE");
+  command.add_option("-o,--out", arguments->out, "Importance file to write").required();
   add_window_options(command, options.windows);
   add_run_options(command, options.run);
   command.callback([arguments] { run(*arguments); });

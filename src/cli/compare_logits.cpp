@@ -13,7 +13,7 @@
 namespace plumb::cli {
 namespace {
 
-struct Arguments {
+struct CompareArguments {
   EvaluationOptions evaluation;
   std::string other;
   Format format = Format::text;
@@ -39,7 +39,7 @@ Table comparison_table(const LogitComparison& c) {
   return table;
 }
 
-void run(Arguments& arguments) {
+void run(CompareArguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
   Progress progress;
   LoadOptions load = options.run.load();
@@ -63,16 +63,16 @@ void run(Arguments& arguments) {
 
 }  // namespace
 
-void add_compare_logits(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App& command = *app.add_subcommand(
+void add_compare_logits(const Command& program) {
+  auto arguments = std::make_shared<CompareArguments>();
+  const Command command = program.add_command(
       "compare-logits", "How far the predictions of two models are apart on a text: KL divergence, agreement, error");
   command.add_option("base", arguments->evaluation.run.model, "Model file that is taken for right")
-      ->required()
-      ->type_name("BASE");
+      .required()
+      .type_name("BASE");
   command.add_option("other", arguments->other, "Model file to judge, in the type of --type; may be the same file")
-      ->required()
-      ->type_name("OTHER");
+      .required()
+      .type_name("OTHER");
   add_evaluation_options(command, arguments->evaluation);
   add_type(command, arguments->evaluation.run);
   add_run_options(command, arguments->evaluation.run);

@@ -20,23 +20,22 @@ struct EvaluationOptions {
 };
 
 /// --ctx, --no-bos.
-inline void add_window_options(CLI::App& command, WindowOptions& windows) {
+inline void add_window_options(const Command& command, WindowOptions& windows) {
   command.add_option("-c,--ctx", windows.context, "Tokens of a window (default: the model's context, at most 512)")
-      ->check(CLI::Range(4, 1 << 30));
-  command.add_flag_callback(
-      "--no-bos", [&windows] { windows.bos = false; },
-      "Leave the first token of each window instead of replacing it by the one that begins texts");
+      .range(4, 1 << 30);
+  command.add_flag("!--no-bos", windows.bos,
+                   "Leave the first token of each window instead of replacing it by the one that begins texts");
 }
 
 /// --text, --ctx, --stride, --no-bos.
-inline void add_evaluation_options(CLI::App& command, EvaluationOptions& options) {
-  command.add_option("--text", options.text, "Text to read; - is standard input")->required()->type_name("FILE");
+inline void add_evaluation_options(const Command& command, EvaluationOptions& options) {
+  command.add_option("--text", options.text, "Text to read; - is standard input").required().type_name("FILE");
   add_window_options(command, options.windows);
   command
       .add_option("--stride", options.windows.stride,
                   "A window every so many tokens, each token scored once (default: windows side by side, the last half "
                   "of each scored, as llama-perplexity does)")
-      ->check(CLI::Range(1, 1 << 30));
+      .range(1, 1 << 30);
 }
 
 /// The text of a file as `model` reads it.

@@ -148,23 +148,23 @@ void run(ExplainCommand command) {
 
 }  // namespace
 
-void add_explain(CLI::App& app) {
+void add_explain(const Command& program) {
   auto command = std::make_shared<ExplainCommand>();
-  CLI::App& sub = *app.add_subcommand("explain", "Where the time of a model goes, operation by operation, and why");
+  const Command sub = program.add_command("explain", "Where the time of a model goes, operation by operation, and why");
   sub.add_option("MODEL", command->run.model, "A model file, or a preset or config.json with random weights")
-      ->required();
+      .required();
   sub.add_option("--type", command->run.type,
                  fmt::format("Weight type (default: as the file has them; random models q4_0): {}", kTypeHelp));
   sub.add_option("--depth,--ctx", command->options.depth, "Tokens in the cache before what is traced")
-      ->capture_default_str();
-  sub.add_option("--prompt", command->options.prompt, "Tokens of the traced prompt; 0: none")->capture_default_str();
+      .show_default();
+  sub.add_option("--prompt", command->options.prompt, "Tokens of the traced prompt; 0: none").show_default();
   sub.add_option("--tokens", command->options.tokens, "Tokens of a traced run of decoding; 0: none")
-      ->capture_default_str();
+      .show_default();
   sub.add_option("--sequences", command->run.session.sequences, "Sequences decoded side by side")
-      ->capture_default_str();
+      .show_default();
   sub.add_option("-r,--repetitions", command->options.repetitions, "Runs; the one of median duration is explained")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+      .range(1, 1000)
+      .show_default();
   sub.add_option("--machine", command->machine, "Profile to explain by, as `plumb machine --format json` prints it");
   add_run_options(sub, command->run);
   add_format(sub, command->format);

@@ -129,25 +129,25 @@ void run(FitCommand command) {
 
 }  // namespace
 
-void add_fit(CLI::App& app) {
+void add_fit(const Command& program) {
   auto command = std::make_shared<FitCommand>();
-  CLI::App& sub = *app.add_subcommand("fit", "The largest models that this machine runs within a budget");
+  const Command sub = program.add_command("fit", "The largest models that this machine runs within a budget");
   sub.add_option("--latency", command->latency, "Time per token at the end of the context, such as 50ms");
   sub.add_option("--memory", command->memory,
                  "Weights, keys and values, and scratch, such as 6GB (default: the machine's)");
-  sub.add_option("--context", command->options.budget.context, "Positions to make room for")->capture_default_str();
+  sub.add_option("--context", command->options.budget.context, "Positions to make room for").show_default();
   sub.add_option("--ttft", command->first_token, "Time to the first token after the prompt, such as 2s");
-  sub.add_option("--prompt", command->options.budget.prompt, "Tokens of that prompt")->capture_default_str();
+  sub.add_option("--prompt", command->options.budget.prompt, "Tokens of that prompt").show_default();
   sub.add_option("--type", command->options.types,
                  fmt::format("Weight types to choose from, separated by commas: {}", kTypeHelp))
-      ->delimiter(',');
+      .comma_separated();
   add_kv(sub, command->options.kv);
   add_threads(sub, command->options.threads);
   sub.add_flag("--free", command->options.free_shape, "Free width and depth of a Llama shape instead of presets");
   sub.add_flag("--runnable", command->options.runnable, "Only models that have a forward pass here");
   sub.add_flag("--verify", command->verify, "Measure the largest one that runs, with random weights");
-  sub.add_option("--show", command->shown, "Rows of the table")->check(CLI::Range(1, 1000))->capture_default_str();
-  sub.add_option("--machine", command->machine, "Profile of another machine")->excludes("--verify");
+  sub.add_option("--show", command->shown, "Rows of the table").range(1, 1000).show_default();
+  sub.add_option("--machine", command->machine, "Profile of another machine").excludes("--verify");
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });
 }

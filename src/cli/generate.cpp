@@ -12,7 +12,7 @@
 namespace plumb::cli {
 namespace {
 
-struct Arguments {
+struct GenerateArguments {
   RunOptions run;
   std::string prompt;
   TextOptions text;
@@ -45,7 +45,7 @@ void print_summary(const TextReport& r) {
       kv_type_name(r.kv), r.threads, r.threads == 1 ? "" : "s");
 }
 
-void run(Arguments& arguments) {
+void run(GenerateArguments& arguments) {
   arguments.text.session = arguments.run.session;
   arguments.text.session.kv = arguments.run.session.kv;
   arguments.text.echo = !arguments.no_echo;
@@ -56,9 +56,9 @@ void run(Arguments& arguments) {
 }
 
 /// How the next token is drawn.
-void add_sampling(CLI::App& command, SamplerOptions& sampling) {
+void add_sampling(const Command& command, SamplerOptions& sampling) {
   const auto option = [&](const char* names, auto& value, const char* help) {
-    command.add_option(names, value, help)->capture_default_str()->group("Sampling");
+    command.add_option(names, value, help).show_default().group("Sampling");
   };
   option("--temp,--temperature", sampling.temperature, "0: always the most probable token");
   option("--top-k", sampling.top_k, "Keep this many of the most probable tokens; 0: all");
@@ -74,19 +74,19 @@ void add_sampling(CLI::App& command, SamplerOptions& sampling) {
 
 }  // namespace
 
-void add_generate(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+void add_generate(const Command& program) {
+  auto arguments = std::make_shared<GenerateArguments>();
   arguments->text.generate.max_tokens = 128;
   arguments->text.generate.sampling.temperature = 0;
 
-  CLI::App& command = *app.add_subcommand("generate", "Continue a text");
-  command.add_option("model", arguments->run.model, "Model file")->required()->type_name("MODEL");
-  command.add_option("-p,--prompt", arguments->prompt, "The text to continue")->required();
+  const Command command = program.add_command("generate", "Continue a text");
+  command.add_option("model", arguments->run.model, "Model file").required().type_name("MODEL");
+  command.add_option("-p,--prompt", arguments->prompt, "The text to continue").required();
   command
       .add_option("-n,--n-predict", arguments->text.generate.max_tokens,
                   "New tokens at most; -1: until the model ends the text or the context is full")
-      ->check(CLI::Range(-1, 1 << 30))
-      ->capture_default_str();
+      .range(-1, 1 << 30)
+      .show_default();
   command.add_flag("--no-echo", arguments->no_echo, "Print the continuation alone");
   command.add_flag("--special", arguments->text.render_special,
                    "Print special tokens too, such as the one before a text");
@@ -96,7 +96,7 @@ void add_generate(CLI::App& app) {
   command
       .add_option("-c,--ctx", arguments->run.session.context,
                   "Positions in the cache (default: what the text needs, at most the model's context)")
-      ->check(CLI::Range(1, 1 << 30));
+      .range(1, 1 << 30);
   add_type(command, arguments->run);
   add_run_options(command, arguments->run);
   add_sampling(command, arguments->text.generate.sampling);

@@ -191,18 +191,18 @@ std::string inspect(const InspectOptions& options) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app) {
+void add_inspect(const Command& program) {
   auto options = std::make_shared<InspectOptions>();
-  CLI::App* command = app.add_subcommand("inspect", "Show the metadata and the tensors of a model file");
-  command->add_option("MODEL", options->model, "GGUF file or llama2.c checkpoint")->required();
-  command->add_option("--elements", options->elements, "Array elements to show (default 8)")->type_name("N");
+  const Command command = program.add_command("inspect", "Show the metadata and the tensors of a model file");
+  command.add_option("MODEL", options->model, "GGUF file or llama2.c checkpoint").required();
+  command.add_option("--elements", options->elements, "Array elements to show (default 8)").type_name("N");
   command
-      ->add_option("--tokenizer", options->tokenizer,
-                   "Vocabulary of a llama2.c checkpoint (default: tokenizer.bin beside it)")
-      ->type_name("FILE");
-  add_threads(*command, options->threads);  // as every command; reading a table of contents takes one
-  add_format(*command, options->format);
-  command->callback([options] { fmt::print("{}", inspect(*options)); });
+      .add_option("--tokenizer", options->tokenizer,
+                  "Vocabulary of a llama2.c checkpoint (default: tokenizer.bin beside it)")
+      .type_name("FILE");
+  add_threads(command, options->threads);  // as every command; reading a table of contents takes one
+  add_format(command, options->format);
+  command.callback([options] { fmt::print("{}", inspect(*options)); });
 }
 
 }  // namespace plumb::cli

@@ -11,19 +11,19 @@
 namespace plumb::cli {
 namespace {
 
-struct Arguments {
+struct LogitsArguments {
   RunOptions run;
   std::optional<std::string> tokens, tokens_file, text;
   std::string out;
 };
 
-std::vector<Token> chosen_tokens(const Arguments& arguments, const Model& model) {
+std::vector<Token> chosen_tokens(const LogitsArguments& arguments, const Model& model) {
   if (arguments.tokens) return parse_token_list(*arguments.tokens, "--tokens");
   if (arguments.tokens_file) return read_token_list(*arguments.tokens_file);
   return model.tokenizer().encode(*arguments.text);
 }
 
-void run(Arguments& arguments) {
+void run(LogitsArguments& arguments) {
   const Model model = Model::load(arguments.run.model, arguments.run.load());
   const std::vector<Token> tokens = chosen_tokens(arguments, model);
   write_logits(model, tokens, arguments.run.session, arguments.out);
@@ -32,25 +32,26 @@ void run(Arguments& arguments) {
 
 }  // namespace
 
-void add_logits(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App& command = *app.add_subcommand(
+void add_logits(const Command& program) {
+  auto arguments = std::make_shared<LogitsArguments>();
+  const Command command = program.add_command(
       "logits", "Write the logits after each token of a text: little-endian f32, one row of the vocabulary per token");
-  command.add_option("model", arguments->run.model, "Model file")->required()->type_name("MODEL");
-  auto* tokens = command.add_option("--tokens", arguments->tokens, "Token ids, separated by spaces or commas");
-  auto* file = command.add_option("--tokens-file", arguments->tokens_file, "A file of token ids");
-  auto* text = command.add_option("--text", arguments->text, "A text, encoded as the model's file says (bos included)");
-  tokens->excludes(file)->excludes(text)->type_name("IDS")->group("One of");
-  file->excludes(text)->type_name("FILE")->group("One of");
-  text->group("One of");
-  command.add_option("-o,--out", arguments->out, "File to write")->required()->type_name("FILE");
+  command.add_option("model", arguments->run.model, "Model file").required().type_name("MODEL");
+  const Option tokens = command.add_option("--tokens", arguments->tokens, "Token ids, separated by spaces or commas");
+  const Option file = command.add_option("--tokens-file", arguments->tokens_file, "A file of token ids");
+  const Option text =
+      command.add_option("--text", arguments->text, "A text, encoded as the model's file says (bos included)");
+  tokens.excludes(file).excludes(text).type_name("IDS").group("One of");
+  file.excludes(text).type_name("FILE").group("One of");
+  text.group("One of");
+  command.add_option("-o,--out", arguments->out, "File to write").required().type_name("FILE");
   command.add_option("-c,--ctx", arguments->run.session.context, "Context (default: as many positions as tokens)")
-      ->check(CLI::Range(1, 1 << 30));
+      .range(1, 1 << 30);
   add_type(command, arguments->run);
   add_run_options(command, arguments->run);
   command.callback([arguments] {
     if (!arguments->tokens && !arguments->tokens_file && !arguments->text)
-      throw CLI::RequiredError("--tokens, --tokens-file or --text");
+      throw UsageError("--tokens, --tokens-file or --text is required");
     run(*arguments);
   });
 }

@@ -118,14 +118,15 @@ void run(const MachineCommand& command) {
 
 }  // namespace
 
-void add_machine(CLI::App& app) {
+void add_machine(const Command& program) {
   auto command = std::make_shared<MachineCommand>();
-  CLI::App& sub = *app.add_subcommand(
+  const Command sub = program.add_command(
       "machine", "Measure this machine: bandwidth of caches and memory, peak arithmetic, cost of meeting");
-  sub.add_option("--threads", command->threads, "Thread counts to measure (default: 1, 2, 4, ... all)")->delimiter(',');
+  sub.add_option("--threads", command->threads, "Thread counts to measure (default: 1, 2, 4, ... all)")
+      .comma_separated();
   sub.add_flag("--save", command->save, "Keep the profile for later predictions");
-  auto* file = sub.add_option("--file", command->file, "Show this profile instead of measuring");
-  sub.add_flag("--saved", command->saved, "Show the saved profile instead of measuring")->excludes(file);
+  const Option file = sub.add_option("--file", command->file, "Show this profile instead of measuring");
+  sub.add_flag("--saved", command->saved, "Show the saved profile instead of measuring").excludes(file);
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });
 }

@@ -20,7 +20,7 @@
 namespace plumb::cli {
 namespace {
 
-struct Arguments {
+struct MeasureArguments {
   RunOptions run;
   std::string preset;
   std::vector<std::string> types;
@@ -31,7 +31,7 @@ struct Arguments {
   bool progress = false;
 };
 
-void print(const std::vector<Measurement>& all, const Arguments& arguments) {
+void print(const std::vector<Measurement>& all, const MeasureArguments& arguments) {
   switch (arguments.format) {
     case Format::json: {
       Json out = Json::array();
@@ -51,7 +51,7 @@ void print(const std::vector<Measurement>& all, const Arguments& arguments) {
 constexpr double kSweepSeconds = 3;
 
 /// Sweeps: the family when nothing is named.
-void run_sweep_of(const Arguments& arguments, Progress& progress) {
+void run_sweep_of(const MeasureArguments& arguments, Progress& progress) {
   if (!arguments.run.model.empty())
     throw Error(ErrorCode::invalid_argument, "a sweep changes the model's shape: name a --preset, not a file");
   if (arguments.run.exact || arguments.run.no_repack)
@@ -65,7 +65,7 @@ void run_sweep_of(const Arguments& arguments, Progress& progress) {
   run_sweep_command(arguments.sweep, options, progress, arguments.format);
 }
 
-void run(Arguments& arguments) {
+void run(MeasureArguments& arguments) {
   arguments.measure.session.threads = arguments.run.session.threads;
   arguments.measure.session.kv = arguments.run.session.kv;
   if (arguments.max_seconds) arguments.measure.max_seconds = *arguments.max_seconds;
@@ -105,16 +105,16 @@ void run(Arguments& arguments) {
 
 }  // namespace
 
-void add_measure(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+void add_measure(const Command& program) {
+  auto arguments = std::make_shared<MeasureArguments>();
   MeasureOptions& measure = arguments->measure;
-  CLI::App& command = *app.add_subcommand(
+  const Command command = program.add_command(
       "measure",
       "Measure a model: what a token needs, how fast it comes, what that achieves. Without a model, a family "
       "of random-weight models from about 1M to 1B parameters");
-  auto* model = command.add_option("model", arguments->run.model, "Model file")->type_name("MODEL");
-  auto* preset = command.add_option("--preset", arguments->preset, "A known configuration with random weights");
-  model->excludes(preset);
+  const Option model = command.add_option("model", arguments->run.model, "Model file").type_name("MODEL");
+  const Option preset = command.add_option("--preset", arguments->preset, "A known configuration with random weights");
+  model.excludes(preset);
   command
       .add_option(
           "--type", arguments->types,
@@ -122,22 +122,22 @@ void add_measure(CLI::App& app) {
               "Weight types, separated by commas (default: as the file has them; random models q8_0, the family "
               "f16,q8_0,q4_0, a sweep over types all): {}",
               kTypeHelp))
-      ->delimiter(',');
-  const CLI::Range length(0, 1 << 30);
+      .comma_separated();
+  constexpr int kLongest = 1 << 30;
   command.add_option("-p,--prompt", measure.prompt, "Tokens of the measured prefill; 0: none")
-      ->check(length)
-      ->capture_default_str();
+      .range(0, kLongest)
+      .show_default();
   command.add_option("-n,--n-predict", measure.tokens, "Tokens decoded one by one; 0: none")
-      ->check(length)
-      ->capture_default_str();
-  command.add_option("-d,--depth", measure.depth, "Tokens in the cache before")->check(length)->capture_default_str();
+      .range(0, kLongest)
+      .show_default();
+  command.add_option("-d,--depth", measure.depth, "Tokens in the cache before").range(0, kLongest).show_default();
   command.add_option("-r,--repetitions", measure.repetitions, "Timed runs; the median counts")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+      .range(1, 1000)
+      .show_default();
   command
       .add_option("--max-seconds", arguments->max_seconds,
                   "No further repetition starts after this long (default 10; 3 for each point of a sweep)")
-      ->check(CLI::PositiveNumber);
+      .positive();
   add_sweep_options(command, arguments->sweep);
   command.add_flag("--progress", arguments->progress, "Show progress on stderr even if it is no terminal");
   add_run_options(command, arguments->run);

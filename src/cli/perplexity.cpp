@@ -12,7 +12,7 @@
 namespace plumb::cli {
 namespace {
 
-struct Arguments {
+struct PerplexityArguments {
   EvaluationOptions evaluation;
   Format format = Format::text;
 };
@@ -44,7 +44,7 @@ void print(const std::string& model, const Perplexity& p, Format format) {
   fmt::print("{}", format == Format::csv ? table.csv() : format == Format::md ? table.markdown() : table.text());
 }
 
-void run(Arguments& arguments) {
+void run(PerplexityArguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
   Progress progress;
   const Model model = Model::load(options.run.model, options.run.load());
@@ -56,10 +56,11 @@ void run(Arguments& arguments) {
 
 }  // namespace
 
-void add_perplexity(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App& command = *app.add_subcommand("perplexity", "How well a model predicts a text, with the standard error");
-  command.add_option("model", arguments->evaluation.run.model, "Model file")->required()->type_name("MODEL");
+void add_perplexity(const Command& program) {
+  auto arguments = std::make_shared<PerplexityArguments>();
+  const Command command =
+      program.add_command("perplexity", "How well a model predicts a text, with the standard error");
+  command.add_option("model", arguments->evaluation.run.model, "Model file").required().type_name("MODEL");
   add_evaluation_options(command, arguments->evaluation);
   add_type(command, arguments->evaluation.run);
   add_run_options(command, arguments->evaluation.run);

@@ -227,9 +227,9 @@ void run(PredictCommand command) {
 
 }  // namespace
 
-void add_predict(CLI::App& app) {
+void add_predict(const Command& program) {
   auto command = std::make_shared<PredictCommand>();
-  CLI::App& sub = *app.add_subcommand("predict", "How fast a model would run here, and what it would wait for");
+  const Command sub = program.add_command("predict", "How fast a model would run here, and what it would wait for");
   sub.add_option("MODEL", command->subject, "A preset, a Hugging Face config.json, or a model file");
   sub.add_flag("--list", command->list, "List the presets");
   sub.add_option("--type", command->type,
@@ -243,7 +243,8 @@ void add_predict(CLI::App& app) {
   sub.add_option("--machine", command->machine,
                  "Profile of another machine, as `plumb machine --format json` prints it");
   sub.add_flag("--verify", command->verify, "Predict and run models that played no part in measuring the machine");
-  sub.add_option("--only", command->only, "With --verify: only cases whose name contains one of these")->delimiter(',');
+  sub.add_option("--only", command->only, "With --verify: only cases whose name contains one of these")
+      .comma_separated();
   sub.add_option("-r,--repetitions", command->repetitions,
                  "With --verify: timed runs, at least; the lower quartile counts");
   sub.add_flag("--ops", command->per_op, "Show every operation");

@@ -104,8 +104,8 @@ void run(const QuantizeArguments& arguments) {
   if (result.nonfinite > 0)
     std::fputs(fmt::format("plumb: {} weights were not finite and are 0 now\n", result.nonfinite).c_str(), stderr);
   if (report)
-    write_report(arguments.report.out, *report, arguments.in, arguments.out, arguments.type,
-                 arguments.method + (arguments.imatrix.empty() ? "" : "+imatrix"));
+    write_report_card(arguments.report.out, *report, arguments.in, arguments.out, arguments.type,
+                      arguments.method + (arguments.imatrix.empty() ? "" : "+imatrix"));
   if (arguments.quiet) return;
   std::fputs(fmt::format("{:.1f} MB -> {:.1f} MB, {:.3f} bits per weight, {:.1f} s\n",
                          static_cast<double>(result.bytes_before) / 1e6, static_cast<double>(result.bytes_after) / 1e6,
@@ -116,36 +116,36 @@ void run(const QuantizeArguments& arguments) {
 
 }  // namespace
 
-void add_quantize(CLI::App& app) {
+void add_quantize(const Command& program) {
   auto arguments = std::make_shared<QuantizeArguments>();
-  CLI::App* command = app.add_subcommand("quantize", "Turn a model file into a smaller GGUF file");
-  command->add_option("in", arguments->in, "Model file to read")->required();
-  command->add_option("out", arguments->out, "GGUF file to write: complete or not at all")->required();
+  const Command command = program.add_command("quantize", "Turn a model file into a smaller GGUF file");
+  command.add_option("in", arguments->in, "Model file to read").required();
+  command.add_option("out", arguments->out, "GGUF file to write: complete or not at all").required();
   std::string names;
   for (const std::string_view name : Recipe::file_names()) names += (names.empty() ? "" : " ") + std::string(name);
   command
-      ->add_option("--type", arguments->type,
+      .add_option("--type", arguments->type,
                    "Recipe (" + names +
                        "; q3_k, q4_k and q5_k are their medium mixes) or rules by tensor, in which a type is exactly "
                        "that type and the first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_k\"")
-      ->capture_default_str();
+      .show_default();
   command
-      ->add_option("--method", arguments->method,
-                   "How weights are rounded: to the nearest code; with searched scales; with errors "
-                   "made good by the weights that follow (needs --calib)")
-      ->check(CLI::IsMember({"nearest", "search", "gptq"}))
-      ->capture_default_str();
-  command->add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
-  add_report_options(*command, arguments->report);
+      .add_option("--method", arguments->method,
+                  "How weights are rounded: to the nearest code; with searched scales; with errors "
+                  "made good by the weights that follow (needs --calib)")
+      .one_of({"nearest", "search", "gptq"})
+      .show_default();
+  command.add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
+  add_report_options(command, arguments->report);
   command
-      ->add_option("--ctx", arguments->context,
-                   "GPTQ: tokens of that text read together (default: the model's context, at most 512)")
-      ->check(CLI::Range(4, 1 << 30));
-  command->add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
-      ->check(CLI::NonNegativeNumber);
-  command->add_flag("--allow-nonfinite", arguments->allow_nonfinite, "Write NaN and infinite weights as 0");
-  command->add_flag("--quiet", arguments->quiet, "No progress, no summary");
-  command->callback([arguments] { run(*arguments); });
+      .add_option("--ctx", arguments->context,
+                  "GPTQ: tokens of that text read together (default: the model's context, at most 512)")
+      .range(4, 1 << 30);
+  command.add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
+      .not_negative();
+  command.add_flag("--allow-nonfinite", arguments->allow_nonfinite, "Write NaN and infinite weights as 0");
+  command.add_flag("--quiet", arguments->quiet, "No progress, no summary");
+  command.callback([arguments] { run(*arguments); });
 }
 
 }  // namespace plumb::cli

@@ -9,7 +9,7 @@
 namespace plumb::cli {
 namespace {
 
-struct Arguments {
+struct ReportCardArguments {
   EvaluationOptions evaluation;
   std::string calibration;
   std::vector<std::string> types = {"q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "q3_k_m", "q2_k"};
@@ -18,7 +18,7 @@ struct Arguments {
   Format format = Format::text;
 };
 
-void run(Arguments& arguments) {
+void run(ReportCardArguments& arguments) {
   ReportOptions& report = arguments.report;
   report.text = read_text(arguments.evaluation.text);
   if (!arguments.calibration.empty()) report.calibration = read_text(arguments.calibration);
@@ -33,25 +33,21 @@ void run(Arguments& arguments) {
 
 }  // namespace
 
-void add_report_card(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App& command = *app.add_subcommand(
+void add_report_card(const Command& program) {
+  auto arguments = std::make_shared<ReportCardArguments>();
+  const Command command = program.add_command(
       "report-card", "Quantize a model in several ways and show size, speed and every kind of error in one table");
   EvaluationOptions& options = arguments->evaluation;
-  command.add_option("model", options.run.model, "Model file, best in F32, F16 or BF16")
-      ->required()
-      ->type_name("MODEL");
-  command.add_option("--types", arguments->types, "Recipes, separated by commas")
-      ->delimiter(',')
-      ->capture_default_str();
+  command.add_option("model", options.run.model, "Model file, best in F32, F16 or BF16").required().type_name("MODEL");
+  command.add_option("--types", arguments->types, "Recipes, separated by commas").comma_separated().show_default();
   const std::span<const std::string_view> methods = report_methods();
   command
       .add_option("--methods", arguments->methods,
                   fmt::format("How scales are chosen, separated by commas: {}", fmt::join(methods, ", ")))
-      ->delimiter(',')
-      ->capture_default_str();
+      .comma_separated()
+      .show_default();
   command.add_option("--calib", arguments->calibration, "Text to calibrate with (default: the text of --text)")
-      ->type_name("FILE");
+      .type_name("FILE");
   add_evaluation_options(command, options);
   add_threads(command, options.run.session.threads);
   add_format(command, arguments->format);

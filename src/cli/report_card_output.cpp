@@ -133,18 +133,18 @@ std::string report_text(std::span<const ReportCard> cards, Format format) {
   return out;
 }
 
-void add_report_options(CLI::App& command, ReportFiles& files) {
-  CLI::Option* const report =
+void add_report_options(const Command& command, ReportFiles& files) {
+  const Option report =
       command.add_option("--report", files.out, "Judge the result: a report card, as .json, .csv or .md")
-          ->check([](const std::string& name) {
+          .check([](const std::string& name) {
             for (const char* ending : {".json", ".csv", ".md"})
               if (name.ends_with(ending)) return std::string();
             return std::string("the report's name must end in .json, .csv or .md");
           });
-  CLI::Option* const text =
+  const Option text =
       command.add_option("--text", files.text, "Text that the report's perplexity and divergence are taken on");
-  text->needs(report);
-  report->needs(text);
+  text.needs(report);
+  report.needs(text);
   command.add_option("--calib,--calibration", files.calibration,
                      "Text to calibrate with: what --method gptq reads, and whose activations the report compares "
                      "outputs on (default of the report: --text)");
@@ -159,8 +159,8 @@ std::optional<ReportOptions> report_options(const ReportFiles& files, int thread
   return options;
 }
 
-void write_report(const std::string& file, const ReportOptions& options, const std::string& in, const std::string& out,
-                  const std::string& type, const std::string& method) {
+void write_report_card(const std::string& file, const ReportOptions& options, const std::string& in,
+                       const std::string& out, const std::string& type, const std::string& method) {
   Reporter reporter(in, options);
   const ReportCard cards[] = {reporter.base_card(), reporter.card(out, type, method)};
   AtomicFile report(file);

@@ -1,11 +1,11 @@
 #pragma once
 /// Report cards as text, Markdown, CSV or JSON.
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <span>
 #include <string>
 
+#include "arguments.hpp"
 #include "plumb/perf/report_card.hpp"
 #include "table.hpp"
 
@@ -18,11 +18,11 @@ std::string report_text(std::span<const ReportCard> cards, Format format);
 struct ReportFiles {
   std::string out, text, calibration;
 };
-void add_report_options(CLI::App& command, ReportFiles& files);
+void add_report_options(const Command& command, ReportFiles& files);
 /// The texts, read; nothing where no report is wanted.
 std::optional<ReportOptions> report_options(const ReportFiles& files, int threads);
 /// Judges the file `out` that was made from `in` and writes the report: JSON, CSV or Markdown by the name's ending.
-void write_report(const std::string& file, const ReportOptions& options, const std::string& in, const std::string& out,
-                  const std::string& type, const std::string& method);
+void write_report_card(const std::string& file, const ReportOptions& options, const std::string& in,
+                       const std::string& out, const std::string& type, const std::string& method);
 
 }  // namespace plumb::cli

@@ -153,7 +153,7 @@ SweepOptions all_types_of_a_small_model(SweepOptions options) {
 
 }  // namespace
 
-void add_sweep_options(CLI::App& command, SweepArguments& arguments) {
+void add_sweep_options(const Command& command, SweepArguments& arguments) {
   std::string names;
   for (const Dimension dimension : kDimensions)
     names += (names.empty() ? "" : "|") + std::string(dimension_name(dimension));
@@ -161,8 +161,8 @@ void add_sweep_options(CLI::App& command, SweepArguments& arguments) {
                      "Vary one dimension, random weights, the rest as in --preset: " + names);
   command.add_option("--from", arguments.from, "First value of the sweep, such as 256 or 1k");
   command.add_option("--to", arguments.to, "Last value of the sweep");
-  command.add_option("--steps", arguments.steps, "Values of the sweep (default 6)")->check(CLI::Range(1, 1000));
-  command.add_option("--report", arguments.report, "Write report.html into this folder")->type_name("DIR");
+  command.add_option("--steps", arguments.steps, "Values of the sweep (default 6)").range(1, 1000);
+  command.add_option("--report", arguments.report, "Write report.html into this folder").type_name("DIR");
   command.add_option("--machine", arguments.machine,
                      "Profile to predict for (default: this machine's; none: no prediction)");
 }

@@ -1,9 +1,9 @@
 #pragma once
 /// Sweeps on the command line: options, tables, JSON, the report.
 
-#include <CLI/CLI.hpp>
 #include <string>
 
+#include "arguments.hpp"
 #include "plumb/perf/sweep.hpp"
 #include "progress.hpp"
 #include "table.hpp"
@@ -18,7 +18,7 @@ struct SweepArguments {
   bool given() const { return !from.empty() || !to.empty() || !report.empty() || steps > 0; }
 };
 
-void add_sweep_options(CLI::App& command, SweepArguments& arguments);
+void add_sweep_options(const Command& command, SweepArguments& arguments);
 
 /// Runs a sweep and prints it; writes the report if one is wanted. `options` has what the other options say.
 void run_sweep_command(const SweepArguments& arguments, SweepOptions options, Progress& progress, Format format);

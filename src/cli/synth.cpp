@@ -13,19 +13,19 @@
 
 namespace plumb::cli {
 
-void add_synth(CLI::App& app) {
+void add_synth(const Command& program) {
   struct Options {
     std::string subject, out;
     SynthOptions synth;
   };
   const auto options = std::make_shared<Options>();
-  CLI::App* const command =
-      app.add_subcommand("synth", "Write a model of random weights and a usable tokenizer as a GGUF file");
-  command->add_option("MODEL", options->subject, "A preset, or a Hugging Face config.json")->required();
-  command->add_option("out", options->out, "The file to write")->required();
-  command->add_option("--type", options->synth.type, "Recipe, as `plumb quantize --type` (default q4_0)");
-  command->add_option("--seed", options->synth.seed, "Seed of the weights (default 0)");
-  command->callback([options] {
+  const Command command =
+      program.add_command("synth", "Write a model of random weights and a usable tokenizer as a GGUF file");
+  command.add_option("MODEL", options->subject, "A preset, or a Hugging Face config.json").required();
+  command.add_option("out", options->out, "The file to write").required();
+  command.add_option("--type", options->synth.type, "Recipe, as `plumb quantize --type` (default q4_0)");
+  command.add_option("--seed", options->synth.seed, "Seed of the weights (default 0)");
+  command.callback([options] {
     Progress progress;
     options->synth.progress = [&progress](double fraction) { progress.show(fraction, "writing"); };
     write_random_model(options->out, load_subject(options->subject).spec, options->synth);

@@ -25,13 +25,13 @@ std::string csv_cell(const std::string& cell) {
 
 }  // namespace
 
-CLI::Option* add_format(CLI::App& command, Format& format) {
+Option add_format(const Command& command, Format& format) {
   const auto set = [&format](const std::string& name) {
     format = name == "json" ? Format::json : name == "csv" ? Format::csv : name == "md" ? Format::md : Format::text;
   };
-  return command.add_option_function<std::string>("--format", set, "Output as text, json, csv or md (default text)")
-      ->check(CLI::IsMember({"text", "json", "csv", "md"}).description(""))
-      ->type_name("FORMAT");
+  return command.add_option_function("--format", set, "Output as text, json, csv or md (default text)")
+      .one_of({"text", "json", "csv", "md"}, {.in_help = false})
+      .type_name("FORMAT");
 }
 
 std::vector<std::size_t> Table::widths(const std::vector<std::vector<std::string>>& rows) const {

@@ -1,18 +1,19 @@
 #pragma once
 /// Tables for people and programs: the same rows as aligned text, Markdown or CSV.
 
-#include <CLI/CLI.hpp>
 #include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "arguments.hpp"
 
 namespace plumb::cli {
 
 enum class Format { text, json, csv, md };
 
 /// Adds `--format text|json|csv|md` to a command.
-CLI::Option* add_format(CLI::App& command, Format& format);
+Option add_format(const Command& command, Format& format);
 
 /// Rows of strings under titled columns. Cells must be printable text; no cell is cut.
 class Table {

@@ -50,34 +50,34 @@ std::string tokenize(const TokenizeOptions& options) {
 
 }  // namespace
 
-void add_tokenize(CLI::App& app) {
+void add_tokenize(const Command& program) {
   auto options = std::make_shared<TokenizeOptions>();
-  CLI::App& command = *app.add_subcommand("tokenize", "Show a text as the model's tokens, or tokens as text");
-  command.add_option("model", options->model, "Model file")->required()->type_name("MODEL");
+  const Command command = program.add_command("tokenize", "Show a text as the model's tokens, or tokens as text");
+  command.add_option("model", options->model, "Model file").required().type_name("MODEL");
   // In an option group a TEXT after `--` would not be found (CLI11 2.1).
-  CLI::Option* text = command.add_option("text", options->text, "The text; put -- before one that begins with -");
-  CLI::Option* file = command.add_option("--file", options->file, "Take the text from a file; - is standard input");
-  CLI::Option* decode = command.add_option("--decode", options->tokens,
-                                           "Token ids, separated by spaces or commas: print their text and a newline");
-  text->type_name("TEXT")->excludes(file)->excludes(decode);
-  file->type_name("FILE")->excludes(decode);
-  decode->type_name("IDS");
-  command.add_flag("--ids", options->ids, "Print the ids alone, separated by spaces")->excludes(decode);
+  Option text = command.add_option("text", options->text, "The text; put -- before one that begins with -");
+  Option file = command.add_option("--file", options->file, "Take the text from a file; - is standard input");
+  Option decode = command.add_option("--decode", options->tokens,
+                                     "Token ids, separated by spaces or commas: print their text and a newline");
+  text.type_name("TEXT").excludes(file).excludes(decode);
+  file.type_name("FILE").excludes(decode);
+  decode.type_name("IDS");
+  command.add_flag("--ids", options->ids, "Print the ids alone, separated by spaces").excludes(decode);
   command
       .add_flag("--add-special", options->encode.add_special,
                 "Add the tokens that begin and end a sequence, as the file says")
-      ->excludes(decode);
+      .excludes(decode);
   command
       .add_flag("--parse-special", options->encode.parse_special,
                 "Read the spelling of a control token, such as <|im_end|>, as that token")
-      ->excludes(decode);
+      .excludes(decode);
   command
       .add_option("--tokenizer", options->vocabulary,
                   "Vocabulary of a llama2.c checkpoint (default: tokenizer.bin beside it)")
-      ->type_name("FILE");
+      .type_name("FILE");
   add_threads(command, options->threads);
   command.callback([options] {
-    if (!options->text && !options->file && !options->tokens) throw CLI::RequiredError("TEXT, --file or --decode");
+    if (!options->text && !options->file && !options->tokens) throw UsageError("TEXT, --file or --decode is required");
     fmt::print("{}", tokenize(*options));
   });
 }

@@ -20,15 +20,15 @@ constexpr std::int64_t kMaxField = std::int64_t{1} << 28;
 constexpr std::int32_t kUnk = 0, kBos = 1, kEos = 2, kFirstByte = 3, kLastByte = 258;
 constexpr std::int32_t kTypeNormal = 1, kTypeUnknown = 2, kTypeControl = 3, kTypeByte = 6;
 
-struct Header {
+struct Llama2cHeader {
   std::int64_t dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, seq_len;
   bool tied;
   std::int64_t head_dim() const { return dim / n_heads; }
   std::int64_t kv_dim() const { return n_kv_heads * head_dim(); }
 };
 
-Header read_header(ByteReader& reader) {
-  Header h{};
+Llama2cHeader read_llama2c_header(ByteReader& reader) {
+  Llama2cHeader h{};
   const auto field = [&](const char* name) {
     const std::int64_t value = reader.number<std::int32_t>(name);
     const std::int64_t magnitude = value < 0 && std::string_view(name) == "vocab_size" ? -value : value;
@@ -66,7 +66,7 @@ struct Run {
 };
 
 /// The weights in file order.
-std::vector<Run> weight_runs(const Header& h) {
+std::vector<Run> weight_runs(const Llama2cHeader& h) {
   const auto tensor = [](const char* name, const Shape& shape) { return Run{name, false, shape, shape.elements()}; };
   const auto layers = [](const char* name, const Shape& shape) { return Run{name, true, shape, shape.elements()}; };
   std::vector<Run> runs = {
@@ -89,7 +89,7 @@ std::vector<Run> weight_runs(const Header& h) {
 }
 
 /// Bytes of a checkpoint with this header. @throws Error{overflow} naming the file.
-std::uint64_t file_bytes(const Header& h, const std::string& file_name) {
+std::uint64_t file_bytes(const Llama2cHeader& h, const std::string& file_name) {
   const std::string what = file_name + ": bytes of the weights";
   std::uint64_t total = kHeaderBytes;
   for (const Run& run : weight_runs(h)) {
@@ -100,7 +100,7 @@ std::uint64_t file_bytes(const Header& h, const std::string& file_name) {
   return total;
 }
 
-void set_model_keys(GgufWriter& keys, const Header& h) {
+void set_model_keys(GgufWriter& keys, const Llama2cHeader& h) {
   const auto set = [&](const char* key, std::int64_t value) { keys.set(key, static_cast<std::uint32_t>(value)); };
   keys.set("general.architecture", "llama");
   set("llama.context_length", h.seq_len);
@@ -171,7 +171,7 @@ struct Translation {
   std::deque<std::string> names;  // of the tensors; a deque, whose elements never move
 };
 
-std::vector<GgufTensor> find_tensors(const FileMapping& file, const Header& h, std::deque<std::string>& names) {
+std::vector<GgufTensor> find_tensors(const FileMapping& file, const Llama2cHeader& h, std::deque<std::string>& names) {
   std::vector<GgufTensor> tensors;
   std::uint64_t offset = kHeaderBytes;
   for (const Run& run : weight_runs(h)) {
@@ -190,7 +190,7 @@ std::vector<GgufTensor> find_tensors(const FileMapping& file, const Header& h, s
 bool Llama2cFile::recognises(std::span<const std::byte> bytes) {
   try {
     ByteReader reader(bytes, {});
-    return file_bytes(read_header(reader), {}) == bytes.size();
+    return file_bytes(read_llama2c_header(reader), {}) == bytes.size();
   } catch (const Error&) {
     return false;
   }
@@ -204,7 +204,7 @@ Llama2cFile Llama2cFile::open(const std::filesystem::path& path, const std::opti
 Llama2cFile Llama2cFile::open(const std::shared_ptr<const FileMapping>& mapping, const std::filesystem::path& path,
                               const std::optional<std::filesystem::path>& tokenizer) {
   ByteReader reader(mapping->bytes(), mapping->name());
-  const Header header = read_header(reader);
+  const Llama2cHeader header = read_llama2c_header(reader);
   const std::uint64_t expected = file_bytes(header, mapping->name());
   if (mapping->size() != expected)
     reader.fail(mapping->size() < expected ? ErrorCode::truncated : ErrorCode::bad_value,

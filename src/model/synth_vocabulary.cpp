@@ -1,7 +1,6 @@
 // The generated vocabulary of synthetic models.
 
-#include <fmt/format.h>
-
+#include "../core/format.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/model/synth.hpp"
 
@@ -47,7 +46,7 @@ Vocabulary synthetic_vocabulary(std::int64_t size) {
   writer.add("<unk>", TokenType::unknown);
   writer.add("<s>", TokenType::control);
   writer.add("</s>", TokenType::control);
-  for (int byte = 0; byte < 256; ++byte) writer.add(fmt::format("<0x{:02X}>", byte), TokenType::byte);
+  for (int byte = 0; byte < 256; ++byte) writer.add(formatted("<0x{:02X}>", byte), TokenType::byte);
   writer.add(std::string(kSpaceMark), TokenType::normal);
   for (char c = '!'; c <= '~'; ++c) writer.add(std::string(1, c), TokenType::normal);
   for (std::size_t length = 1; !writer.full(); ++length) {

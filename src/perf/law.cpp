@@ -1,6 +1,7 @@
 #include "plumb/perf/law.hpp"
 
-#include <Eigen/Dense>
+#include <Eigen/LU>
+#include <Eigen/QR>
 #include <cmath>
 #include <numbers>
 #include <optional>

@@ -2,13 +2,12 @@
 
 #include "plumb/perf/machine.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <set>
 
+#include "../core/format.hpp"
 #include "../io/json_reader.hpp"
 #include "interpolate.hpp"
 #include "plumb/core/error.hpp"
@@ -93,21 +92,20 @@ int Machine::prefill_saturation() const {
 std::vector<std::string> Machine::warnings(int threads) const {
   std::vector<std::string> sentences;
   if (threads > system.usable)
-    sentences.push_back(
-        fmt::format("{} threads on {} usable processors: they will take turns", threads, system.usable));
+    sentences.push_back(formatted("{} threads on {} usable processors: they will take turns", threads, system.usable));
   else if (threads > system.cores)
     sentences.push_back(
-        fmt::format("{} threads on {} cores: hyper-threads share one core's arithmetic", threads, system.cores));
+        formatted("{} threads on {} cores: hyper-threads share one core's arithmetic", threads, system.cores));
   if (system.cpu_quota > 0 && threads > system.cpu_quota)
-    sentences.push_back(fmt::format("the control group grants {:.3g} processors, {} threads will be paused",
-                                    system.cpu_quota, threads));
+    sentences.push_back(
+        formatted("the control group grants {:.3g} processors, {} threads will be paused", system.cpu_quota, threads));
   if (system.load_average > 0.5 * system.processors)
-    sentences.push_back(fmt::format("other work was running: load average {:.3g} on {} processors when measured",
-                                    system.load_average, system.processors));
+    sentences.push_back(formatted("other work was running: load average {:.3g} on {} processors when measured",
+                                  system.load_average, system.processors));
   if (system.huge_pages == "never")
     sentences.emplace_back("transparent huge pages are off: address translation costs some bandwidth");
   if (!system.governor.empty() && system.governor != "performance" && system.governor != "schedutil")
-    sentences.push_back(fmt::format("frequency governor '{}': rates depend on what ran before", system.governor));
+    sentences.push_back(formatted("frequency governor '{}': rates depend on what ran before", system.governor));
   return sentences;
 }
 

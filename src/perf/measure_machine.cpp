@@ -1,12 +1,11 @@
 // Measures a machine: bandwidth of every cache level and of memory, peak arithmetic of every tier, meeting of threads.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <string>
 
+#include "../core/format.hpp"
 #include "measure_kernels.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/memory.hpp"
@@ -36,7 +35,7 @@ std::vector<int> thread_counts(const MachineOptions& options, const SystemInfo& 
   counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   if (counts.front() < 1 || counts.back() > 4096)
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("thread counts {} to {}, expected 1 to 4096", counts.front(), counts.back()));
+                formatted("thread counts {} to {}, expected 1 to 4096", counts.front(), counts.back()));
   return counts;
 }
 
@@ -203,14 +202,14 @@ Machine measure_machine(const MachineOptions& options) {
   AlignedBuffer memory(options.kernels ? static_cast<std::size_t>(sets.back()) : 0);  // of calibration matrices
   for (const int threads : counts) {
     SyncCost sync = measure_sync(threads);
-    for (const BandwidthPoint& point : measure_bandwidth(
-             threads, sets, kernels_for(isa).probes, [&] { advance(1, fmt::format("memory, {} threads", threads)); }))
+    for (const BandwidthPoint& point : measure_bandwidth(threads, sets, kernels_for(isa).probes,
+                                                         [&] { advance(1, formatted("memory, {} threads", threads)); }))
       machine.bandwidths.push_back(point);
     measure_peaks(threads, machine);
-    advance(2, fmt::format("arithmetic, {} threads", threads));
+    advance(2, formatted("arithmetic, {} threads", threads));
     const auto kernels = [&](double weight) {
       return [&advance, threads, weight](double part, std::string_view what) {
-        advance(kKernelSteps * weight * part, fmt::format("{}, {} threads", what, threads));
+        advance(kKernelSteps * weight * part, formatted("{}, {} threads", what, threads));
       };
     };
     if (options.kernels) {

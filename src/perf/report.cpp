@@ -1,12 +1,11 @@
 #include "plumb/perf/report.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <system_error>
 #include <vector>
 
+#include "../core/format.hpp"
 #include "gnuplot.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
@@ -44,12 +43,10 @@ std::string table(const Row& titles, const std::vector<Row>& rows) {
   return html + "</tbody></table></div>\n";
 }
 
-std::string milliseconds(double seconds) { return seconds > 0 ? fmt::format("{:.4g}", seconds * 1e3) : "-"; }
-std::string ratio(double a, double b) { return a > 0 && b > 0 ? fmt::format("{:.2f}", a / b) : "-"; }
+std::string milliseconds(double seconds) { return seconds > 0 ? formatted("{:.4g}", seconds * 1e3) : "-"; }
+std::string ratio(double a, double b) { return a > 0 && b > 0 ? formatted("{:.2f}", a / b) : "-"; }
 std::string count(double n) {
-  return n >= 1e9   ? fmt::format("{:.3g}B", n * 1e-9)
-         : n >= 1e6 ? fmt::format("{:.3g}M", n * 1e-6)
-                    : fmt::format("{:.0f}", n);
+  return n >= 1e9 ? formatted("{:.3g}B", n * 1e-9) : n >= 1e6 ? formatted("{:.3g}M", n * 1e-6) : formatted("{:.0f}", n);
 }
 
 /// Builds the page part by part and remembers why a picture is missing.
@@ -81,7 +78,7 @@ class Page {
     std::strftime(when.data(), when.size(), "%Y-%m-%d %H:%M UTC", &utc);
     const int threads = threads_used();
     std::string html = "<h1>How does speed depend on " + html_escape(axis_title(sweep_.dimension)) + "?</h1>\n<p>";
-    html += html_escape(fmt::format(
+    html += html_escape(formatted(
         "{}, {} thread{}, kernels {}, last cache {:.3g} MB, pages of {:.0f} bytes, huge pages {}, governor {}{}; {}.",
         s.cpu, threads, threads == 1 ? "" : "s", sweep_.tier, s.last_cache_bytes() * 1e-6, s.page_bytes, s.huge_pages,
         s.governor.empty() ? "not shown" : s.governor, s.virtual_machine ? ", a virtual machine" : "", when.data()));
@@ -107,7 +104,7 @@ class Page {
     missing_ = drawn.error;
     if (first_picture_.empty()) first_picture_ = drawn.svg;
     if (drawn.svg.empty()) return "";
-    return fmt::format("<figure>{}<figcaption>{}</figcaption></figure>\n", drawn.svg, html_escape(caption));
+    return formatted("<figure>{}<figcaption>{}</figcaption></figure>\n", drawn.svg, html_escape(caption));
   }
 
   bool any(bool prefill) const {
@@ -165,7 +162,7 @@ class Page {
       html += "<li>" + html_escape(describe_slow_bits(sweep, sweep.slow_bits[i])) + "</li>\n";
     html += "</ul>\n";
     if (sweep.slow_bits.size() > shown)
-      html += fmt::format("<p>And {} more, with smaller ratios.</p>\n", sweep.slow_bits.size() - shown);
+      html += formatted("<p>And {} more, with smaller ratios.</p>\n", sweep.slow_bits.size() - shown);
     return html;
   }
 
@@ -180,11 +177,11 @@ class Page {
       const bool d = p.measured && p.measured->decode.passes > 0;
       rows.push_back({p.setting.label, p.setting.type, count(p.parameters), milliseconds(p.decode_seconds()),
                       milliseconds(p.decode_predicted()), ratio(p.decode_predicted(), p.decode_seconds()),
-                      d ? fmt::format("{:.1f}%", 100 * p.measured->decode.spread()) : "-",
-                      d ? fmt::format("{:.4g}", p.measured->decode.gigabytes_per_second()) : "-",
+                      d ? formatted("{:.1f}%", 100 * p.measured->decode.spread()) : "-",
+                      d ? formatted("{:.4g}", p.measured->decode.gigabytes_per_second()) : "-",
                       milliseconds(p.prefill_seconds()), milliseconds(p.prefill_predicted()),
                       ratio(p.prefill_predicted(), p.prefill_seconds()),
-                      p.prefill_seconds() > 0 ? fmt::format("{:.4g}", p.measured->prefill.gigaops_per_second()) : "-"});
+                      p.prefill_seconds() > 0 ? formatted("{:.4g}", p.measured->prefill.gigaops_per_second()) : "-"});
     }
     return table({"point", "type", "parameters", "token", "predicted", "ratio", "spread", "GB/s", "prompt", "predicted",
                   "ratio", "GOP/s"},
@@ -198,7 +195,7 @@ class Page {
     std::vector<Row> rows;
     for (const PassBreakdown& pass : passes_) titles.push_back(pass.label + (pass.prefill ? " prompt" : " token"));
     const auto share = [](double part, const PassBreakdown& pass) {
-      return fmt::format("{:.1f}%", 100 * part / pass.seconds());
+      return formatted("{:.1f}%", 100 * part / pass.seconds());
     };
     for (const OpGroup& group : op_groups()) {
       Row row = {std::string(group.name)};

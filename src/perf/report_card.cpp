@@ -1,6 +1,5 @@
 #include "plumb/perf/report_card.hpp"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <map>
 #include <system_error>
 
+#include "../core/format.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/io/open_model.hpp"
 #include "plumb/model/family.hpp"
@@ -40,9 +40,10 @@ class TemporaryFolder {
 constexpr std::array<std::string_view, 4> kMethods{"nearest", "search", "search+imatrix", "gptq"};
 
 void check_method(const std::string& method) {
-  if (std::find(kMethods.begin(), kMethods.end(), method) == kMethods.end())
-    throw Error(ErrorCode::invalid_argument,
-                "no method " + quote(method) + "; known: " + fmt::format("{}", fmt::join(kMethods, ", ")));
+  if (std::find(kMethods.begin(), kMethods.end(), method) != kMethods.end()) return;
+  std::string known;
+  for (const std::string_view name : kMethods) known += (known.empty() ? "" : ", ") + std::string(name);
+  throw Error(ErrorCode::invalid_argument, "no method " + quote(method) + "; known: " + known);
 }
 
 /// Types that files cannot hold are made at load, by these methods alone.
@@ -238,9 +239,9 @@ std::vector<std::string> disagreements(std::span<const ReportCard> cards) {
       const Estimate &x = a.logits.kl, &y = b.logits.kl;
       if (!(x.value - y.value > std::hypot(x.error, y.error))) continue;
       sentences.push_back(
-          fmt::format("{} has the smaller weight error ({:.3g} against {:.3g}), {} the smaller KL divergence ({:.3g} "
-                      "against {:.3g})",
-                      label(a), a.weight_nmse, b.weight_nmse, label(b), y.value, x.value));
+          formatted("{} has the smaller weight error ({:.3g} against {:.3g}), {} the smaller KL divergence ({:.3g} "
+                    "against {:.3g})",
+                    label(a), a.weight_nmse, b.weight_nmse, label(b), y.value, x.value));
     }
   return sentences;
 }
@@ -253,7 +254,7 @@ std::string worst_tensors(const ReportCard& card) {
     if (outputs == nullptr || *t.output_nmse > *outputs->output_nmse) outputs = &t;
   }
   if (weights == outputs) return {};
-  return fmt::format(
+  return formatted(
       "the largest weight error is that of {} ({:.3g}, its outputs {:.3g}), the largest output error that of {} "
       "({:.3g}, "
       "its weights {:.3g})",

@@ -1,6 +1,5 @@
 #include "report_plots.hpp"
-
-#include <fmt/format.h>
+#include "../core/format.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,7 +16,7 @@ constexpr std::array kColours{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f
 const char* colour(std::size_t i) { return kColours[i % kColours.size()]; }
 
 std::string header(std::string_view x, std::string_view y, int height = 420) {
-  return fmt::format(
+  return formatted(
       "set terminal svg size 480,{} dynamic font 'sans-serif,15' noenhanced background '#ffffff'\n"
       "set border 3 lc '#666666'\nset tics nomirror\nset grid lc '#dddddd' lw 1\nset xlabel {}\nset ylabel {}\n"
       "set key outside bottom center horizontal maxcols 2 font ',13'\n",
@@ -27,7 +26,7 @@ std::string header(std::string_view x, std::string_view y, int height = 420) {
 /// Rows of numbers under a name that plots refer to.
 std::string block(const std::string& name, const std::vector<std::array<double, 2>>& rows) {
   std::string text = "$" + name + " << EOD\n";
-  for (const auto& row : rows) text += fmt::format("{:.9g} {:.9g}\n", row[0], row[1]);
+  for (const auto& row : rows) text += formatted("{:.9g} {:.9g}\n", row[0], row[1]);
   return text + "EOD\n";
 }
 
@@ -36,8 +35,8 @@ std::string count_tics() {
   std::string tics = "set xtics (";
   constexpr std::array kUnits{"", "k", "M", "B", "T"};
   for (int exponent = 0; exponent <= 13; ++exponent)
-    tics += fmt::format("{}'{}{}' 1e{}", exponent > 0 ? "," : "", std::pow(10, exponent % 3),
-                        kUnits[static_cast<std::size_t>(exponent / 3)], exponent);
+    tics += formatted("{}'{}{}' 1e{}", exponent > 0 ? "," : "", std::pow(10, exponent % 3),
+                      kUnits[static_cast<std::size_t>(exponent / 3)], exponent);
   return tics + ")\n";
 }
 
@@ -164,13 +163,13 @@ std::string latency_plot(const Sweep& sweep, bool prefill) {
     const std::string n = std::to_string(t);
     if (!predicted.empty()) {
       script += block("predicted" + n, predicted);
-      plots.push_back(fmt::format("$predicted{} with lines lw 2 lc '{}' title {}", n, colour(t),
-                                  gnuplot_quote((types[t] + " predicted").c_str())));
+      plots.push_back(formatted("$predicted{} with lines lw 2 lc '{}' title {}", n, colour(t),
+                                gnuplot_quote((types[t] + " predicted").c_str())));
     }
     if (!measured.empty()) {
       script += block("measured" + n, measured);
-      plots.push_back(fmt::format("$measured{} with points pt 7 ps 0.8 lc '{}' title {}", n, colour(t),
-                                  gnuplot_quote((types[t] + " measured").c_str())));
+      plots.push_back(formatted("$measured{} with points pt 7 ps 0.8 lc '{}' title {}", n, colour(t),
+                                gnuplot_quote((types[t] + " measured").c_str())));
     }
   }
   return script + "plot " + joined(plots) + "\n";
@@ -194,10 +193,10 @@ std::string ratio_plot(const Sweep& sweep) {
         if (in_series(p, types[t]) && m > 0 && e > 0) rows.push_back({m * 1e3, std::clamp(e / m, 0.4, 2.5)});
       }
       if (rows.empty()) continue;
-      const std::string name = fmt::format("{}{}", prefill ? "prefill" : "decode", t);
+      const std::string name = formatted("{}{}", prefill ? "prefill" : "decode", t);
       script += block(name, rows);
-      plots.push_back(fmt::format("${} with points pt {} ps 0.9 lc '{}' title {}", name, prefill ? 8 : 7, colour(t),
-                                  gnuplot_quote(types[t] + (prefill ? " prompt" : " token"))));
+      plots.push_back(formatted("${} with points pt {} ps 0.9 lc '{}' title {}", name, prefill ? 8 : 7, colour(t),
+                                gnuplot_quote(types[t] + (prefill ? " prompt" : " token"))));
     }
   return script + "plot " + joined(plots) + "\n";
 }
@@ -208,12 +207,12 @@ std::string roofline_plot(const Machine& machine, int threads, const PassBreakdo
   script += "set logscale xy\nset format '%g'\nset xrange [0.05:5000]\nset samples 400\n";
   const double memory = machine.memory_bandwidth(threads), f32 = machine.peak(Arithmetic::f32, threads),
                int8 = machine.peak(Arithmetic::int8, threads), top = std::max(f32, int8) * 1e-9;
-  script += fmt::format("set yrange [{:.6g}:{:.6g}]\nlow(a,b)=a<b?a:b\n", top / 1e5, top * 2);
+  script += formatted("set yrange [{:.6g}:{:.6g}]\nlow(a,b)=a<b?a:b\n", top / 1e5, top * 2);
   std::vector<std::string> plots = {
-      fmt::format("low(x*{:.6g},{:.6g}) with lines lw 2 lc '#333333' title {}", memory * 1e-9, top,
-                  gnuplot_quote(fmt::format("memory {:.3g} GB/s", memory * 1e-9))),
-      fmt::format("{:.6g} with lines lw 1 dt 2 lc '#333333' title 'f32'", f32 * 1e-9)};
-  if (int8 > 0) plots.push_back(fmt::format("{:.6g} with lines lw 1 dt 3 lc '#333333' title 'int8'", int8 * 1e-9));
+      formatted("low(x*{:.6g},{:.6g}) with lines lw 2 lc '#333333' title {}", memory * 1e-9, top,
+                gnuplot_quote(formatted("memory {:.3g} GB/s", memory * 1e-9))),
+      formatted("{:.6g} with lines lw 1 dt 2 lc '#333333' title 'f32'", f32 * 1e-9)};
+  if (int8 > 0) plots.push_back(formatted("{:.6g} with lines lw 1 dt 3 lc '#333333' title 'int8'", int8 * 1e-9));
   std::size_t n = 0;
   for (const OpGroup& group : op_groups()) {
     for (const PassBreakdown* pass : {&decode, &prefill}) {
@@ -222,10 +221,10 @@ std::string roofline_plot(const Machine& machine, int threads, const PassBreakdo
         if (op.operations > 0 && std::find(group.ops.begin(), group.ops.end(), op.op) != group.ops.end())
           rows.push_back({op.operations / op.bytes, op.operations / op.seconds * 1e-9});
       if (rows.empty()) continue;
-      const std::string name = fmt::format("{}{}", pass->prefill ? "prefill" : "decode", n);
+      const std::string name = formatted("{}{}", pass->prefill ? "prefill" : "decode", n);
       script += block(name, rows);
-      plots.push_back(fmt::format("${} with points pt {} ps 1 lc '{}' {}", name, pass->prefill ? 8 : 7, colour(n),
-                                  pass->prefill ? "notitle" : "title " + gnuplot_quote(group.name)));
+      plots.push_back(formatted("${} with points pt {} ps 1 lc '{}' {}", name, pass->prefill ? 8 : 7, colour(n),
+                                pass->prefill ? "notitle" : "title " + gnuplot_quote(group.name)));
     }
     ++n;
   }
@@ -243,18 +242,18 @@ std::string breakdown_plot(const std::vector<PassBreakdown>& passes) {
     std::replace(label.begin(), label.end(), '"', ' ');
     script += '"' + label + '"';
     for (const OpGroup& group : op_groups())
-      script += fmt::format(" {:.6g}", 100 * seconds_of(pass, group) / pass.seconds());
-    script += fmt::format(" {:.6g}\n", 100 * pass.meeting / pass.seconds());
+      script += formatted(" {:.6g}", 100 * seconds_of(pass, group) / pass.seconds());
+    script += formatted(" {:.6g}\n", 100 * pass.meeting / pass.seconds());
   }
   script += "EOD\n";
   std::vector<std::string> plots;
   std::size_t column = 2;
   for (const OpGroup& group : op_groups()) {
-    plots.push_back(fmt::format("$shares using {}{} lc '{}' title {}", column, column == 2 ? ":xtic(1)" : "",
-                                colour(column - 2), gnuplot_quote(group.name)));
+    plots.push_back(formatted("$shares using {}{} lc '{}' title {}", column, column == 2 ? ":xtic(1)" : "",
+                              colour(column - 2), gnuplot_quote(group.name)));
     ++column;
   }
-  plots.push_back(fmt::format("$shares using {} lc '{}' title 'threads meeting'", column, colour(column - 2)));
+  plots.push_back(formatted("$shares using {} lc '{}' title 'threads meeting'", column, colour(column - 2)));
   return script + "plot " + joined(plots) + "\n";
 }
 

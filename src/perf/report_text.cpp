@@ -1,25 +1,24 @@
 // Sentences about a sweep.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "../core/format.hpp"
 #include "plumb/perf/report.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
 std::string seconds_text(double s) {
-  if (s < 1e-3) return fmt::format("{:.3g} us", s * 1e6);
-  if (s < 1) return fmt::format("{:.3g} ms", s * 1e3);
-  return fmt::format("{:.3g} s", s);
+  if (s < 1e-3) return formatted("{:.3g} us", s * 1e6);
+  if (s < 1) return formatted("{:.3g} ms", s * 1e3);
+  return formatted("{:.3g} s", s);
 }
 
 /// "31.2 GB/s [30.1, 32.4]" of a cost per byte: the interval turns over with the reciprocal.
 std::string rate_text(const LawCoefficient& c, std::string_view unit) {
-  const std::string fastest = c.low > 0 ? fmt::format("{:.3g}", 1e-9 / c.low) : "unbounded";
-  return fmt::format("{:.3g} {} [{:.3g}, {}]", 1e-9 / c.value, unit, 1e-9 / c.high, fastest);
+  const std::string fastest = c.low > 0 ? formatted("{:.3g}", 1e-9 / c.low) : "unbounded";
+  return formatted("{:.3g} {} [{:.3g}, {}]", 1e-9 / c.value, unit, 1e-9 / c.high, fastest);
 }
 
 std::string term_text(const Law& law, LawTerm which) {
@@ -29,7 +28,7 @@ std::string term_text(const Law& law, LawTerm which) {
   if (c.state == TermState::not_separable) return name + " not told apart";
   switch (which) {
     case LawTerm::overhead:
-      return fmt::format("{} [{}, {}]", seconds_text(c.value), seconds_text(c.low), seconds_text(c.high));
+      return formatted("{} [{}, {}]", seconds_text(c.value), seconds_text(c.low), seconds_text(c.high));
     case LawTerm::bytes: return "bytes / " + rate_text(c, "GB/s");
     case LawTerm::operations: return "operations / " + rate_text(c, "GOP/s");
   }
@@ -43,16 +42,16 @@ std::string describe_law(const Sweep& sweep, const SeriesLaw& law) {
   const auto worst = std::max_element(residuals.begin(), residuals.end(),
                                       [](double a, double b) { return std::abs(a) < std::abs(b); });
   const std::size_t point = law.points[static_cast<std::size_t>(worst - residuals.begin())];
-  return fmt::format("{} {}: time = {} + {} + {}; {} points, standard error {:.0f}%, furthest {:+.0f}% ({})",
-                     law.prefill ? "prompt" : "decode", law.series, term_text(law.law, LawTerm::overhead),
-                     term_text(law.law, LawTerm::bytes), term_text(law.law, LawTerm::operations), residuals.size(),
-                     100 * law.law.relative_error, 100 * *worst, sweep.points[point].setting.label);
+  return formatted("{} {}: time = {} + {} + {}; {} points, standard error {:.0f}%, furthest {:+.0f}% ({})",
+                   law.prefill ? "prompt" : "decode", law.series, term_text(law.law, LawTerm::overhead),
+                   term_text(law.law, LawTerm::bytes), term_text(law.law, LawTerm::operations), residuals.size(),
+                   100 * law.law.relative_error, 100 * *worst, sweep.points[point].setting.label);
 }
 
 std::string describe_slow_bits(const Sweep& sweep, const SlowBits& bits) {
-  return fmt::format("{} {}: {} takes {:.2f} times as long as {}. {}", bits.prefill ? "prompt" : "decode",
-                     sweep.points[bits.fewer].setting.label, sweep.points[bits.fewer].setting.type, bits.ratio,
-                     sweep.points[bits.more].setting.type, bits.why);
+  return formatted("{} {}: {} takes {:.2f} times as long as {}. {}", bits.prefill ? "prompt" : "decode",
+                   sweep.points[bits.fewer].setting.label, sweep.points[bits.fewer].setting.type, bits.ratio,
+                   sweep.points[bits.more].setting.type, bits.why);
 }
 
 }  // namespace plumb

@@ -1,9 +1,8 @@
 // Where fewer bits per weight were slower, and why.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "../core/format.hpp"
 #include "plumb/perf/sweep.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -28,20 +27,20 @@ double kernel_rate(const SweepPoint& point, bool prefill, const std::optional<Ma
 std::string where(const SweepPoint& fewer, bool prefill) {
   const double size = fewer.measured->weight_bytes, cache = fewer.measured->system.last_cache_bytes();
   if (prefill)
-    return fmt::format("a prompt reads each weight once for {} tokens, so that bytes hardly count",
-                       fewer.measured->prefill.tokens);
+    return formatted("a prompt reads each weight once for {} tokens, so that bytes hardly count",
+                     fewer.measured->prefill.tokens);
   if (cache > 0 && size < cache)
-    return fmt::format("its {:.3g} MB fit in the {:.3g} MB cache, where bytes are cheap", size * 1e-6, cache * 1e-6);
+    return formatted("its {:.3g} MB fit in the {:.3g} MB cache, where bytes are cheap", size * 1e-6, cache * 1e-6);
   return "bytes are not what it waits for";
 }
 
 std::string why(const SweepPoint& fewer, const SweepPoint& more, bool prefill, const std::optional<Machine>& machine) {
   const double saved = 1 - fewer.measured->weight_bytes / more.measured->weight_bytes;
-  const std::string text = fmt::format("{} moves {:.0f}% fewer weight bytes than {}, but {}", fewer.setting.type,
-                                       100 * saved, more.setting.type, where(fewer, prefill));
+  const std::string text = formatted("{} moves {:.0f}% fewer weight bytes than {}, but {}", fewer.setting.type,
+                                     100 * saved, more.setting.type, where(fewer, prefill));
   const double a = kernel_rate(fewer, prefill, machine), b = kernel_rate(more, prefill, machine);
   if (!(a > 0 && b > 0)) return text + ": the work of unpacking codes and scales is left.";
-  const std::string rates = fmt::format(
+  const std::string rates = formatted(
       "its kernel makes {:.3g} billion multiply-adds a second from the cache, that of "
       "{} {:.3g}",
       a * 1e-9, more.setting.type, b * 1e-9);

@@ -1,11 +1,10 @@
 // Which points a sweep has: the grid of its dimension and what each value makes of the base.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "../core/format.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/core/printable.hpp"
@@ -61,25 +60,25 @@ std::pair<double, double> ends(const SweepOptions& options, const ValueRange& ra
   const std::string_view name = dimension_name(options.dimension);
   const auto checked = [&](std::string_view option, double value) {
     if (!(value >= range.low && value <= range.high))
-      fail(fmt::format("--{} {:.15g} of a sweep over {}: expected {:.15g} to {:.15g}", option, value, name, range.low,
-                       range.high));
+      fail(formatted("--{} {:.15g} of a sweep over {}: expected {:.15g} to {:.15g}", option, value, name, range.low,
+                     range.high));
     if (range.grain > 0 && std::fmod(value, range.grain) != 0)
-      fail(fmt::format("--{} {:.15g} of a sweep over {}: expected a multiple of {:.15g}{}", option, value, name,
-                       range.grain,
-                       options.dimension == Dimension::width ? ", head size times query heads per KV head" : ""));
+      fail(formatted("--{} {:.15g} of a sweep over {}: expected a multiple of {:.15g}{}", option, value, name,
+                     range.grain,
+                     options.dimension == Dimension::width ? ", head size times query heads per KV head" : ""));
     return value;
   };
   double from = options.from ? checked("from", *options.from) : range.from;
   double to = options.to ? checked("to", *options.to) : range.to;
   if (!options.from && from > to) from = std::max(range.low, to);
   if (!options.to && to < from) to = from;
-  if (from > to) fail(fmt::format("a sweep over {} from {:.15g} to {:.15g}: expected a rising range", name, from, to));
+  if (from > to) fail(formatted("a sweep over {} from {:.15g} to {:.15g}: expected a rising range", name, from, to));
   return {from, to};
 }
 
 /// `steps` multiples of `grain`, near a geometric progression, without doubles.
 std::vector<double> grid(double from, double to, int steps, double grain) {
-  if (steps < 1 || steps > 1000) fail(fmt::format("{} steps of a sweep: expected 1 to 1000", steps));
+  if (steps < 1 || steps > 1000) fail(formatted("{} steps of a sweep: expected 1 to 1000", steps));
   std::vector<double> values;
   for (int i = 0; i < steps; ++i) {
     const double share = steps == 1 ? 0 : static_cast<double>(i) / (steps - 1);
@@ -95,7 +94,7 @@ std::vector<double> divisors(int n, double from, double to) {
   std::vector<double> values;
   for (int d = 1; d <= n; ++d)
     if (n % d == 0 && d >= from && d <= to) values.push_back(d);
-  if (values.empty()) fail(fmt::format("no number from {:.15g} to {:.15g} divides {} query heads", from, to, n));
+  if (values.empty()) fail(formatted("no number from {:.15g} to {:.15g} divides {} query heads", from, to, n));
   return values;
 }
 
@@ -113,7 +112,7 @@ std::vector<std::string> types_of(const SweepOptions& options, double from, doub
       if (info.computed && info.bits_per_weight() >= from && info.bits_per_weight() <= to)
         types.emplace_back(info.name);
   if (types.empty() && options.dimension == Dimension::type)
-    fail(fmt::format("no weight type has {:.15g} to {:.15g} bits per weight", from, to));
+    fail(formatted("no weight type has {:.15g} to {:.15g} bits per weight", from, to));
   if (types.empty()) types = {"q8_0"};
   return types;
 }
@@ -153,7 +152,7 @@ SweepCase with_value(const SweepOptions& options, const ModelSpec& base, double 
   c.value = value;
   c.spec = base;
   c.measure = options.measure;
-  c.label = fmt::format("{} {:.15g}", dimension_name(options.dimension), value);
+  c.label = formatted("{} {:.15g}", dimension_name(options.dimension), value);
   const int n = static_cast<int>(value);
   switch (options.dimension) {
     case Dimension::size: break;
@@ -187,7 +186,7 @@ std::vector<SweepCase> settings(const SweepOptions& options, const ModelSpec& ba
       all.push_back(with_value(options, spec, parameters));
       all.back().label = spec.name;
     }
-    if (all.empty()) fail(fmt::format("the family has no model of {:.4g} to {:.4g} parameters", from, to));
+    if (all.empty()) fail(formatted("the family has no model of {:.4g} to {:.4g} parameters", from, to));
     return all;
   }
   const std::vector<double> values = options.dimension == Dimension::type ? std::vector{0.0}
@@ -203,8 +202,8 @@ void check_memory(const SweepCase& c, double available) {
                                    c.measure.session.context, c.measure.session.sequences, c.measure.session.batch)
                             .total();
   if (available > 0 && needed > available)
-    throw Error(ErrorCode::out_of_memory, fmt::format("{} {}: needs {:.3g} GB of memory, {:.3g} GB are available",
-                                                      c.label, c.type, needed * 1e-9, available * 1e-9));
+    throw Error(ErrorCode::out_of_memory, formatted("{} {}: needs {:.3g} GB of memory, {:.3g} GB are available",
+                                                    c.label, c.type, needed * 1e-9, available * 1e-9));
 }
 
 struct Name {

@@ -11,8 +11,6 @@
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
-constexpr float kImpossible = -std::numeric_limits<float>::infinity();
-
 // Orders are cut into buckets of an eighth of a nat, so that partial selection has to look at the candidates of one
 // bucket only: among 128 000 real logits that is a handful.
 constexpr std::size_t kBuckets = 256;

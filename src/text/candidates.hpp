@@ -3,12 +3,16 @@
 /// The tokens that may still be drawn, and the filters that make them fewer.
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
 #include "plumb/text/token.hpp"
 
 namespace plumb::inline PLUMB_ABI {
+
+/// The logit of a token that is never drawn.
+inline constexpr float kImpossible = -std::numeric_limits<float>::infinity();
 
 /// The most probable tokens of a row.
 class TopSelector {

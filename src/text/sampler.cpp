@@ -14,8 +14,6 @@
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
-constexpr float kImpossible = -std::numeric_limits<float>::infinity();
-
 bool has_penalties(const SamplerOptions& options) {
   return options.penalty_last_n != 0 &&
          (options.repetition_penalty != 1.0f || options.frequency_penalty != 0.0f || options.presence_penalty != 0.0f);

@@ -64,7 +64,7 @@ constexpr std::string_view error_code_name(ErrorCode code) {
 }
 
 /// Thrown on every kind of bad input. Derives from std::runtime_error, so `what()` is a full sentence for people.
-class Error : public std::runtime_error {
+class PLUMB_API Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
   ErrorCode code() const noexcept { return code_; }

@@ -10,10 +10,6 @@
 #include <new>
 #include <utility>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include "plumb/core/trace.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -55,7 +51,7 @@ class Barrier {
     for (int spin = 0; spin < kSpins; ++spin) {
       if (phase_.load(std::memory_order_acquire) != phase) return;
 #if defined(__x86_64__)
-      _mm_pause();
+      __builtin_ia32_pause();
 #endif
     }
     sleepers_.fetch_add(1, std::memory_order_seq_cst);

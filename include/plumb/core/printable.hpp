@@ -13,7 +13,7 @@ namespace plumb::inline PLUMB_ABI {
 /// `bytes` with every control character, line break, invisible direction mark and invalid UTF-8 byte escaped (\n, \x1b,
 /// \u202e), and a backslash doubled, so that the result is one line of valid UTF-8. Longer texts are cut after about
 /// `max_bytes` bytes of input, never inside a code point, and end in "...".
-std::string printable(std::string_view bytes, std::size_t max_bytes = 200);
+PLUMB_API std::string printable(std::string_view bytes, std::size_t max_bytes = 200);
 
 /// printable() between single quotes, for error messages.
 inline std::string quote(std::string_view bytes, std::size_t max_bytes = 200) {

@@ -9,18 +9,14 @@
 #include <cstdint>
 #include <vector>
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-
 #include "plumb/core/version.hpp"
-#endif
 
 namespace plumb::inline PLUMB_ABI {
 
 /// Ticks of the cheapest steady clock. Their length is found by comparing a whole pass with std::chrono.
 inline std::uint64_t clock_ticks() {
 #if defined(__x86_64__)
-  return __rdtsc();
+  return __builtin_ia32_rdtsc();
 #else
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
 #endif

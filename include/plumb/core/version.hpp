@@ -23,3 +23,10 @@
 #else
 #define PLUMB_API
 #endif
+
+namespace plumb::inline PLUMB_ABI {
+
+/// The version of these headers: "0.2.0".
+constexpr const char* version() { return PLUMB_VERSION_STRING; }
+
+}  // namespace plumb

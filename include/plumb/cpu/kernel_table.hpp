@@ -92,10 +92,10 @@ struct KernelTable {
 };
 
 /// The table of one tier. @throws Error{unsupported_isa} when this machine cannot run it.
-const KernelTable& kernels_for(Isa isa);
+PLUMB_API const KernelTable& kernels_for(Isa isa);
 
 /// The table this process uses: PLUMB_ISA when set, else the best tier. @throws Error{unsupported_isa} for a forced
 /// tier that cannot run.
-const KernelTable& active_kernels();
+PLUMB_API const KernelTable& active_kernels();
 
 }  // namespace plumb

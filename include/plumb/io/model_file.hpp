@@ -38,7 +38,7 @@ struct GgufTensor {
 /// The typed getters throw Error{missing_key} when the key is absent and Error{wrong_type} when the value has another
 /// type; both name file and key. The `_or` forms answer `fallback` when the key is absent, and throw as the others do
 /// when it is present but wrong.
-class ModelFile {
+class PLUMB_API ModelFile {
  public:
   /// The path, fit for messages.
   const std::string& path() const { return mapping_->name(); }

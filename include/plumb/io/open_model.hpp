@@ -17,6 +17,6 @@ struct OpenModelOptions {
 
 /// GGUF by its magic; llama2.c by its size or by the extension `.bin`. Whatever else is opened as GGUF, whose reader
 /// says what is wrong with it. @throws Error as GgufFile::open and Llama2cFile::open.
-ModelFile open_model_file(const std::filesystem::path& path, const OpenModelOptions& options = {});
+PLUMB_API ModelFile open_model_file(const std::filesystem::path& path, const OpenModelOptions& options = {});
 
 }  // namespace plumb

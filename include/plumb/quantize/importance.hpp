@@ -26,7 +26,7 @@ struct ImportanceEntry {
 };
 
 /// Importance of all tensors of a model.
-class ImportanceMatrix {
+class PLUMB_API ImportanceMatrix {
  public:
   /// Adds the squares of activations: `rows` is [n_rows, columns], all meeting matrix `matrix` of `matrices` of tensor
   /// `name`. @throws Error{bad_shape} when the tensor had another shape before, Error{bad_value} for a sum that is not

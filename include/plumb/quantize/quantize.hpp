@@ -26,8 +26,8 @@ enum class QuantMethod {
 /// @throws Error{unsupported_type} for a type that is not computed, Error{bad_shape} when its block does not divide
 /// `columns`, Error{bad_value} for a NaN or infinity in `x` or `importance`, naming row and column,
 /// Error{unsupported_isa} for a forced tier that cannot run (as active_kernels).
-void quantize_rows(DType type, const float* x, std::byte* out, std::int64_t rows, std::int64_t columns,
-                   const float* importance = nullptr, QuantMethod method = QuantMethod::search);
+PLUMB_API void quantize_rows(DType type, const float* x, std::byte* out, std::int64_t rows, std::int64_t columns,
+                             const float* importance = nullptr, QuantMethod method = QuantMethod::search);
 
 /// One row of `n` weights. @throws as quantize_rows.
 inline void quantize_row(DType type, const float* x, std::byte* out, std::int64_t n, const float* importance = nullptr,
@@ -36,6 +36,6 @@ inline void quantize_row(DType type, const float* x, std::byte* out, std::int64_
 }
 
 /// As dequantize_row, with the widest vectors of this machine where that helps.
-void dequantize_row_fast(DType type, const std::byte* row, float* out, std::int64_t n);
+PLUMB_API void dequantize_row_fast(DType type, const std::byte* row, float* out, std::int64_t n);
 
 }  // namespace plumb

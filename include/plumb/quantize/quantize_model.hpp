@@ -70,7 +70,7 @@ struct QuantizeResult {
 };
 
 /// The types that `options` give each tensor of a file, without doing anything.
-std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, const QuantizeOptions& options);
+PLUMB_API std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, const QuantizeOptions& options);
 
 /// Quantizes the model file `in` into the GGUF file `out`. `out` is replaced by the complete new file or left as it
 /// was, whatever happens (see AtomicFile). Memory: a few megabytes a thread and the metadata; the input is mapped, and
@@ -79,7 +79,7 @@ std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, const Quan
 /// @throws Error{invalid_argument} when `in` and `out` are the same file, Error{bad_value} for a NaN or infinity,
 /// naming tensor, row and column, Error{unsupported_type} for a type that exists in memory only, and what opening and
 /// writing throw.
-QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
+PLUMB_API QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
                               const QuantizeOptions& options);
 
 }  // namespace plumb

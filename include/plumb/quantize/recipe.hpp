@@ -35,7 +35,7 @@ struct RecipeFacts {
 RecipeFacts recipe_facts(const ModelFile& file);
 
 /// A recipe by name, or rules by tensor.
-class Recipe {
+class PLUMB_API Recipe {
  public:
   /// "q4_k_m" or another name of names(), or rules: "ffn_down=q6_k,output=q8_0,*=q4_0". In a rule the left side is a
   /// role or a tensor name, with * and ? as wildcards, and the right side a type (exactly that type) or the name of a

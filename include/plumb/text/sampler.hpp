@@ -46,7 +46,7 @@ struct SamplerOptions {
 
 /// Draws tokens. Holds the history that penalties look at, the random state and its scratch memory: one per sequence.
 /// A copy draws what the original would.
-class Sampler {
+class PLUMB_API Sampler {
  public:
   /// @throws Error{invalid_argument} naming the option: NaN, infinite or negative temperature, probabilities outside
   /// [0, 1], negative counts, a repetition penalty <= 0, NaN or +infinite bias; {out_of_range} for a biased token

@@ -31,7 +31,7 @@ struct DecodeOptions {
 };
 
 /// An immutable tokenizer. Cheap to copy (copies share the tables), safe to use from any number of threads.
-class Tokenizer {
+class PLUMB_API Tokenizer {
  public:
   /// Builds the tables. @throws Error{bad_tokenizer, out_of_range, unsupported_tokenizer} naming source and field.
   explicit Tokenizer(Vocabulary vocabulary);
@@ -79,7 +79,7 @@ class Tokenizer {
 
 /// Turns a stream of tokens into a stream of text. What push() returns is always whole, valid UTF-8; an unfinished code
 /// point waits for its remaining bytes, and bytes that can never become one appear as U+FFFD.
-class StreamDecoder {
+class PLUMB_API StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, DecodeOptions options = {});
 

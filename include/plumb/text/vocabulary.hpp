@@ -65,6 +65,6 @@ struct Vocabulary {
 /// @throws Error{missing_key, wrong_type} for absent or mistyped keys, {unsupported_tokenizer} naming a tokenizer model
 /// or pre-tokenizer that is not known, {out_of_range} for special ids beyond the vocabulary, {bad_tokenizer} for arrays
 /// whose lengths differ.
-Vocabulary vocabulary_from_file(const ModelFile& file);
+PLUMB_API Vocabulary vocabulary_from_file(const ModelFile& file);
 
 }  // namespace plumb

@@ -1,0 +1,88 @@
+#include "arguments.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "help.hpp"
+
+namespace plumb::cli {
+
+Option Option::required() const { return Option(option_->required()); }
+Option Option::show_default() const { return Option(option_->capture_default_str()); }
+Option Option::type_name(const std::string& name) const { return Option(option_->type_name(name)); }
+Option Option::group(const std::string& name) const { return Option(option_->group(name)); }
+
+Option Option::excludes(Option other) const { return Option(option_->excludes(other.option_)); }
+Option Option::excludes(const std::string& name) const { return Option(option_->excludes(name)); }
+Option Option::needs(Option other) const { return Option(option_->needs(other.option_)); }
+
+Option Option::range(int low, int high) const { return Option(option_->check(CLI::Range(low, high))); }
+Option Option::positive() const { return Option(option_->check(CLI::PositiveNumber)); }
+Option Option::not_negative() const { return Option(option_->check(CLI::NonNegativeNumber)); }
+Option Option::one_of(const std::vector<std::string>& values, Choice choice) const {
+  CLI::Validator member = choice.ignore_case ? CLI::IsMember(values, CLI::ignore_case) : CLI::IsMember(values);
+  if (!choice.in_help) member.description("");
+  return Option(option_->check(member));
+}
+Option Option::check(std::function<std::string(const std::string&)> problem) const {
+  return Option(option_->check(std::move(problem)));
+}
+
+Option Option::comma_separated() const { return Option(option_->delimiter(',')); }
+Option Option::repeatable(int count) const { return Option(option_->expected(1, count)->take_all()); }
+
+template <typename T>
+Option Command::add_option(const std::string& names, T& value, const std::string& help) const {
+  return Option(app_->add_option(names, value, help));
+}
+template Option Command::add_option(const std::string&, int&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::int64_t&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::uint64_t&, const std::string&) const;
+template Option Command::add_option(const std::string&, float&, const std::string&) const;
+template Option Command::add_option(const std::string&, double&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::string&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::optional<std::string>&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::optional<double>&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::vector<int>&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::vector<std::int64_t>&, const std::string&) const;
+template Option Command::add_option(const std::string&, std::vector<std::string>&, const std::string&) const;
+
+Option Command::add_option_function(const std::string& names, std::function<void(const std::string&)> set,
+                                    const std::string& help) const {
+  return Option(app_->add_option_function<std::string>(names, set, help));
+}
+Option Command::add_flag(const std::string& names, bool& value, const std::string& help) const {
+  return Option(app_->add_flag(names, value, help));
+}
+
+Command Command::add_command(const std::string& name, const std::string& help) const {
+  return Command(app_->add_subcommand(name, help));
+}
+void Command::callback(std::function<void()> run) const {
+  app_->callback([run = std::move(run)] {
+    try {
+      run();
+    } catch (const UsageError& error) {
+      throw CLI::ValidationError(error.what());
+    }
+  });
+}
+
+Program::Program(const std::string& name, const std::string& help) : app_(std::make_unique<CLI::App>(help, name)) {
+  app_->formatter(std::make_shared<HelpFormatter>());  // the commands inherit it
+  app_->require_subcommand(1);
+  app_->set_help_all_flag("--help-all", "Help of every command");
+}
+Program::~Program() = default;
+
+int Program::run(std::vector<std::string> arguments) const {
+  std::reverse(arguments.begin(), arguments.end());  // the parser takes them from the back
+  try {
+    app_->parse(std::move(arguments));
+  } catch (const CLI::ParseError& error) {
+    return app_->exit(error) == 0 ? 0 : 2;
+  }
+  return 0;
+}
+
+}  // namespace plumb::cli
