@@ -91,7 +91,8 @@ struct Beside {
   double choice_bytes = 0, choice = 0;             ///< choice of experts, and the sum of their outputs
   double logits = 0;                               ///< scales of logits, a cap's tanh aside
   double clipped = 0;                              ///< elements of q, k and v
-  double scaled = 0;                               ///< elements of branches that are scaled before they are added
+  double waited = 0;                               ///< elements of outputs that wait in a buffer before they are added
+  double clipped_gates = 0;                        ///< elements of clipped_swiglu
   double embedding_bytes = 0, embedding_adds = 0;  ///< looked up, scaled, added
   double shared_norm_bytes = 0;                    ///< a norm that both parts of a layer read
 };
@@ -103,12 +104,21 @@ inline double params(const std::optional<NormSpec>& norm) {
 inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
   if (const auto* a = std::get_if<AttentionSpec>(&layer.mixer)) {
     if (a->clip > 0) sum.clipped += rows * (a->q_rows() + a->k_rows() + a->v_rows());
-    if (layer.residual_scale != 1.0f) sum.scaled += rows * kWidth;
   }
-  if (!std::holds_alternative<Nothing>(layer.ffn) && layer.residual_scale != 1.0f) sum.scaled += rows * kWidth;
+  const bool scaled = layer.residual_scale != 1.0f;
+  if (!std::holds_alternative<Nothing>(layer.mixer) && (layer.parallel || layer.mixer_branch.post_norm || scaled))
+    sum.waited += rows * kWidth;
+  if (!std::holds_alternative<Nothing>(layer.ffn) && (layer.ffn_branch.post_norm || scaled))
+    sum.waited += rows * kWidth;
+  const auto clipped = [&](const DenseSpec& dense, double visits) {
+    if (dense.activation == Activation::clipped_swiglu) sum.clipped_gates += visits * dense.inner;
+  };
+  if (const auto* dense = std::get_if<DenseSpec>(&layer.ffn)) clipped(*dense, rows);
   if (layer.shared_norm) sum.shared_norm_bytes += params(layer.mixer_branch.norm);
   const auto* e = std::get_if<ExpertsSpec>(&layer.ffn);
   if (e == nullptr) return;
+  clipped(e->expert, rows * e->used);
+  if (e->has_shared()) clipped(e->shared, rows);
   const double outputs = e->used + (e->has_shared() ? 1 : 0);
   sum.choice += rows * (e->count * ElementCost::kSoftmax + 2 * outputs * kWidth);
   if (e->has_shared() && e->shared_gate) sum.choice += rows * ElementCost::kPlain;
@@ -138,8 +148,8 @@ inline Beside beside(const ModelSpec& spec, const Model& model, const TestPass& 
   return sum;
 }
 
-inline void expect_equal(const ModelSpec& spec, const Model& model, const WeightTypes& types, const TestPass& pass, DType kv,
-                  int threads) {
+inline void expect_equal(const ModelSpec& spec, const Model& model, const WeightTypes& types, const TestPass& pass,
+                         DType kv, int threads) {
   const Ledger ledger = pass_work(spec, {.weights = types,
                                          .kv = kv,
                                          .position = pass.position,
@@ -175,17 +185,18 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
   EXPECT_EQ(seen.norms.bytes() + loops.embedding_bytes + loops.shared_norm_bytes, rest.bytes.weights());
   if (threads > 1) return;  // a worker may repeat a small step rather than wait for another's result
   EXPECT_EQ(ElementCost::kRmsNorm * seen.rms_normed + ElementCost::kLayerNorm * seen.layer_normed +
-                ElementCost::kRope * seen.rotated + ElementCost::kClip * loops.clipped + 2 * loops.scaled +
-                loops.embedding_adds,
+                ElementCost::kRope * seen.rotated + ElementCost::kClip * loops.clipped +
+                ElementCost::kResidual * loops.waited + loops.embedding_adds,
             rest.operations.f32);
-  EXPECT_EQ(ElementCost::kGated * seen.gated + ElementCost::kPlain * seen.plain,
-            ledger.sum_of(Op::activation).operations.f32);
+  EXPECT_EQ(
+      ElementCost::kGated * seen.gated + ElementCost::kPlain * seen.plain + ElementCost::kClipped * loops.clipped_gates,
+      ledger.sum_of(Op::activation).operations.f32);
   EXPECT_EQ(ElementCost::kQuantize * seen.quantized, ledger.sum_of(Op::quantize).operations.f32);
 }
 
 /// Decoding at the start and deep in the cache, a batch of sequences, prompts by direct and by tiled kernels.
 inline constexpr TestPass kPasses[] = {{0, 1, 1, false},  {300, 1, 1, false}, {40, 1, 3, false}, {0, 5, 1, true},
-                                {0, 77, 1, false}, {270, 33, 1, true}, {12, 20, 2, false}};
+                                       {0, 77, 1, false}, {270, 33, 1, true}, {12, 20, 2, false}};
 
 inline void expect_all_passes(const std::string& name, const ModelSpec& spec, const WeightTypes& types) {
   const Model model = Model::random(spec, types);

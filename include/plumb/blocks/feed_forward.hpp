@@ -50,10 +50,11 @@ void dense_tensors(const DenseSpec& spec, int width, DenseWeights& w, const Tens
 // -- work -------------------------------------------------------------------------------------------------------------
 
 /// The non-linearity of `elements` values.
-inline void activation_work(bool gated, double elements, WorkWriter& writer) {
+inline void activation_work(const DenseSpec& spec, double elements, WorkWriter& writer) {
   OpWork& work = writer.add(Op::activation);
-  work.operations.f32 = elements * (gated ? ElementCost::kGated : ElementCost::kPlain);
-  work.bytes.activation_read = elements * WorkWriter::kFloat * (gated ? 2 : 1);
+  const double clipped = spec.activation == Activation::clipped_swiglu ? ElementCost::kClipped : 0;
+  work.operations.f32 = elements * ((spec.gated ? ElementCost::kGated : ElementCost::kPlain) + clipped);
+  work.bytes.activation_read = elements * WorkWriter::kFloat * (spec.gated ? 2 : 1);
   work.bytes.activation_write = elements * WorkWriter::kFloat;
 }
 
@@ -62,7 +63,7 @@ inline void dense_products_work(const DenseSpec& spec, int width, double tokens,
                                 WorkWriter& writer) {
   if (spec.gated) writer.matmul(Op::gate, roles.gate, spec.inner, width, tokens, count, spec.bias);
   writer.matmul(Op::up, roles.up, spec.inner, width, tokens, count, spec.bias);
-  activation_work(spec.gated, tokens * count * spec.inner, writer);
+  activation_work(spec, tokens * count * spec.inner, writer);
   writer.quantize_for(roles.down, width, spec.inner, tokens * count);
   writer.matmul(Op::down, roles.down, width, spec.inner, tokens, count, spec.bias);
 }

@@ -117,24 +117,27 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
   const auto norm = [&](const std::optional<NormSpec>& norm, Op op) {
     if (norm) norm_work(*norm, op, rows, width, writer);
   };
-  const auto added = [&](const BranchSpec& branch, Op op) {
+  const auto added = [&](const BranchSpec& branch, bool deferred, Op op) {
     writer.meet_prepared(rows);
     if (branch.post_norm) writer.meet(1);
     norm(branch.post_norm, op);
-    if (spec.residual_scale == 1.0f) return;
-    OpWork& scaled = writer.add(op);
-    scaled.operations.f32 = rows * width * 2 * ElementCost::kAdd;
-    scaled.bytes.activation_read = 2 * rows * width * WorkWriter::kFloat;
-    scaled.bytes.activation_write = rows * width * WorkWriter::kFloat;
+    if (!deferred && adds_directly(spec, branch)) return;  // the last product adds
+    OpWork& sum = writer.add(op);
+    sum.operations.f32 = rows * width * ElementCost::kResidual;
+    sum.bytes.activation_read = 2 * rows * width * WorkWriter::kFloat;
+    sum.bytes.activation_write = rows * width * WorkWriter::kFloat;
+  };
+  const auto rotated = [&](int rope) {
+    if (rope < 0) return 0;
+    const RopeSpec& table = ropes[static_cast<std::size_t>(rope)];
+    return table.pairs == RopePairs::none ? 0 : table.dims;
   };
   norm(spec.mixer_branch.norm, Op::attn_norm);
   match(
       spec.mixer, [](const Nothing&) {},
-      [&](const AttentionSpec& s) {
-        attention_work(s, width, s.rope >= 0 ? ropes[static_cast<std::size_t>(s.rope)].dims : 0, writer);
-      },
+      [&](const AttentionSpec& s) { attention_work(s, width, rotated(s.rope), writer); },
       [&](const LatentAttentionSpec& s) { latent_attention_work(s, width, writer); });
-  if (!std::holds_alternative<Nothing>(spec.mixer)) added(spec.mixer_branch, Op::attn_norm);
+  if (!std::holds_alternative<Nothing>(spec.mixer)) added(spec.mixer_branch, spec.parallel, Op::attn_norm);
   norm(spec.shared_norm ? spec.mixer_branch.norm : spec.ffn_branch.norm, Op::ffn_norm);
   match(
       spec.ffn, [](const Nothing&) {},
@@ -143,7 +146,7 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
         writer.meet(kDenseBarriers);
       },
       [&](const ExpertsSpec& s) { experts_work(s, width, writer); });
-  if (!std::holds_alternative<Nothing>(spec.ffn)) added(spec.ffn_branch, Op::ffn_norm);
+  if (!std::holds_alternative<Nothing>(spec.ffn)) added(spec.ffn_branch, false, Op::ffn_norm);
   writer.meet(spec.parallel ? 1 : 2);
 }
 

@@ -39,7 +39,8 @@ void norm_tensors(const NormSpec& spec, TensorRole role, const Shape& shape, Nor
 
 /// Operations per element of a norm.
 constexpr double norm_cost(const NormSpec& spec) {
-  return spec.kind == NormKind::layer ? ElementCost::kLayerNorm : ElementCost::kRmsNorm;
+  if (spec.kind == NormKind::layer) return ElementCost::kLayerNorm;
+  return ElementCost::kRmsNorm + (spec.bias ? ElementCost::kAdd : 0);
 }
 /// Bytes of its parameters.
 constexpr double norm_bytes(const NormSpec& spec, double width) {

@@ -19,7 +19,7 @@ namespace plumb::inline PLUMB_ABI {
 /// batched decoding.
 struct PassOptions {
   WeightTypes weights = DType::f16;
-  DType kv = DType::f16;
+  DType kv = DType::f32;
   std::int64_t position = 0;   ///< tokens in the cache before the pass, per sequence
   std::int64_t tokens = 1;     ///< new tokens per sequence
   std::int64_t sequences = 1;  ///< sequences in the batch

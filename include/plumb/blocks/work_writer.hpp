@@ -24,8 +24,10 @@ struct ElementCost {
   static constexpr double kClip = 2;       ///< minimum, maximum
   static constexpr double kGated = 5;      ///< negate, exponential, add, divide; multiply by up
   static constexpr double kPlain = 4;      ///< the same without the gate
+  static constexpr double kClipped = 6;    ///< what clipped_swiglu adds: minimum, multiply; clamp, add, multiply
   static constexpr double kQuantize = 3;   ///< magnitude, multiply, round
-  static constexpr double kAdd = 1;        ///< residual, bias, scale
+  static constexpr double kAdd = 1;        ///< bias, scale
+  static constexpr double kResidual = 2;   ///< what waited in a buffer: scale, add
 };
 
 /// The ledger of a pass while it is written, layer by layer, in the order of the forward pass.

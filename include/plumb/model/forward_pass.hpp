@@ -95,40 +95,43 @@ class ForwardPass {
     const LayerWeights& w = weights_.layers[static_cast<std::size_t>(l)];
     const Residual mixer(pass_, spec.mixer_branch, spec.residual_scale, scratch_.branch[0], spec.parallel);
     const Residual ffn(pass_, spec.ffn_branch, spec.residual_scale, scratch_.branch[spec.parallel ? 1 : 0], false);
-    Range mixed{};  // columns of the mixer's output that this worker has written
-    if (const auto* attention = std::get_if<AttentionSpec>(&spec.mixer)) {
-      AttentionRun run(pass_, *attention, std::get<AttentionWeights>(w.mixer), l);
-      mixed = run.columns(worker);
-      branch(worker, run, mixer, Op::attn_norm, spec.mixer_branch.norm, w.mixer_norm);
-    }
+    // Columns of each part's output that this worker has written.
+    const Range mixed = match(
+        spec.mixer, [](const Nothing&) { return Range{}; },
+        [&](const AttentionSpec& attention) {
+          AttentionRun run(pass_, attention, std::get<AttentionWeights>(w.mixer), l);
+          return branch(worker, run, mixer, Op::attn_norm, spec.mixer_branch.norm, w.mixer_norm);
+        },
+        [](const LatentAttentionSpec&) { return Range{}; });  // refused by its block
     if (!spec.parallel) {
       mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
       worker.barrier();
     }
-    const bool shared = spec.shared_norm;
-    const auto& norm = shared ? spec.mixer_branch.norm : spec.ffn_branch.norm;
-    const NormWeights& norm_weights = shared ? w.mixer_norm : w.ffn_norm;
-    Range fed{};
-    if (const auto* dense = std::get_if<DenseSpec>(&spec.ffn)) {
-      DenseRun run(pass_, *dense, std::get<DenseWeights>(w.ffn));
-      fed = run.columns(worker);
-      branch(worker, run, ffn, Op::ffn_norm, norm, norm_weights);
-    } else if (const auto* experts = std::get_if<ExpertsSpec>(&spec.ffn)) {
-      ExpertsRun run(pass_, *experts, std::get<ExpertsWeights>(w.ffn));
-      fed = run.columns(worker);
-      branch(worker, run, ffn, Op::ffn_norm, norm, norm_weights);
-    }
+    const auto& norm = spec.shared_norm ? spec.mixer_branch.norm : spec.ffn_branch.norm;
+    const NormWeights& norm_weights = spec.shared_norm ? w.mixer_norm : w.ffn_norm;
+    const Range fed = match(
+        spec.ffn, [](const Nothing&) { return Range{}; },
+        [&](const DenseSpec& dense) {
+          DenseRun run(pass_, dense, std::get<DenseWeights>(w.ffn));
+          return branch(worker, run, ffn, Op::ffn_norm, norm, norm_weights);
+        },
+        [&](const ExpertsSpec& experts) {
+          ExpertsRun run(pass_, experts, std::get<ExpertsWeights>(w.ffn));
+          return branch(worker, run, ffn, Op::ffn_norm, norm, norm_weights);
+        });
     if (spec.parallel) mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
     ffn.write(worker, Op::ffn_norm, w.ffn_post_norm, spec_.width, fed);
     worker.barrier();
   }
 
-  /// One part of a layer: reads the stream, runs, puts its output where the stream wants it.
+  /// One part of a layer: reads the stream, runs, puts its output where the stream wants it. Returns the columns of the
+  /// output that this worker has written.
   template <class Run>
-  void branch(const Worker& worker, Run& run, const Residual& residual, Op op, const std::optional<NormSpec>& norm,
-              const NormWeights& weights) const {
+  Range branch(const Worker& worker, Run& run, const Residual& residual, Op op, const std::optional<NormSpec>& norm,
+               const NormWeights& weights) const {
     const ops::Activations input = residual.read(worker, op, norm, weights, spec_.width, run.first(), run.forms());
     run.run(worker, input, residual.output());
+    return run.columns(worker);
   }
 
   /// logits = head(norm(x)) for the rows that asked, in their order.
