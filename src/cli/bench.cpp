@@ -261,9 +261,10 @@ void add_bench(CLI::App& app) {
   list("-p,--n-prompt", options->prompts, "Prompt lengths (default 512; 0: none)")->check(CLI::NonNegativeNumber);
   list("-n,--n-gen", options->generated, "Tokens to generate (default 128; 0: none)")->check(CLI::NonNegativeNumber);
   list("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one")->check(CLI::PositiveNumber);
-  list("-d,--n-depth", options->depths, "Tokens in the cache before (default 0)")->check(CLI::NonNegativeNumber);
+  list("-d,--n-depth", options->depths, "Tokens already in the cache (default 0)")->check(CLI::NonNegativeNumber);
   list("-t,--threads", options->threads, "Threads (default 0: all)")->check(CLI::NonNegativeNumber);
-  list("-b,--batch-size", options->batches, "Most rows of a pass, with -ub (default 2048)")->check(CLI::PositiveNumber);
+  list("-b,--batch-size", options->batches, "Largest number of rows in a pass, with -ub (default 2048)")
+      ->check(CLI::PositiveNumber);
   list("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)")->check(CLI::PositiveNumber);
   const std::string kv_help =
       "Types of keys and values: " + std::string(kKvTypeNames) + " (default f16, as llama-bench)";
@@ -277,7 +278,7 @@ void add_bench(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   command->add_option("-o,--output", options->output, "md, json, jsonl or csv (default md)")
       ->check(CLI::IsMember({"md", "json", "jsonl", "csv"}));
-  command->add_flag("--no-warmup", options->no_warmup, "No untimed repetition first");
+  command->add_flag("--no-warmup", options->no_warmup, "Do not run an untimed repetition first");
   command->add_flag("--no-repack", options->no_repack, "Use the file's weights in place");
   command->callback([options] { run(*options); });
 }

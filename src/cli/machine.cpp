@@ -121,7 +121,7 @@ void run(const MachineCommand& command) {
 void add_machine(CLI::App& app) {
   auto command = std::make_shared<MachineCommand>();
   CLI::App& sub = *app.add_subcommand(
-      "machine", "Measure this machine: bandwidth of caches and memory, peak arithmetic, cost of meeting");
+      "machine", "Measure this machine: bandwidth of caches and memory, peak arithmetic, cost of barriers");
   sub.add_option("--threads", command->threads, "Thread counts to measure (default: 1, 2, 4, ... all)")->delimiter(',');
   sub.add_flag("--save", command->save, "Keep the profile for later predictions");
   auto* file = sub.add_option("--file", command->file, "Show this profile instead of measuring");

@@ -110,7 +110,7 @@ void add_measure(CLI::App& app) {
   MeasureOptions& measure = arguments->measure;
   CLI::App& command = *app.add_subcommand(
       "measure",
-      "Measure a model: what a token needs, how fast it comes, what that achieves. Without a model, a family "
+      "Measure a model: bytes, operations and time of a token, and the rates reached. Without a model, a family "
       "of random-weight models from about 1M to 1B parameters");
   auto* model = command.add_option("model", arguments->run.model, "Model file")->type_name("MODEL");
   auto* preset = command.add_option("--preset", arguments->preset, "A known configuration with random weights");
@@ -130,7 +130,7 @@ void add_measure(CLI::App& app) {
   command.add_option("-n,--n-predict", measure.tokens, "Tokens decoded one by one; 0: none")
       ->check(length)
       ->capture_default_str();
-  command.add_option("-d,--depth", measure.depth, "Tokens in the cache before")->check(length)->capture_default_str();
+  command.add_option("-d,--depth", measure.depth, "Tokens already in the cache")->check(length)->capture_default_str();
   command.add_option("-r,--repetitions", measure.repetitions, "Timed runs; the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -139,7 +139,7 @@ void add_measure(CLI::App& app) {
                   "No further repetition starts after this long (default 10; 3 for each point of a sweep)")
       ->check(CLI::PositiveNumber);
   add_sweep_options(command, arguments->sweep);
-  command.add_flag("--progress", arguments->progress, "Show progress on stderr even if it is no terminal");
+  command.add_flag("--progress", arguments->progress, "Show progress on stderr even if it is not a terminal");
   add_run_options(command, arguments->run);
   add_format(command, arguments->format);
   command.callback([arguments] { run(*arguments); });

@@ -62,8 +62,8 @@ inline void add_kv(CLI::App& command, DType& kv) {
       .add_option_function<std::string>(
           "--kv", [&kv](const std::string& name) { kv = kv_type_from_name(name); },
           "Type of keys and values in the cache: " + std::string(kKvTypeNames) +
-              "; with f16 and int8, quantized and BF16 models round attention's operands to bf16 where the processor "
-              "multiplies these (f32 does not)")
+              "; with f16 and int8, attention of quantized and BF16 models rounds its operands to bf16 where the "
+              "processor has bf16 dots (with f32 it does not)")
       ->check(kv_name_check())
       ->default_str(std::string(kv_type_name(kv)));
 }
@@ -80,7 +80,8 @@ inline void add_run_options(CLI::App& command, RunOptions& options) {
   add_threads(command, options.session.threads);
   add_kv(command, options.session.kv);
   command.add_flag("--exact", options.exact, "Keep activations in f32 in every product (slow; for comparisons)");
-  command.add_flag("--no-repack", options.no_repack, "Use the weights where the file has them (slower, starts sooner)");
+  command.add_flag("--no-repack", options.no_repack,
+                   "Use the weights in place, as the file has them (slower, starts sooner)");
 }
 
 }  // namespace plumb::cli

@@ -68,8 +68,8 @@ Table op_table(const Ledger& ledger, const Prediction& prediction) {
                {"share", Align::right},
                {"bound by", Align::left}});
   for (const Op op : kAllOps) add_op(table, ledger, prediction, op);
-  table.add({"meeting", "", "", "", "", "", "", "", time_text(prediction.meeting_seconds),
-             fmt::format("{:.1f}%", 100 * prediction.meeting_seconds / prediction.seconds()), "meeting"});
+  table.add({"barriers", "", "", "", "", "", "", "", time_text(prediction.meeting_seconds),
+             fmt::format("{:.1f}%", 100 * prediction.meeting_seconds / prediction.seconds()), "barriers"});
   return table;
 }
 
@@ -245,7 +245,7 @@ void add_predict(CLI::App& app) {
   sub.add_flag("--verify", command->verify, "Predict and run models that played no part in measuring the machine");
   sub.add_option("--only", command->only, "With --verify: only cases whose name contains one of these")->delimiter(',');
   sub.add_option("-r,--repetitions", command->repetitions,
-                 "With --verify: timed runs, at least; the lower quartile counts");
+                 "With --verify: least number of timed runs; the lower quartile counts");
   sub.add_flag("--ops", command->per_op, "Show every operation");
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });

@@ -132,7 +132,7 @@ void add_quantize(CLI::App& app) {
   command
       ->add_option("--method", arguments->method,
                    "How weights are rounded: to the nearest code; with searched scales; with errors "
-                   "made good by the weights that follow (needs --calib)")
+                   "compensated by later weights (needs --calib)")
       ->check(CLI::IsMember({"nearest", "search", "gptq"}))
       ->capture_default_str();
   command->add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
