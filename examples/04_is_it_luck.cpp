@@ -1,5 +1,5 @@
-/// Is one way to quantize better than another, or was it lucky? Rounding errors are a draw; another draw for the same
-/// model is had by listing its channels in another order, which changes nothing but who shares a block with whom.
+/// Is one way to quantize better than another, or was it lucky? Rounding errors are a draw. Listing the channels of the
+/// same model in another order gives another draw: it changes only which weights share a block.
 ///
 ///     04_is_it_luck model-f32.gguf text.txt calibration.txt 10 q4_0 nearest search search+imatrix gptq
 ///

@@ -261,19 +261,21 @@ void add_bench(const Command& program) {
   list("-p,--n-prompt", options->prompts, "Prompt lengths (default 512; 0: none)").not_negative();
   list("-n,--n-gen", options->generated, "Tokens to generate (default 128; 0: none)").not_negative();
   list("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one").positive();
-  list("-d,--n-depth", options->depths, "Tokens in the cache before (default 0)").not_negative();
+  list("-d,--n-depth", options->depths, "Tokens already in the cache (default 0)").not_negative();
   list("-t,--threads", options->threads, "Threads (default 0: all)").not_negative();
-  list("-b,--batch-size", options->batches, "Most rows of a pass, with -ub (default 2048)").positive();
+  list("-b,--batch-size", options->batches, "Largest number of rows in a pass, with -ub (default 2048)").positive();
   list("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)").positive();
   const std::string kv_help =
       "Types of keys and values: " + std::string(kKvTypeNames) + " (default f16, as llama-bench)";
   list("--kv", options->kv, kv_help.c_str()).check(kv_name_problem);
   list("--ctk,--cache-type-k", options->keys, "-ctk: the same as --kv").check(kv_name_problem);
-  list("--ctv,--cache-type-v", options->values, "-ctv: the same as --kv; a cache has one type for both").check(kv_name_problem);
+  list("--ctv,--cache-type-v", options->values, "-ctv: the same as --kv; a cache has one type for both")
+      .check(kv_name_problem);
   list("--batch", options->sequences, "Sequences side by side; speed is the total (default 1)").positive();
   command.add_option("-r,--repetitions", options->repetitions, "Timed repetitions (default 5)").positive();
-  command.add_option("-o,--output", options->output, "md, json, jsonl or csv (default md)").one_of({"md", "json", "jsonl", "csv"});
-  command.add_flag("--no-warmup", options->no_warmup, "No untimed repetition first");
+  command.add_option("-o,--output", options->output, "md, json, jsonl or csv (default md)")
+      .one_of({"md", "json", "jsonl", "csv"});
+  command.add_flag("--no-warmup", options->no_warmup, "Do not run an untimed repetition first");
   command.add_flag("--no-repack", options->no_repack, "Use the file's weights in place");
   command.callback([options] { run(*options); });
 }

@@ -67,7 +67,7 @@ void add_compare_logits(const Command& program) {
   auto arguments = std::make_shared<CompareArguments>();
   const Command command = program.add_command(
       "compare-logits", "How far the predictions of two models are apart on a text: KL divergence, agreement, error");
-  command.add_option("base", arguments->evaluation.run.model, "Model file that is taken for right")
+  command.add_option("base", arguments->evaluation.run.model, "Model file taken as the reference")
       .required()
       .type_name("BASE");
   command.add_option("other", arguments->other, "Model file to judge, in the type of --type; may be the same file")

@@ -58,8 +58,8 @@ Table pass_table(const PassReport& pass) {
                priced ? std::string(ceiling_name(op.predicted.ceiling)) : "",
                priced ? percent(op.share_of_ceiling()) : "", percent(op.seconds / pass.seconds)});
   }
-  table.add({"meeting", "", "", time_text(pass.predicted.meeting_seconds), time_text(pass.meeting_seconds),
-             ratio(pass.predicted.meeting_seconds, pass.meeting_seconds), "", "", "meeting", "",
+  table.add({"barriers", "", "", time_text(pass.predicted.meeting_seconds), time_text(pass.meeting_seconds),
+             ratio(pass.predicted.meeting_seconds, pass.meeting_seconds), "", "", "barriers", "",
              percent(pass.meeting_seconds / pass.seconds)});
   const Traffic bytes = pass.work.bytes();
   table.add({"pass", binary_size(bytes.total()), count_text(pass.work.operations().total()),
@@ -155,14 +155,12 @@ void add_explain(const Command& program) {
       .required();
   sub.add_option("--type", command->run.type,
                  fmt::format("Weight type (default: as the file has them; random models q4_0): {}", kTypeHelp));
-  sub.add_option("--depth,--ctx", command->options.depth, "Tokens in the cache before what is traced")
+  sub.add_option("--depth,--ctx", command->options.depth, "Tokens already in the cache when tracing starts")
       .show_default();
   sub.add_option("--prompt", command->options.prompt, "Tokens of the traced prompt; 0: none").show_default();
-  sub.add_option("--tokens", command->options.tokens, "Tokens of a traced run of decoding; 0: none")
-      .show_default();
-  sub.add_option("--sequences", command->run.session.sequences, "Sequences decoded side by side")
-      .show_default();
-  sub.add_option("-r,--repetitions", command->options.repetitions, "Runs; the one of median duration is explained")
+  sub.add_option("--tokens", command->options.tokens, "Tokens of a traced run of decoding; 0: none").show_default();
+  sub.add_option("--sequences", command->run.session.sequences, "Sequences decoded side by side").show_default();
+  sub.add_option("-r,--repetitions", command->options.repetitions, "Runs; the one with the median duration is shown")
       .range(1, 1000)
       .show_default();
   sub.add_option("--machine", command->machine, "Profile to explain by, as `plumb machine --format json` prints it");

@@ -101,7 +101,7 @@ void print(const FitCommand& command, const std::vector<FitChoice>& choices, con
                      : command.format == Format::md ? table.markdown()
                                                     : table.text());
   };
-  if (choices.empty() && command.format == Format::text) fmt::print("nothing meets this budget\n");
+  if (choices.empty() && command.format == Format::text) fmt::print("no model fits this budget\n");
   if (!choices.empty()) show(choice_table(choices, command.shown));
   if (choices.size() > command.shown && command.format == Format::text)
     fmt::print("and {} smaller ones (--show)\n", choices.size() - command.shown);
@@ -120,7 +120,8 @@ void run(FitCommand command) {
   std::optional<Measurement> measured;
   const FitChoice* verified = command.verify ? first_runnable(choices) : nullptr;
   if (command.verify && !verified)
-    throw Error(ErrorCode::invalid_argument, "nothing that meets this budget has a forward pass here to verify with");
+    throw Error(ErrorCode::invalid_argument,
+                "no model that fits this budget can be run here, so there is nothing to verify");
   if (verified)
     measured =
         verify_choice(*verified, options, [&](std::string_view what, double done) { progress.show(done, what); });
@@ -144,7 +145,7 @@ void add_fit(const Command& program) {
   add_kv(sub, command->options.kv);
   add_threads(sub, command->options.threads);
   sub.add_flag("--free", command->options.free_shape, "Free width and depth of a Llama shape instead of presets");
-  sub.add_flag("--runnable", command->options.runnable, "Only models that have a forward pass here");
+  sub.add_flag("--runnable", command->options.runnable, "Only models that can be run here");
   sub.add_flag("--verify", command->verify, "Measure the largest one that runs, with random weights");
   sub.add_option("--show", command->shown, "Rows of the table").range(1, 1000).show_default();
   sub.add_option("--machine", command->machine, "Profile of another machine").excludes("--verify");

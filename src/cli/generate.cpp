@@ -87,12 +87,12 @@ void add_generate(const Command& program) {
                   "New tokens at most; -1: until the model ends the text or the context is full")
       .range(-1, 1 << 30)
       .show_default();
-  command.add_flag("--no-echo", arguments->no_echo, "Print the continuation alone");
+  command.add_flag("--no-echo", arguments->no_echo, "Print only the continuation");
   command.add_flag("--special", arguments->text.render_special,
                    "Print special tokens too, such as the one before a text");
   command.add_flag("--parse-special", arguments->text.parse_special,
-                   "Spellings of special tokens in the prompt are those tokens");
-  command.add_flag("!--ignore-eos", arguments->text.generate.stop_at_end, "Go on after the token that ends a text");
+                   "Read special tokens that are spelled out in the prompt as such");
+  command.add_flag("!--ignore-eos", arguments->text.generate.stop_at_end, "Continue after the token that ends a text");
   command
       .add_option("-c,--ctx", arguments->run.session.context,
                   "Positions in the cache (default: what the text needs, at most the model's context)")

@@ -121,7 +121,7 @@ void run(const MachineCommand& command) {
 void add_machine(const Command& program) {
   auto command = std::make_shared<MachineCommand>();
   const Command sub = program.add_command(
-      "machine", "Measure this machine: bandwidth of caches and memory, peak arithmetic, cost of meeting");
+      "machine", "Measure this machine: bandwidth of caches and memory, peak arithmetic, cost of barriers");
   sub.add_option("--threads", command->threads, "Thread counts to measure (default: 1, 2, 4, ... all)")
       .comma_separated();
   sub.add_flag("--save", command->save, "Keep the profile for later predictions");

@@ -110,7 +110,7 @@ void add_measure(const Command& program) {
   MeasureOptions& measure = arguments->measure;
   const Command command = program.add_command(
       "measure",
-      "Measure a model: what a token needs, how fast it comes, what that achieves. Without a model, a family "
+      "Measure a model: bytes, operations and time of a token, and the rates reached. Without a model, a family "
       "of random-weight models from about 1M to 1B parameters");
   const Option model = command.add_option("model", arguments->run.model, "Model file").type_name("MODEL");
   const Option preset = command.add_option("--preset", arguments->preset, "A known configuration with random weights");
@@ -130,7 +130,7 @@ void add_measure(const Command& program) {
   command.add_option("-n,--n-predict", measure.tokens, "Tokens decoded one by one; 0: none")
       .range(0, kLongest)
       .show_default();
-  command.add_option("-d,--depth", measure.depth, "Tokens in the cache before").range(0, kLongest).show_default();
+  command.add_option("-d,--depth", measure.depth, "Tokens already in the cache").range(0, kLongest).show_default();
   command.add_option("-r,--repetitions", measure.repetitions, "Timed runs; the median counts")
       .range(1, 1000)
       .show_default();
@@ -139,7 +139,7 @@ void add_measure(const Command& program) {
                   "No further repetition starts after this long (default 10; 3 for each point of a sweep)")
       .positive();
   add_sweep_options(command, arguments->sweep);
-  command.add_flag("--progress", arguments->progress, "Show progress on stderr even if it is no terminal");
+  command.add_flag("--progress", arguments->progress, "Show progress on stderr even if it is not a terminal");
   add_run_options(command, arguments->run);
   add_format(command, arguments->format);
   command.callback([arguments] { run(*arguments); });

@@ -74,7 +74,8 @@ inline void add_run_options(const Command& command, RunOptions& options) {
   add_threads(command, options.session.threads);
   add_kv(command, options.session.kv);
   command.add_flag("--exact", options.exact, "Keep activations in f32 in every product (slow; for comparisons)");
-  command.add_flag("--no-repack", options.no_repack, "Use the weights where the file has them (slower, starts sooner)");
+  command.add_flag("--no-repack", options.no_repack,
+                   "Use the weights in place, as the file has them (slower, starts sooner)");
 }
 
 }  // namespace plumb::cli

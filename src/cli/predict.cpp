@@ -68,8 +68,8 @@ Table op_table(const Ledger& ledger, const Prediction& prediction) {
                {"share", Align::right},
                {"bound by", Align::left}});
   for (const Op op : kAllOps) add_op(table, ledger, prediction, op);
-  table.add({"meeting", "", "", "", "", "", "", "", time_text(prediction.meeting_seconds),
-             fmt::format("{:.1f}%", 100 * prediction.meeting_seconds / prediction.seconds()), "meeting"});
+  table.add({"barriers", "", "", "", "", "", "", "", time_text(prediction.meeting_seconds),
+             fmt::format("{:.1f}%", 100 * prediction.meeting_seconds / prediction.seconds()), "barriers"});
   return table;
 }
 
@@ -246,7 +246,7 @@ void add_predict(const Command& program) {
   sub.add_option("--only", command->only, "With --verify: only cases whose name contains one of these")
       .comma_separated();
   sub.add_option("-r,--repetitions", command->repetitions,
-                 "With --verify: timed runs, at least; the lower quartile counts");
+                 "With --verify: least number of timed runs; the lower quartile counts");
   sub.add_flag("--ops", command->per_op, "Show every operation");
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });

@@ -125,14 +125,14 @@ void add_quantize(const Command& program) {
   for (const std::string_view name : Recipe::file_names()) names += (names.empty() ? "" : " ") + std::string(name);
   command
       .add_option("--type", arguments->type,
-                   "Recipe (" + names +
-                       "; q3_k, q4_k and q5_k are their medium mixes) or rules by tensor, in which a type is exactly "
-                       "that type and the first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_k\"")
+                  "Recipe (" + names +
+                      "; q3_k, q4_k and q5_k are their medium mixes) or rules by tensor, in which a type is exactly "
+                      "that type and the first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_k\"")
       .show_default();
   command
       .add_option("--method", arguments->method,
                   "How weights are rounded: to the nearest code; with searched scales; with errors "
-                  "made good by the weights that follow (needs --calib)")
+                  "compensated by later weights (needs --calib)")
       .one_of({"nearest", "search", "gptq"})
       .show_default();
   command.add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");

@@ -62,7 +62,7 @@ void add_tokenize(const Command& program) {
   text.type_name("TEXT").excludes(file).excludes(decode);
   file.type_name("FILE").excludes(decode);
   decode.type_name("IDS");
-  command.add_flag("--ids", options->ids, "Print the ids alone, separated by spaces").excludes(decode);
+  command.add_flag("--ids", options->ids, "Print only the ids, separated by spaces").excludes(decode);
   command
       .add_flag("--add-special", options->encode.add_special,
                 "Add the tokens that begin and end a sequence, as the file says")

@@ -5,8 +5,8 @@
 ///
 ///     q, k, v  = clip(Wq x + bq), ...                                              [H d], [G d], [G v]
 ///     q, k     = rope(norm(q)), rope(norm(k))
-///     s[h, p]  = softcap(scale * q[h] . k[h / (H/G), p]) + slope[h] * (p - own)    over the positions p that the row
-///     sees y        = Wo sum_p softmax_p(s[h], sink[h]) v[p] + bo                       [D]
+///     s[h, p]  = softcap(scale * q[h] . k[h / (H/G), p]) + slope[h] * (p - own)    over positions p that the row sees
+///     y        = Wo sum_p softmax_p(s[h], sink[h]) v[p] + bo                       [D]
 ///
 /// How it is run: attention_run.hpp.
 

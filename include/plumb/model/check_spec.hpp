@@ -1,7 +1,7 @@
 #pragma once
 /// @file
 /// One place that decides whether a spec describes a transformer at all, and whether this library can run it. Whoever
-/// makes a spec (a GGUF file, a spec.json, a command line, a sweep, a program) passes it through here before anything
+/// makes a spec (a GGUF file, a config.json, a command line, a sweep, a program) passes it through here before anything
 /// is computed from it. What a block is asked stands with the block.
 
 #include <string>

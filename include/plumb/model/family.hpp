@@ -22,7 +22,7 @@ namespace plumb::inline PLUMB_ABI {
 /// {unsupported_type} for features that are known by key but not described.
 ModelSpec spec_from_file(const ModelFile& file);
 
-/// The spec of a Hugging Face `spec.json`. `where` stands for the file in messages. It has passed check_spec.
+/// The spec of a Hugging Face `config.json`. `where` stands for the file in messages. It has passed check_spec.
 /// @throws Error{bad_value, duplicate, missing_key, wrong_type, unsupported_architecture} naming the field, what was
 /// found and what was expected.
 ModelSpec spec_from_json(std::string_view text, std::string_view where);
@@ -42,7 +42,7 @@ std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpe
 /// A family, for listings.
 struct FamilyInfo {
   std::string_view architecture;              ///< GGUF `general.architecture`
-  std::vector<std::string_view> model_types;  ///< spec.json `model_type`
+  std::vector<std::string_view> model_types;  ///< config.json `model_type`
   std::string_view models;                    ///< which models these are: "Llama 1 to 3.2, Mistral, ..."
 };
 /// All of them, by architecture.

@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// The description of a model: what is global, and one LayerSpec per layer. Presets, sweeps, GGUF files, spec.json
+/// The description of a model: what is global, and one LayerSpec per layer. Presets, sweeps, GGUF files, config.json
 /// and programs all make this struct; parameters, memory, work and the forward pass all follow from it. A spec exists
 /// without any weights.
 

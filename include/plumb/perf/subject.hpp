@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// What a measurement or prediction is about: a preset by name, a spec.json, or a model file.
+/// What a measurement or prediction is about: a preset by name, a config.json, or a model file.
 
 #include <filesystem>
 #include <optional>
@@ -17,14 +17,14 @@ namespace plumb::inline PLUMB_ABI {
 struct Subject {
   std::string name;  ///< for tables
   ModelSpec spec;
-  std::optional<WeightTypes> types;           ///< what the file stores; nothing for presets and spec.json
+  std::optional<WeightTypes> types;           ///< what the file stores; nothing for presets and config.json
   std::optional<std::filesystem::path> file;  ///< the model file, if it is one
 };
 
 /// The element types that a model file stores the matrices of its spec in.
 WeightTypes weight_types_of(const ModelFile& file, const ModelSpec& spec);
 
-/// Reads a subject: the name of a preset, or the path of a spec.json, GGUF or llama2.c file. A name that is both is
+/// Reads a subject: the name of a preset, or the path of a config.json, GGUF or llama2.c file. A name that is both is
 /// the file when it contains a '/'. @throws Error{invalid_argument} when it is neither; as spec_from_json_file,
 /// open_model_file and config_from_file.
 Subject load_subject(const std::string& name_or_path);
