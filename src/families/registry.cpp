@@ -1,5 +1,7 @@
 #include "registry.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <vector>
 

@@ -24,7 +24,7 @@ struct ProductInput {
 };
 
 /// The inputs of all products of a pass, in its order. A tied head goes by the name of the embedding.
-std::vector<ProductInput> product_inputs(const Model& model);
+PLUMB_API std::vector<ProductInput> product_inputs(const Model& model);
 
 /// How to read the text.
 struct CalibrationOptions {
@@ -50,7 +50,8 @@ void observe_inputs(const Model& model, std::span<const ProductInput> inputs, st
 /// The importance of every matrix that products multiply with: sums of squared inputs over all tokens of the text (for
 /// an expert over those that visit it), chunks being windows. Sums are double until they are stored. @throws Error as
 /// observe_inputs().
-ImportanceMatrix calibrate(const Model& model, std::span<const Token> text, const CalibrationOptions& options = {});
+PLUMB_API ImportanceMatrix calibrate(const Model& model, std::span<const Token> text,
+                                     const CalibrationOptions& options = {});
 
 /// Some rows that matrices met.
 struct InputRows {

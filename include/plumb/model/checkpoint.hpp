@@ -30,9 +30,9 @@ struct Checkpoint {
 };
 
 /// The checkpoint in an open model file. @throws as spec_from_file.
-Checkpoint checkpoint_from_file(const ModelFile& file);
+PLUMB_API Checkpoint checkpoint_from_file(const ModelFile& file);
 
 /// Opens a model file: GGUF, or a llama2.c checkpoint. @throws as open_model_file and spec_from_file.
-Checkpoint open_checkpoint(const std::filesystem::path& path);
+PLUMB_API Checkpoint open_checkpoint(const std::filesystem::path& path);
 
 }  // namespace plumb

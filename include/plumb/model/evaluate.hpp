@@ -46,8 +46,8 @@ Perplexity measure_perplexity(const Model& model, std::span<const Token> text, c
 
 /// Both models read the text side by side, window by window. Memory: 8 bytes a scored token beside the two sessions.
 /// @throws Error as for_each_scored_token().
-LogitComparison compare_logits(const Model& base, const Model& other, std::span<const Token> text,
-                               const WindowOptions& windows = {}, const SessionOptions& session = {},
-                               const WindowProgress& progress = {});
+PLUMB_API LogitComparison compare_logits(const Model& base, const Model& other, std::span<const Token> text,
+                                         const WindowOptions& windows = {}, const SessionOptions& session = {},
+                                         const WindowProgress& progress = {});
 
 }  // namespace plumb

@@ -20,24 +20,25 @@ namespace plumb::inline PLUMB_ABI {
 /// @throws Error{unsupported_architecture} naming an unknown `general.architecture` and those that are known;
 /// {missing_key, wrong_type} for absent or mistyped keys; {bad_value} for numbers that make no sense;
 /// {unsupported_type} for features that are known by key but not described.
-ModelSpec spec_from_file(const ModelFile& file);
+PLUMB_API ModelSpec spec_from_file(const ModelFile& file);
 
 /// The spec of a Hugging Face `config.json`. `where` stands for the file in messages. It has passed check_spec.
 /// @throws Error{bad_value, duplicate, missing_key, wrong_type, unsupported_architecture} naming the field, what was
 /// found and what was expected.
-ModelSpec spec_from_json(std::string_view text, std::string_view where);
+PLUMB_API ModelSpec spec_from_json(std::string_view text, std::string_view where);
 /// The same from a file. @throws as above, and Error{io, truncated}.
-ModelSpec spec_from_json_file(const std::filesystem::path& path);
+PLUMB_API ModelSpec spec_from_json_file(const std::filesystem::path& path);
 
 /// Sets `general.architecture` and the keys of the spec's family, which spec_from_file reads back as an equal spec.
 /// @throws Error{unsupported_architecture} for a spec whose family has no such keys, naming the layer and the feature.
-void write_spec(GgufWriter& writer, const ModelSpec& spec);
+PLUMB_API void write_spec(GgufWriter& writer, const ModelSpec& spec);
 
 /// What files of the spec's family call a tensor: "blk.3.attn_q.weight".
-std::string tensor_name(const ModelSpec& spec, const TensorId& id);
+PLUMB_API std::string tensor_name(const ModelSpec& spec, const TensorId& id);
 
 /// A tensor of the spec in a file: by its name, or as a part of a fused one. Nothing where it is absent.
-std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor);
+PLUMB_API std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpec& spec,
+                                                     const TensorSpec& tensor);
 
 /// A family, for listings.
 struct FamilyInfo {
@@ -46,6 +47,6 @@ struct FamilyInfo {
   std::string_view models;                    ///< which models these are: "Llama 1 to 3.2, Mistral, ..."
 };
 /// All of them, by architecture.
-std::vector<FamilyInfo> families();
+PLUMB_API std::vector<FamilyInfo> families();
 
 }  // namespace plumb

@@ -17,19 +17,20 @@ namespace plumb::inline PLUMB_ABI {
 struct Weights;
 
 /// What recipes ask of a model; no calibration data is at hand.
-RecipeFacts recipe_facts(const ModelSpec& spec);
+PLUMB_API RecipeFacts recipe_facts(const ModelSpec& spec);
 
 /// The types that a recipe gives every tensor of the model. `kept` is what those have that no rule names; the types of
 /// a file where a model is loaded from one.
 /// @throws Error{invalid_argument} as Recipe::parse, naming what is not understood and the known names.
-WeightTypes weight_types_by_name(std::string_view name, const ModelSpec& spec, const WeightTypes& kept = DType::f32);
+PLUMB_API WeightTypes weight_types_by_name(std::string_view name, const ModelSpec& spec,
+                                           const WeightTypes& kept = DType::f32);
 
 /// Gathers the types that `type_of` gives every matrix of the model. `usual` is the one that WeightTypes::matrices()
 /// shall say; by default that of the most matrices.
-WeightTypes gather_weight_types(const ModelSpec& spec, const std::function<DType(const TensorSpec&)>& type_of,
-                                std::optional<DType> usual = std::nullopt);
+PLUMB_API WeightTypes gather_weight_types(const ModelSpec& spec, const std::function<DType(const TensorSpec&)>& type_of,
+                                          std::optional<DType> usual = std::nullopt);
 
 /// The types that bound weights have now.
-WeightTypes stored_types(const ModelSpec& spec, const Weights& weights);
+PLUMB_API WeightTypes stored_types(const ModelSpec& spec, const Weights& weights);
 
 }  // namespace plumb

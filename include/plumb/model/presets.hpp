@@ -13,7 +13,7 @@
 namespace plumb::inline PLUMB_ABI {
 
 /// A known model: its configuration and what its publisher says of its size.
-struct Preset {
+struct PLUMB_API Preset {
   std::string_view name;                  ///< as people write it: "llama-3.2-1b"
   std::string_view display_name;          ///< "Llama 3.2 1B"
   std::string_view config;                ///< the fields of its config.json that matter, as published
@@ -25,16 +25,16 @@ struct Preset {
 };
 
 /// All known models, smaller ones first within each family.
-std::span<const Preset> all_presets();
+PLUMB_API std::span<const Preset> all_presets();
 
 /// The preset of this name; case, '-' and '_' do not matter ("Llama_3.2_1B"). nullptr when there is none.
-const Preset* find_preset(std::string_view name);
+PLUMB_API const Preset* find_preset(std::string_view name);
 
 /// The spec of a preset by name. @throws Error{invalid_argument} that lists the known names.
-ModelSpec preset_spec(std::string_view name);
+PLUMB_API ModelSpec preset_spec(std::string_view name);
 
 /// Llama-shaped random-weight specs from about 1 million to about 1 billion parameters, smallest first, near powers of
 /// sqrt(10) apart. Heads are tied, so that bytes per token follow the parameter count.
-std::vector<ModelSpec> measurement_family();
+PLUMB_API std::vector<ModelSpec> measurement_family();
 
 }  // namespace plumb

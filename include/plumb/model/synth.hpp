@@ -24,7 +24,8 @@ struct SynthOptions {
 /// vocabulary has room for one. The file appears complete or not at all.
 /// @throws Error{bad_value, unsupported_architecture} as check_spec and write_spec,
 /// Error{invalid_argument} for an unknown type, {unsupported_type} for one that no file holds, Error{io}.
-void write_random_model(const std::filesystem::path& path, const ModelSpec& spec, const SynthOptions& options);
+PLUMB_API void write_random_model(const std::filesystem::path& path, const ModelSpec& spec,
+                                  const SynthOptions& options);
 
 /// Smallest vocabulary that can spell every text: <unk>, <s>, </s> and 256 bytes.
 inline constexpr std::int64_t kSmallestSynthVocabulary = 3 + 256;
@@ -33,9 +34,9 @@ inline constexpr std::int64_t kSmallestSynthVocabulary = 3 + 256;
 /// characters, then all words of lower-case letters, shorter ones first, without and with a leading space mark. Earlier
 /// pieces have better scores, and each can be joined from two others.
 /// @throws Error{invalid_argument} for fewer than kSmallestSynthVocabulary tokens.
-Vocabulary synthetic_vocabulary(std::int64_t size);
+PLUMB_API Vocabulary synthetic_vocabulary(std::int64_t size);
 
 /// Sets the `tokenizer.ggml.*` keys of a SentencePiece vocabulary.
-void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary);
+PLUMB_API void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary);
 
 }  // namespace plumb

@@ -53,7 +53,7 @@ struct BenchResult {
 /// Runs one test in a session of its own. Tokens are pseudo-random, and what was computed is checked to be finite.
 /// @throws Error{invalid_argument} for a test without tokens, negative numbers or fewer than one repetition, and the
 /// errors of Session; Error{bad_value} when logits are not finite.
-BenchResult run_bench(const Model& model, const BenchTest& test, const BenchSettings& settings);
+PLUMB_API BenchResult run_bench(const Model& model, const BenchTest& test, const BenchSettings& settings);
 
 /// The matrices of one role (all layers) that have one type.
 struct TensorClass {
@@ -66,9 +66,9 @@ struct TensorClass {
 
 /// Types of the weights by role, in the order of a forward pass. The embedding, whose rows are only looked up, counts
 /// as fast.
-std::vector<TensorClass> tensor_classes(const Model& model);
+PLUMB_API std::vector<TensorClass> tensor_classes(const Model& model);
 
 /// "Q4_0: all", or roles and how many matrices by type: "Q4_K: attn_q x22 attn_v x11 ...; Q6_K: attn_v x11 output x1".
-std::string describe_types(const std::vector<TensorClass>& classes);
+PLUMB_API std::string describe_types(const std::vector<TensorClass>& classes);
 
 }  // namespace plumb

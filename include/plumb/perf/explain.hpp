@@ -56,7 +56,7 @@ struct PassReport {
 };
 
 /// A model explained.
-struct Explanation {
+struct PLUMB_API Explanation {
   std::string name;
   ModelSpec spec;
   WeightTypes weights;
@@ -68,6 +68,6 @@ struct Explanation {
 
 /// Runs the model with a trace. @throws Error{invalid_argument} for lengths that are negative or all zero,
 /// Error{context_overflow} when they do not fit the context, and what Session throws.
-Explanation explain(const Model& model, const Machine& machine, const ExplainOptions& options = {});
+PLUMB_API Explanation explain(const Model& model, const Machine& machine, const ExplainOptions& options = {});
 
 }  // namespace plumb

@@ -103,7 +103,7 @@ struct SyncCost {
 };
 
 /// A measured machine.
-struct Machine {
+struct PLUMB_API Machine {
   static constexpr int kSchema = 3;  ///< version of the JSON layout; other versions are refused
 
   SystemInfo system;
@@ -169,30 +169,30 @@ struct MachineOptions {
 };
 
 /// Measures this machine. @throws Error{out_of_memory, invalid_argument, unsupported_isa}.
-Machine measure_machine(const MachineOptions& options = {});
+PLUMB_API Machine measure_machine(const MachineOptions& options = {});
 
 /// The profile with what changes on a shared machine measured again, for one team: the bandwidth beyond the cores' own
 /// caches, which is what the neighbours leave (some tenths of a second); and where a barrier takes another time than
 /// then, since the host has moved the processors to other cores, everything that goes from core to core: steps and
 /// meetings (a second). @throws Error{out_of_memory}.
-Machine refreshed(Machine machine, int threads);
+PLUMB_API Machine refreshed(Machine machine, int threads);
 
 /// Identifies the code of this build of plumb: what the linker noted in the program or library that holds it. Empty
 /// when it noted nothing.
-std::string build_id();
+PLUMB_API std::string build_id();
 
 /// Where this user's profile lies: $XDG_CACHE_HOME/plumb/machine.json or ~/.cache/plumb/machine.json. Empty when
 /// neither variable is set.
-std::filesystem::path machine_cache_path();
+PLUMB_API std::filesystem::path machine_cache_path();
 
 /// Writes a profile as JSON, through a temporary file. Creates the folder. @throws Error{io}.
-void save_machine(const Machine& machine, const std::filesystem::path& path);
+PLUMB_API void save_machine(const Machine& machine, const std::filesystem::path& path);
 
 /// Reads a profile. @throws as Machine::from_json, and Error{io, truncated}.
-Machine load_machine(const std::filesystem::path& path);
+PLUMB_API Machine load_machine(const std::filesystem::path& path);
 
 /// The saved profile of this user if it is of this machine and of this build of plumb, else a fresh measurement
 /// (saved when that is possible).
-Machine load_or_measure_machine(const MachineOptions& options = {});
+PLUMB_API Machine load_or_measure_machine(const MachineOptions& options = {});
 
 }  // namespace plumb

@@ -18,7 +18,7 @@
 namespace plumb::inline PLUMB_ABI {
 
 /// The types in which a bound model stores its matrices.
-WeightTypes weight_types(const Model& model);
+PLUMB_API WeightTypes weight_types(const Model& model);
 
 /// What to run. Lengths are cut to what the context holds.
 struct MeasureOptions {
@@ -35,7 +35,7 @@ struct MeasureOptions {
 /// The options with lengths cut to what the context of this configuration holds, and a context.
 /// @throws Error{invalid_argument} for lengths that are negative or together 0, Error{context_overflow} for a depth
 /// that leaves no room.
-MeasureOptions fitted_options(MeasureOptions options, const ModelSpec& spec);
+PLUMB_API MeasureOptions fitted_options(MeasureOptions options, const ModelSpec& spec);
 
 /// Ledgers of the forward passes that one repetition makes, in order.
 struct TimedPasses {
@@ -43,8 +43,8 @@ struct TimedPasses {
 };
 
 /// The passes of a measurement with fitted options. `exact` as in LoadOptions.
-TimedPasses timed_passes(const ModelSpec& spec, const WeightTypes& weights, const MeasureOptions& options,
-                         bool exact = false);
+PLUMB_API TimedPasses timed_passes(const ModelSpec& spec, const WeightTypes& weights, const MeasureOptions& options,
+                                   bool exact = false);
 
 /// Where the time of a run goes: means over the threads, so that busy and meeting add up to seconds.
 struct TracedRun {
@@ -54,7 +54,7 @@ struct TracedRun {
 };
 
 /// One kind of pass, timed.
-struct PassTiming {
+struct PLUMB_API PassTiming {
   int tokens = 0;                       ///< new tokens in a timed run; 0: not measured
   int passes = 0;                       ///< forward passes in a timed run
   std::vector<double> seconds;          ///< of each repetition
@@ -98,7 +98,7 @@ struct Measurement {
 
 /// A model under measurement. Repetitions of several can be interleaved, so that what disturbs the machine for a while
 /// disturbs all of them.
-class Measuring {
+class PLUMB_API Measuring {
  public:
   /// Makes the session, fills the cache to the depth and runs one token, which touches all weights.
   /// @throws as fitted_options and Session.
@@ -130,6 +130,6 @@ class Measuring {
 };
 
 /// Runs and times the model. @throws as Measuring.
-Measurement measure(const Model& model, const MeasureOptions& options = {});
+PLUMB_API Measurement measure(const Model& model, const MeasureOptions& options = {});
 
 }  // namespace plumb

@@ -56,7 +56,7 @@ struct OpTime {
 };
 
 /// Predicted time of a pass.
-struct Prediction {
+struct PLUMB_API Prediction {
   std::vector<OpTime> ops;     ///< in the order of the ledger
   double meeting_seconds = 0;  ///< barriers and the parallel region
   double working_set = 0;      ///< bytes that the pass touches
@@ -72,7 +72,7 @@ struct Prediction {
 };
 
 /// Divides a ledger by a machine, for `threads` threads.
-Prediction predict(const Ledger& ledger, const Machine& machine, int threads);
+PLUMB_API Prediction predict(const Ledger& ledger, const Machine& machine, int threads);
 
 /// Work and prediction of several passes.
 struct PassForecast {
@@ -82,8 +82,8 @@ struct PassForecast {
 
 /// Reading `prompt` tokens behind `depth` others, in passes of at most `batch` rows; only the last asks for logits.
 /// `pass` gives types. @throws Error{invalid_argument}.
-PassForecast forecast_prompt(const ModelSpec& spec, PassOptions pass, std::int64_t depth, std::int64_t prompt,
-                             std::int64_t batch, const Machine& machine, int threads);
+PLUMB_API PassForecast forecast_prompt(const ModelSpec& spec, PassOptions pass, std::int64_t depth, std::int64_t prompt,
+                                       std::int64_t batch, const Machine& machine, int threads);
 
 /// What is asked of a model.
 struct ForecastOptions {
@@ -113,6 +113,6 @@ struct Forecast {
 };
 
 /// @throws Error{bad_value} for a configuration, {invalid_argument} for options that make no sense.
-Forecast forecast(const ModelSpec& spec, const ForecastOptions& options, const Machine& machine);
+PLUMB_API Forecast forecast(const ModelSpec& spec, const ForecastOptions& options, const Machine& machine);
 
 }  // namespace plumb

@@ -43,6 +43,6 @@ struct SystemInfo {
 };
 
 /// Reads /proc and /sys below `root` ("/" for this machine; a copy in tests). Absent files leave defaults.
-SystemInfo read_system_info(const std::filesystem::path& root = "/");
+PLUMB_API SystemInfo read_system_info(const std::filesystem::path& root = "/");
 
 }  // namespace plumb

@@ -80,6 +80,6 @@ PLUMB_API std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, 
 /// naming tensor, row and column, Error{unsupported_type} for a type that exists in memory only, and what opening and
 /// writing throw.
 PLUMB_API QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
-                              const QuantizeOptions& options);
+                                        const QuantizeOptions& options);
 
 }  // namespace plumb
