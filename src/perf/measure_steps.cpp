@@ -29,9 +29,9 @@ ModelSpec probe(int layers, int heads, int kv_heads, int ffn) {
 }
 
 /// Seconds of passes of one model, in a good run and by operation.
-class Probe {
+class ProbeModel {
  public:
-  Probe(const ModelSpec& shape, DType weights, int threads)
+  ProbeModel(const ModelSpec& shape, DType weights, int threads)
       : spec(shape),
         type(weights),
         session_(
@@ -104,7 +104,7 @@ class Probe {
 };
 
 /// Adds what the last pass of `probe` took of each operation, beyond what the machine predicts for its kernels so far.
-void add_steps(const Probe& probe, int rows, int threads, const Machine& kernels, std::vector<StepCost>& costs) {
+void add_steps(const ProbeModel& probe, int rows, int threads, const Machine& kernels, std::vector<StepCost>& costs) {
   const Ledger ledger = probe.work(kernels.peak(Arithmetic::bf16, 1) > 0);
   const Prediction known = predict(ledger, kernels, threads);
   for (const Op op : kAllOps) {
@@ -129,7 +129,7 @@ void add_steps(const Probe& probe, int rows, int threads, const Machine& kernels
 
 void measure_steps(int threads, Machine& machine, SyncCost& sync, const Step& step) {
   // Meetings take what the operations leave of a pass: by layer, from two models that differ in their number.
-  Probe shallow(probe(2, 4, 2, 448), DType::q4_0, threads), deep(probe(14, 4, 2, 448), DType::q4_0, threads);
+  ProbeModel shallow(probe(2, 4, 2, 448), DType::q4_0, threads), deep(probe(14, 4, 2, 448), DType::q4_0, threads);
   shallow.run(1);
   deep.run(1);
   sync.layer = std::max(0.0, (deep.meeting() - shallow.meeting()) / 12);
@@ -141,11 +141,11 @@ void measure_steps(int threads, Machine& machine, SyncCost& sync, const Step& st
   double waited = 0, worked = 0;
   for (const DType type : {DType::q4_0, DType::f16})
     for (const ModelSpec& shape : {probe(1, 4, 2, 448), probe(2, 10, 5, 1312), probe(1, 18, 6, 2336)}) {
-      Probe model(shape, type, threads);
+      ProbeModel model(shape, type, threads);
       for (const int rows : kRows) {
         model.run(rows);
         add_steps(model, rows, threads, kernels, machine.steps);
-        waited += std::max(0.0, model.meeting() - shape.n_layers * sync.layer - sync.pass) / model.busy();
+        waited += std::max(0.0, model.meeting() - shape.n_layers() * sync.layer - sync.pass) / model.busy();
         worked += 1;
       }
       step(0.8 / 6, "probe models");

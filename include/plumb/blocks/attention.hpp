@@ -42,7 +42,7 @@ struct AttentionSpec {
   bool qkv_bias = false;  ///< (H + 2G) * d parameters
   bool out_bias = false;  ///< D parameters
   QkNormOver qk_norm_over = QkNormOver::none;
-  NormSpec qk_norm;  ///< of that norm; 4 to 7 operations per element of q and k
+  NormSpec qk_norm = {};  ///< of that norm; 4 to 7 operations per element of q and k
   bool qk_norm_after_rope = false;
 
   int rope = 0;  ///< index into ModelSpec::ropes; -1: no rotation in this layer

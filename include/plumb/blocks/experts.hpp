@@ -24,8 +24,8 @@ namespace plumb::inline PLUMB_ABI {
 struct ExpertsSpec {
   int count = 0;                  ///< E, experts of the layer
   int used = 0;                   ///< k, experts that each row visits
-  DenseSpec expert;               ///< one expert
-  DenseSpec shared;               ///< the expert that every row visits; inner = 0: none
+  DenseSpec expert = {};          ///< one expert
+  DenseSpec shared = {};          ///< the expert that every row visits; inner = 0: none
   bool shared_gate = false;       ///< a learned scalar gate on it: D parameters (qwen2moe)
   bool router_bias = false;       ///< the scores have a bias: E parameters (gpt-oss)
   bool choice_bias = false;       ///< a bias that steers the choice alone: E parameters (deepseek v3)

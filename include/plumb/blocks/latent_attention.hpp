@@ -18,7 +18,7 @@ struct LatentAttentionSpec {
   int nope_dims = 0;  ///< unrotated query/key dimensions per head
   int v_dims = 0;     ///< value dimensions per head
   bool out_bias = false;
-  NormSpec norm;       ///< of the compressed vectors
+  NormSpec norm = {};  ///< of the compressed vectors
   int rope = 0;        ///< index into ModelSpec::ropes; -1: no rotation
   float scale = 0.0f;  ///< multiplies q.k; 0: 1 / sqrt(nope_dims + rope_dims)
 

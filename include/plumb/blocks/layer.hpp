@@ -30,16 +30,16 @@ using FeedForward = std::variant<Nothing, DenseSpec, ExpertsSpec>;
 
 /// How a part of a layer is connected to the stream.
 struct BranchSpec {
-  std::optional<NormSpec> norm;       ///< of the part's input; none: it reads the stream as it is (olmo2)
-  std::optional<NormSpec> post_norm;  ///< of its output, before that is added (gemma2)
+  std::optional<NormSpec> norm = {};       ///< of the part's input; none: it reads the stream as it is (olmo2)
+  std::optional<NormSpec> post_norm = {};  ///< of its output, before that is added (gemma2)
 
   bool operator==(const BranchSpec&) const = default;
 };
 
 struct LayerSpec {
-  Mixer mixer;
-  FeedForward ffn;
-  BranchSpec mixer_branch, ffn_branch;
+  Mixer mixer = {};
+  FeedForward ffn = {};
+  BranchSpec mixer_branch = {}, ffn_branch = {};
   /// Both parts read the stream as it is before the layer (gptneox).
   bool parallel = false;
   /// The feed-forward block reads what the mixer reads: one norm for both (phi2). Parallel layers only.

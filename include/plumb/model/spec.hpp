@@ -16,9 +16,9 @@ namespace plumb::inline PLUMB_ABI {
 
 /// How tokens enter the stream.
 struct EmbeddingSpec {
-  float scale = 1.0f;            ///< multiplies the row (gemma: sqrt(D))
-  bool positions = false;        ///< a table of `context` position vectors (gpt2): context*D parameters, a row a token
-  std::optional<NormSpec> norm;  ///< of the sum (bloom)
+  float scale = 1.0f;      ///< multiplies the row (gemma: sqrt(D))
+  bool positions = false;  ///< a table of `context` position vectors (gpt2): context*D parameters, a row a token
+  std::optional<NormSpec> norm = {};  ///< of the sum (bloom)
 
   bool operator==(const EmbeddingSpec&) const = default;
 };
@@ -36,16 +36,16 @@ struct OutputSpec {
 
 /// One transformer.
 struct ModelSpec {
-  std::string name;              ///< for people; empty is fine
+  std::string name = {};         ///< for people; empty is fine
   std::string family = "llama";  ///< whose names of keys and tensors files use: GGUF `general.architecture`
 
   int vocab_size = 0;  ///< V. Embedding V*D parameters (one row read per token); head V*D (all read per token)
   int width = 0;       ///< D, the residual stream. Parameters per layer grow with D^2
   int context = 0;     ///< longest context the model was trained for; bounds the state
-  EmbeddingSpec embedding;
-  std::vector<RopeSpec> ropes;    ///< tables of rotation; a layer says which
-  std::vector<LayerSpec> layers;  ///< everything but embedding and head is a sum over these
-  OutputSpec output;
+  EmbeddingSpec embedding = {};
+  std::vector<RopeSpec> ropes = {};    ///< tables of rotation; a layer says which
+  std::vector<LayerSpec> layers = {};  ///< everything but embedding and head is a sum over these
+  OutputSpec output = {};
 
   int n_layers() const { return static_cast<int>(layers.size()); }
   bool operator==(const ModelSpec&) const = default;
