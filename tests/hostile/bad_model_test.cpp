@@ -43,7 +43,10 @@ void missing(const std::string& key) {
 }
 
 /// A key with values of every type it must not have.
-void wrong_types(const std::string& key, const std::vector<std::uint32_t>& types) {
+/// `before`: makes the file one that needs the key.
+void wrong_types(
+    const std::string& key, const std::vector<std::uint32_t>& types,
+    const std::function<void(GgufBuilder&)>& before = [](GgufBuilder&) {}) {
   const std::pair<std::uint32_t, std::pair<const char*, std::string>> values[] = {
       {vt::u32, {"u32", encoded(2u)}},
       {vt::f32, {"f32", encoded(2.0f)}},
@@ -55,7 +58,10 @@ void wrong_types(const std::string& key, const std::vector<std::uint32_t>& types
     for (const auto& [id, value] : values)
       if (id == type)
         spoil("wrong_type_" + test_name(key) + "_" + value.first, ErrorCode::wrong_type, key,
-              [=, payload = value.second](GgufBuilder& file) { file.set(key, type, payload); });
+              [=, payload = value.second](GgufBuilder& file) {
+                before(file);
+                file.set(key, type, payload);
+              });
 }
 
 void number(const std::string& name, ErrorCode code, const std::string& key, std::uint32_t value,
@@ -81,11 +87,12 @@ void key_cases() {
                           "llama.attention.key_length", "llama.attention.value_length", "llama.rope.dimension_count",
                           "llama.rope.scaling.original_context_length", "llama.vocab_size", "llama.expert_count"})
     wrong_types(key, not_integer);
-  for (const char* key :
-       {"llama.attention.layer_norm_rms_epsilon", "llama.rope.freq_base", "llama.rope.scaling.factor",
-        "llama.rope.scale_linear", "llama.rope.scaling.attn_factor", "llama.rope.scaling.yarn_ext_factor",
-        "llama.rope.scaling.yarn_beta_fast", "llama.rope.scaling.yarn_beta_slow"})
+  for (const char* key : {"llama.attention.layer_norm_rms_epsilon", "llama.rope.freq_base", "llama.rope.scaling.factor",
+                          "llama.rope.scale_linear", "llama.rope.scaling.attn_factor"})
     wrong_types(key, not_float);
+  for (const char* key :
+       {"llama.rope.scaling.yarn_ext_factor", "llama.rope.scaling.yarn_beta_fast", "llama.rope.scaling.yarn_beta_slow"})
+    wrong_types(key, not_float, [](GgufBuilder& file) { file.set_string("llama.rope.scaling.type", "yarn"); });
   for (const char* key : {"general.architecture", "general.name", "llama.rope.scaling.type"})
     wrong_types(key, not_string);
 }
@@ -120,9 +127,9 @@ void dimension_cases() {
   number("rope_dims_odd", ErrorCode::bad_value, "llama.rope.dimension_count", 3, "rope.dims");
   number("rope_dims_beyond_the_head", ErrorCode::bad_value, "llama.rope.dimension_count", 6, "rope.dims");
   number("experts_but_none_used", ErrorCode::missing_key, "llama.expert_count", 8, "expert_used_count");
-  number("value_length_differs", ErrorCode::unsupported_type, "llama.attention.value_length", 6);
+  number("value_length_differs_from_the_tensors", ErrorCode::bad_shape, "llama.attention.value_length", 6, "attn_v");
   number("block_count_beyond_the_tensors", ErrorCode::missing_key, "llama.block_count", 3, "blk.2.");
-  number("block_count_beyond_all_limits", ErrorCode::bad_value, "llama.block_count", 1u << 30, "n_layers");
+  number("block_count_beyond_all_limits", ErrorCode::bad_value, "llama.block_count", 1u << 30);
   number("context_beyond_all_limits", ErrorCode::bad_value, "llama.context_length", (1u << 30) + 1, "context");
   spoil("heads_per_layer_of_wrong_length", ErrorCode::bad_value, "head_count", [](GgufBuilder& file) {
     const std::vector<std::uint32_t> heads = {2, 2, 2};
@@ -143,7 +150,7 @@ void dimension_cases() {
     file.set_numbers<float>("llama.attention.head_count", vt::f32, heads);
   });
   // All within their own limits; the cache they ask for is not.
-  spoil("context_times_layers_overflows", ErrorCode::overflow, "KV cache", [](GgufBuilder& file) {
+  spoil("context_times_layers_overflows", ErrorCode::overflow, "bytes of the state", [](GgufBuilder& file) {
     file.set_u32("llama.context_length", 1u << 30);
     file.set_u32("llama.block_count", 1u << 14);
     file.set_u32("llama.attention.head_count", 1u << 14);

@@ -33,7 +33,7 @@ TEST(Predict, DecodingALargeModelWaitsForMemory) {
   EXPECT_EQ(p.meeting_seconds, 0);
   const Prediction two = predict(ledger, round_machine(), 2);
   EXPECT_NEAR((two.seconds() - two.meeting_seconds) / p.seconds(), 0.5, 0.01);
-  EXPECT_NEAR(two.meeting_seconds, (32 * 8 + 2) * 1e-6 + 5e-6, 1e-9);
+  EXPECT_NEAR(two.meeting_seconds, (32 * 6 + 1) * 1e-6 + 5e-6, 1e-9);
 }
 
 TEST(Predict, ASmallModelLivesInTheCache) {
