@@ -15,8 +15,8 @@ namespace family {
 std::span<const Family> all_families() {
   static const std::vector<Family> all = [] {
     std::vector<Family> families;
-    for (const auto part :
-         {llama_families(), qwen_families(), gemma_families(), gpt_families(), phi_families(), deepseek_families()})
+    for (const auto part : {llama_families(), qwen_families(), gemma_families(), gpt_families(), phi_families(),
+                            granite_families(), deepseek_families()})
       families.insert(families.end(), part.begin(), part.end());
     std::sort(families.begin(), families.end(),
               [](const Family& a, const Family& b) { return a.architecture < b.architecture; });

@@ -54,6 +54,7 @@ std::span<const Family> qwen_families();
 std::span<const Family> gemma_families();
 std::span<const Family> gpt_families();
 std::span<const Family> phi_families();
+std::span<const Family> granite_families();
 std::span<const Family> deepseek_families();
 
 /// What the family's GGUF files call a tensor.

@@ -90,7 +90,7 @@ TEST_P(Families, CutBackAndReadOnGivesTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(Recorded, Families,
                          testing::Values("llama-mha", "llama-gqa", "llama3-ropefreqs", "llama-moe", "qwen2", "qwen3",
-                                         "qwen3moe", "gemma2", "gemma3", "phi3", "gpt2", "gptneox"),
+                                         "qwen3moe", "gemma2", "gemma3", "phi3", "gpt2", "gptneox", "granite"),
                          [](const auto& parameter) {
                            std::string name = parameter.param;
                            std::erase(name, '-');

@@ -42,7 +42,7 @@ TEST(RecordedLogits, TypesThatAreNotComputedAreNamed) {
 
 TEST(RecordedLogits, UnknownArchitecturesAreRefusedByName) {
   PLUMB_REQUIRE_FIXTURES();
-  for (const std::string name : {"mpt", "command-r", "granite"}) {
+  for (const std::string name : {"mpt", "command-r", "falcon"}) {
     const std::string message = test::expect_error(ErrorCode::unsupported_architecture, [&] {
       Model::load(test::fixtures_dir() / "arch-dev" / (name + ".gguf"));
     });
