@@ -26,7 +26,7 @@ PLUMB_API WeightTypes weight_types_of(const ModelFile& file, const ModelSpec& sp
 
 /// Reads a subject: the name of a preset, or the path of a config.json, GGUF or llama2.c file. A name that is both is
 /// the file when it contains a '/'. @throws Error{invalid_argument} when it is neither; as spec_from_json_file,
-/// open_model_file and config_from_file.
+/// open_model_file and spec_from_file.
 PLUMB_API Subject load_subject(const std::string& name_or_path);
 
 }  // namespace plumb
