@@ -9,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "plumb/model/llama_spec.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"
 
@@ -227,6 +228,18 @@ TEST(Session, BadOptionsAreRefused) {
     test::expect_error(ErrorCode::invalid_argument, [&] { Session session(model(), bad); });
   test::expect_error(ErrorCode::invalid_argument, [&] { Session session(model(), {.kv = DType::q4_0}); });
   test::expect_error(ErrorCode::invalid_argument, [&] { Session session(model(), {.kv = DType::i64}); });
+}
+
+/// A row beyond the table of learned positions would be read from elsewhere.
+TEST(Session, AContextEndsWithTheTableOfPositions) {
+  ModelSpec spec = llama_spec({"positions", kVocab, 32, 1, 2, 2, 16, 64, 24});
+  spec.embedding.positions = true;
+  const Model learned = Model::random(spec, DType::f32);
+  EXPECT_EQ(Session(learned).context(), 24);
+  EXPECT_EQ(Session(learned, {.context = 7}).context(), 7);
+  const std::string message =
+      test::expect_error(ErrorCode::invalid_argument, [&] { Session(learned, {.context = 25}); });
+  EXPECT_NE(message.find("24"), std::string::npos) << message;
 }
 
 }  // namespace
