@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
 #include <string>
 
 #include "at_least.hpp"
-#include "plumb/io/tensor_id.hpp"
 #include "plumb/model/forward_pass.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/perf/bench.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -86,23 +85,7 @@ TimedPasses timed_passes(const ModelSpec& spec, const WeightTypes& weights, cons
   return passes;
 }
 
-WeightTypes weight_types(const Model& model) {
-  std::map<DType, int> counts;
-  const auto each = [&](const auto& visit) {
-    for_each_matrix(model.spec(), model.transformer().weights,
-                    [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
-                      if (tensor.is_matrix()) visit(tensor.id, w.type);
-                    });
-  };
-  each([&](const TensorId&, DType type) { ++counts[type]; });
-  const auto most =
-      std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  WeightTypes result(most->first);
-  each([&](const TensorId& id, DType type) {
-    if (type != result.matrices()) result.set(id.role, id.layer, type);
-  });
-  return result;
-}
+WeightTypes weight_types(const Model& model) { return stored_types(model.spec(), model.transformer().weights); }
 
 double PassTiming::quantile(double share) const {
   if (seconds.empty()) return 0;

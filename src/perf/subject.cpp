@@ -6,28 +6,16 @@
 #include "plumb/core/printable.hpp"
 #include "plumb/io/open_model.hpp"
 #include "plumb/model/family.hpp"
+#include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
-#include "plumb/model/weights.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
 WeightTypes weight_types_of(const ModelFile& file, const ModelSpec& spec) {
-  // The type of the first matrix inside a layer is the rule, whatever differs an exception.
-  std::optional<WeightTypes> types;
-  const auto each = [&](const auto& visit) {
-    for_each_tensor(spec, [&](const TensorSpec& tensor) {
-      if (!tensor.is_matrix()) return;
-      if (const auto found = find_tensor(file, spec, tensor)) visit(tensor.id, found->dtype());
-    });
-  };
-  each([&](const TensorId& id, DType type) {
-    if (!types && id.layer >= 0) types.emplace(type);
+  return gather_weight_types(spec, [&](const TensorSpec& tensor) {
+    const auto found = find_tensor(file, spec, tensor);
+    return found ? found->dtype() : DType::f32;
   });
-  if (!types) types.emplace(DType::f32);
-  each([&](const TensorId& id, DType type) {
-    if (type != types->matrices()) types->set(id.role, id.layer, type);
-  });
-  return *types;
 }
 
 Subject load_subject(const std::string& name_or_path) {
