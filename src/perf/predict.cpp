@@ -5,6 +5,7 @@
 
 #include "plumb/cpu/attention_kernels.hpp"
 #include "plumb/cpu/kernel_table.hpp"
+#include "plumb/ops/matmul.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
