@@ -1,8 +1,8 @@
 // GPT-2 and GPT-NeoX (Pythia): layer norms, biases, two matrices in the feed-forward block.
 //
 // Pythia's files say "gelu", which its own code computes with erf. The engine that GGUF files are made for computes the
-// tanh form for every GELU, and the recorded logits of both families are of that form (NMSE with erf is above 1e-6), so
-// it is what these families mean here in both kinds of files.
+// tanh form for every GELU, and the recorded logits of both families are of that form: NMSE 5e-14, with erf 2e-8. So it
+// is what these families mean here in both kinds of files.
 
 #include "decoder.hpp"
 #include "registry.hpp"
