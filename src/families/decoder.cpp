@@ -92,16 +92,26 @@ std::vector<int> read_inner(const Keys& keys, const Style& style, int width, int
   return keys.per_layer(!keys.has(dense) && keys.has(expert) ? expert : dense, layers, Limits::kFfn);
 }
 
-NormSpec read_norm(const Keys& keys, NormKind kind) {
+NormSpec read_norm(const Keys& keys, const Style& style) {
   NormSpec norm;
-  norm.kind = kind;
-  norm.bias = kind == NormKind::layer;
-  norm.eps = kind == NormKind::rms ? keys.real({"attention.layer_norm_rms_epsilon", "rms_norm_eps"})
-                                   : keys.real({"attention.layer_norm_epsilon", "layer_norm_eps"});
+  norm.kind = style.norm;
+  norm.weight = style.norm_weight;
+  norm.bias = style.norm == NormKind::layer && style.norm_bias;
+  norm.eps = style.norm == NormKind::rms ? keys.real({"attention.layer_norm_rms_epsilon", "rms_norm_eps"})
+                                         : keys.real({"attention.layer_norm_epsilon", "layer_norm_eps"});
   return norm;
 }
 
 }  // namespace
+
+void drop_guessing_layers(const Keys& keys, ModelSpec& spec) {
+  const Field guessing{"nextn_predict_layers", ""};
+  const int guesses = keys.natural_or(guessing, 0, Limits::kLayers);
+  if (guesses >= spec.n_layers())
+    keys.fail(ErrorCode::bad_value, guessing,
+              std::to_string(guesses) + ", expected fewer than the " + std::to_string(spec.n_layers()) + " layers");
+  spec.layers.resize(static_cast<std::size_t>(spec.n_layers() - guesses));
+}
 
 int head_dim_of(const Keys& keys, int width, int heads) {
   if (width % heads != 0)
@@ -120,7 +130,7 @@ ModelSpec read_decoder(const Keys& keys, const Style& style) {
   ModelSpec spec = llama_spec(shape);
   spec.ropes.clear();
   if (style.attention) read_attention(keys, spec);
-  const NormSpec norm = read_norm(keys, style.norm);
+  const NormSpec norm = read_norm(keys, style);
   const Activation activation = read_activation(keys, style);
   const float residual_scale = keys.real_or({"residual_scale", ""}, 1.0f);
   for (int l = 0; l < shape.layers; ++l) {
@@ -158,7 +168,7 @@ void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style) {
   const Field field{"attention.sliding_window_pattern",
                     keys.has({"", "_sliding_window_pattern"}) ? "_sliding_window_pattern" : "sliding_window_pattern"};
   const Field types{"", "layer_types"};
-  const auto flags = keys.flags(field, n);
+  const auto flags = style.flags ? keys.flags(field, n) : std::nullopt;
   const std::vector<std::string> kinds = keys.texts(types);
   if (!kinds.empty() && kinds.size() != static_cast<std::size_t>(n))
     keys.fail(ErrorCode::bad_value, types,
@@ -167,7 +177,8 @@ void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style) {
   for (const std::string& kind : kinds)
     if (kind != "sliding_attention" && kind != "full_attention")
       keys.fail(ErrorCode::bad_value, types, "holds " + quote(kind) + ", expected sliding_attention or full_attention");
-  const int period = flags ? 0 : keys.natural_or(field, style.period, Limits::kLayers);
+  const bool array = keys.is_gguf() && !style.flags && keys.flags(field, n);
+  const int period = flags ? 0 : array ? style.period : keys.natural_or(field, style.period, Limits::kLayers);
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
     const bool windowed = flags            ? (*flags)[l]
                           : !kinds.empty() ? kinds[l] == "sliding_attention"
@@ -230,8 +241,8 @@ void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style) {
     ExpertsSpec own = experts;
     own.expert.gated = own.shared.gated = dense.gated;
     own.expert.activation = own.shared.activation = dense.activation;
-    own.expert.bias = exists(TensorRole::expert_up, true);
-    own.router_bias = exists(TensorRole::router, true);
+    own.expert.bias = keys.is_gguf() ? exists(TensorRole::expert_up, true) : style.biases;
+    own.router_bias = keys.is_gguf() ? exists(TensorRole::router, true) : style.biases;
     own.choice_bias = exists(TensorRole::router_choice_bias, false);
     layer.ffn = own;
   }

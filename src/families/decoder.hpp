@@ -13,7 +13,9 @@ namespace plumb::inline PLUMB_ABI::family {
 /// What the standard keys leave open.
 struct Style {
   RopePairs pairs = RopePairs::interleaved;
-  NormKind norm = NormKind::rms;  ///< layer norms have biases
+  NormKind norm = NormKind::rms;
+  bool norm_weight = true;  ///< norms have weights
+  bool norm_bias = true;    ///< layer norms have biases
   Activation activation = Activation::silu;
   bool gated = true;
   /// GELU is computed in its tanh form, whatever config.json calls it.
@@ -33,6 +35,8 @@ ModelSpec read_decoder(const Keys& keys, const Style& style);
 struct WindowStyle {
   int period = 0;  ///< the last of each group of so many layers has no window, the others do; 0: all do
   int absent = 0;  ///< the window of GGUF files without a key for it
+  /// false: the engine that GGUF files are made for takes a number there and never reads an array of flags.
+  bool flags = true;
 };
 /// Windows of attention by `sliding_window` and the pattern: an array of flags, `layer_types`, or a period. A window of
 /// 0 is none.
@@ -44,6 +48,7 @@ struct ExpertStyle {
   int fallback_inner = 0;    ///< inner width of an expert where no key says it; 0: the key must be there
   int shared_inner = 0;      ///< inner width of a shared expert where no key says it or how many there are; 0: none
   bool shared_gate = false;  ///< a shared expert has a gate
+  bool biases = false;       ///< config.json: experts and router have biases; GGUF files tell by their tensors
   /// Layers that have experts by config.json; GGUF files tell by their tensors.
   std::function<bool(int layer)> sparse;
 };
@@ -54,6 +59,13 @@ void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style);
 /// `kind`: the type of layer, for files that have `rope_parameters` for each.
 RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context,
                    std::string_view kind = "full_attention");
+
+/// YaRN's borders between frequencies that stay and those that are stretched are its usual ones, whatever the keys say:
+/// the engine that GGUF files are made for reads the keys of few families.
+void usual_yarn_borders(ModelSpec& spec);
+
+/// Takes off the layers that guess the token after next. GGUF files count them, and hold them last.
+void drop_guessing_layers(const Keys& keys, ModelSpec& spec);
 
 /// Width / heads, where that divides. @throws Error{bad_value} naming the heads.
 int head_dim_of(const Keys& keys, int width, int heads);

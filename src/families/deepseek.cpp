@@ -96,13 +96,7 @@ ModelSpec read_deepseek(const Keys& keys) {
     layer.mixer = latent;
   }
   if (keys.natural_or({"expert_count", "num_experts"}, 0, SpecLimits::kExperts) > 0) read_deepseek_experts(keys, spec);
-  // Layers that guess the token after next stand last in GGUF files, and are not part of the model.
-  const Field guessing{"nextn_predict_layers", ""};
-  const int guesses = keys.natural_or(guessing, 0, SpecLimits::kLayers);
-  if (guesses >= spec.n_layers())
-    keys.fail(ErrorCode::bad_value, guessing,
-              std::to_string(guesses) + ", expected fewer than the " + std::to_string(spec.n_layers()) + " layers");
-  spec.layers.resize(static_cast<std::size_t>(spec.n_layers() - guesses));
+  drop_guessing_layers(keys, spec);
   return spec;
 }
 

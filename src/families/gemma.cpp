@@ -1,5 +1,5 @@
-// Gemma 2 and 3: norms before and after each part, a tanh-GELU gate, embeddings times sqrt(D), windows in most layers.
-// Norm weights stand in GGUF files as they are multiplied with.
+// Gemma 1 to 3: a tanh-GELU gate, embeddings times sqrt(D); from Gemma 2 on norms before and after each part, and
+// windows in most layers. Norm weights stand in GGUF files as they are multiplied with.
 
 #include <cmath>
 
@@ -28,6 +28,7 @@ ModelSpec read_gemma(const Keys& keys, int layers_of_largest) {
   Style style;
   style.pairs = RopePairs::halves;
   style.activation = Activation::gelu_tanh;
+  style.gelu_is_tanh = true;
   style.scaled_embedding = true;
   ModelSpec spec = read_decoder(keys, style);
   for_each_attention(
@@ -35,6 +36,16 @@ ModelSpec read_gemma(const Keys& keys, int layers_of_largest) {
   for (LayerSpec& layer : spec.layers) {
     layer.mixer_branch.post_norm = layer.mixer_branch.norm;
     layer.ffn_branch.post_norm = layer.ffn_branch.norm;
+  }
+  return spec;
+}
+
+/// Gemma 1 norms what a part reads alone, and its scores are scaled by the length of a head.
+ModelSpec read_gemma1(const Keys& keys) {
+  ModelSpec spec = read_gemma(keys, 0);
+  for (LayerSpec& layer : spec.layers) {
+    layer.mixer_branch.post_norm.reset();
+    layer.ffn_branch.post_norm.reset();
   }
   return spec;
 }
@@ -92,6 +103,11 @@ void write_gemma(GgufWriter& writer, const ModelSpec& spec) {
 
 constexpr Alias kNames[] = {{"hidden_act", "hidden_activation"}};
 
+constexpr ModelType kGemma1[] = {
+    {"gemma",
+     R"({"max_position_embeddings":8192,"rms_norm_eps":1e-6,"num_key_value_heads":16,"head_dim":256,
+         "tie_word_embeddings":true})",
+     kNames}};
 constexpr ModelType kGemma2[] = {
     {"gemma2",
      R"({"max_position_embeddings":8192,"rms_norm_eps":1e-6,"num_key_value_heads":4,"head_dim":256,
@@ -109,6 +125,7 @@ constexpr ModelType kGemma3[] = {
     {"gemma3", "{}", {}, "gemma3_text"}};
 
 constexpr Family kFamilies[] = {
+    {"gemma", "Gemma 1, CodeGemma", read_gemma1, kGemma1, write_gemma},
     {"gemma2", "Gemma 2", read_gemma2, kGemma2, write_gemma},
     {"gemma3", "Gemma 3, text", read_gemma3, kGemma3, write_gemma},
 };

@@ -1,10 +1,15 @@
-// Granite 3, dense: the Llama shape with four multipliers. Logits are divided by theirs.
+// Granite 3, dense and with experts, and MiniCPM: the Llama shape with multipliers of embeddings, scores, branches and
+// logits. Logits are divided by theirs.
+
+#include <cmath>
 
 #include "decoder.hpp"
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
 namespace {
+
+const Field kFinetuned{"rope.scaling.finetuned", ""};
 
 ModelSpec read_granite(const Keys& keys) {
   ModelSpec spec = read_decoder(keys, {});
@@ -13,17 +18,78 @@ ModelSpec read_granite(const Keys& keys) {
   const float branch = keys.real_or({"residual_scale", "residual_multiplier"}, 1.0f);
   for (LayerSpec& layer : spec.layers) layer.residual_scale = branch;
   const float scale = keys.real_or({"attention.scale", "attention_multiplier"}, 0.0f);
-  for_each_attention(spec, [&](AttentionSpec& attention) { attention.scale = scale; });
+  const bool rotates = keys.flag_or(kFinetuned, true);
+  for_each_attention(spec, [&](AttentionSpec& attention) {
+    attention.scale = scale;
+    if (!rotates) attention.rope = -1;
+  });
+  if (!rotates) spec.ropes.clear();
+  return spec;
+}
+
+ModelSpec read_granite_moe(const Keys& keys) {
+  ModelSpec spec = read_granite(keys);
+  ExpertStyle style;  // the usual key of a width is that of an expert
+  style.fallback_inner = std::get<DenseSpec>(spec.layers.front().ffn).inner;
+  read_experts(keys, spec, style);
   return spec;
 }
 
 void write_granite(GgufWriter& writer, const ModelSpec& spec) {
-  writer.set("granite.logit_scale", 1.0f / spec.output.scale);
+  writer.set(spec.family + ".logit_scale", 1.0f / spec.output.scale);
+  if (spec.ropes.empty()) writer.set(spec.family + ".rope.scaling.finetuned", false);
 }
 
-constexpr ModelType kTypes[] = {
+/// Absent keys have other meanings than none. That of the logits is the engine's own: files from before there was a key
+/// for it get 256 / D there, and divide by it too.
+ModelSpec read_minicpm(const Keys& keys) {
+  ModelSpec spec = read_decoder(keys, {});
+  const double width = spec.width, root = std::sqrt(static_cast<double>(spec.n_layers()));
+  const bool gguf = keys.is_gguf();
+  spec.embedding.scale = keys.real_or({"embedding_scale", "scale_emb"}, 12.0f);
+  const float depth = keys.real_or({"", "scale_depth"}, 1.4f);
+  const float branch = gguf ? keys.real_or({"residual_scale", ""}, 1.4f / static_cast<float>(root))
+                            : static_cast<float>(static_cast<double>(depth) / root);
+  const int base = keys.count_or({"", "dim_model_base"}, 256, SpecLimits::kWidth);
+  const float divisor =
+      gguf ? keys.real_or({"logit_scale", ""}, static_cast<float>(256.0 / width)) : static_cast<float>(width / base);
+  spec.output.scale = 1.0f / divisor;
+  for (LayerSpec& layer : spec.layers) layer.residual_scale = branch;
+  return spec;
+}
+
+void write_minicpm(GgufWriter& writer, const ModelSpec& spec) {
+  writer.set("minicpm.embedding_scale", spec.embedding.scale);
+  writer.set("minicpm.residual_scale", spec.layers.front().residual_scale);
+  writer.set("minicpm.logit_scale", 1.0f / spec.output.scale);
+}
+
+constexpr Alias kMoeNames[] = {{"num_experts", "num_local_experts"},
+                               {"moe_intermediate_size", "intermediate_size"},
+                               {"shared_expert_intermediate_size", "shared_intermediate_size"}};
+
+constexpr ModelType kGranite[] = {
     {"granite", R"({"max_position_embeddings":2048,"rms_norm_eps":1e-6,"attention_multiplier":1.0})"}};
-constexpr Family kFamilies[] = {{"granite", "Granite 3, dense", read_granite, kTypes, write_granite}};
+constexpr ModelType kGraniteMoe[] = {
+    {"granitemoe",
+     R"({"max_position_embeddings":2048,"rms_norm_eps":1e-6,"attention_multiplier":1.0,"num_local_experts":8,
+         "num_experts_per_tok":2,"norm_topk_prob":true})",
+     kMoeNames},
+    {"granitemoeshared",
+     R"({"max_position_embeddings":2048,"rms_norm_eps":1e-6,"attention_multiplier":1.0,"num_local_experts":8,
+         "num_experts_per_tok":2,"norm_topk_prob":true,"shared_intermediate_size":1024})",
+     kMoeNames},
+};
+constexpr ModelType kMiniCpm[] = {
+    {"minicpm",
+     R"({"max_position_embeddings":2048,"rms_norm_eps":1e-6,"scale_emb":1,"scale_depth":1,"dim_model_base":1,
+         "tie_word_embeddings":true})"}};
+
+constexpr Family kFamilies[] = {
+    {"granite", "Granite 3, dense", read_granite, kGranite, write_granite},
+    {"granitemoe", "Granite 3 with experts, also with a shared one", read_granite_moe, kGraniteMoe, write_granite},
+    {"minicpm", "MiniCPM 1 and 4", read_minicpm, kMiniCpm, write_minicpm},
+};
 
 }  // namespace
 

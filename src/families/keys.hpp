@@ -71,6 +71,8 @@ class Keys {
   std::optional<std::int64_t> rows_of(const TensorId& id) const;
   /// The same for a tensor that stands for several roles: "attn_qkv".
   bool fused_exists(std::string_view base, int layer, bool bias) const;
+  /// The same for a tensor that no role stands for, by its full name.
+  bool named_exists(const std::string& name) const { return file_ && tensors_(name).has_value(); }
   /// What the file calls a tensor.
   std::string name_of(const TensorId& id) const;
 

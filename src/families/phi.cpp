@@ -1,8 +1,10 @@
-// Phi-3 and Phi-4: the Llama shape with rotation of halves; files hold q, k and v in one matrix, and gate and up in
-// another (tensors.cpp). Long-context models have long and short rope factors.
+// Phi-1 to Phi-4. Phi-2 and before: layer norms, biases everywhere, both parts of a layer read one norm, a part of each
+// head is rotated.
 //
-// Both kinds of files have a `sliding_window`. The engine that GGUF files are made for does not read it, and answers of
-// long prompts would differ from its own, so windows are left out here too.
+// Phi-3 and Phi-4: the Llama shape with rotation of halves; files hold q, k and v in one matrix, and gate and up in
+// another (tensors.cpp). Long-context models have long and short rope factors. Both kinds of files have a
+// `sliding_window`. The engine that GGUF files are made for does not read it, and answers of long prompts would differ
+// from its own, so windows are left out here too.
 
 #include "decoder.hpp"
 #include "registry.hpp"
@@ -10,16 +12,40 @@
 namespace plumb::inline PLUMB_ABI::family {
 namespace {
 
+ModelSpec read_phi2(const Keys& keys) {
+  const Field normed{"", "qk_layernorm"};
+  if (keys.flag_or(normed, false))
+    keys.fail(ErrorCode::unsupported_architecture, normed, "is true, expected queries and keys without norms");
+  Style style;
+  style.pairs = RopePairs::halves;
+  style.norm = NormKind::layer;
+  style.activation = Activation::gelu_tanh;
+  style.gelu_is_tanh = true;
+  style.gated = false;
+  style.biases = true;
+  style.inner_multiple = 4;
+  ModelSpec spec = read_decoder(keys, style);
+  for (LayerSpec& layer : spec.layers) {
+    layer.parallel = layer.shared_norm = true;
+    layer.ffn_branch.norm.reset();
+  }
+  if (!keys.is_gguf()) spec.output.bias = true;
+  return spec;
+}
+
 ModelSpec read_phi3(const Keys& keys) {
   Style style;
   style.pairs = RopePairs::halves;
   return read_decoder(keys, style);
 }
 
+constexpr ModelType kPhi2[] = {
+    {"phi", R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"partial_rotary_factor":0.5})"}};
 constexpr ModelType kPhi3[] = {
     {"phi3", R"({"max_position_embeddings":4096,"original_max_position_embeddings":4096,"rms_norm_eps":1e-5})"}};
 
 constexpr Family kFamilies[] = {
+    {"phi2", "Phi-1, Phi-1.5 and Phi-2", read_phi2, kPhi2},
     {"phi3", "Phi-3, Phi-3.5 and Phi-4, text", read_phi3, kPhi3},
 };
 

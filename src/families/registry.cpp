@@ -15,8 +15,10 @@ namespace family {
 std::span<const Family> all_families() {
   static const std::vector<Family> all = [] {
     std::vector<Family> families;
-    for (const auto part : {llama_families(), qwen_families(), gemma_families(), gpt_families(), phi_families(),
-                            granite_families(), deepseek_families()})
+    for (const auto part :
+         {llama_families(), qwen_families(), gemma_families(), gpt_families(), phi_families(), granite_families(),
+          deepseek_families(), cohere_families(), falcon_families(), gpt_oss_families(), llama_kin_families(),
+          mpt_families(), nemotron_families(), olmo_families(), stablelm_families(), starcoder_families()})
       families.insert(families.end(), part.begin(), part.end());
     std::sort(families.begin(), families.end(),
               [](const Family& a, const Family& b) { return a.architecture < b.architecture; });
@@ -35,6 +37,11 @@ std::string usual_name(const Family& family, const TensorId& id) {
   for (const RoleName& own : family.names)
     if (own.role == id.role) return gguf_tensor_name(id, own.gguf);
   return gguf_tensor_name(id);
+}
+
+std::string name_in(const Family& family, const ModelSpec& spec, const TensorId& id) {
+  const std::string_view own = family.name_in ? family.name_in(spec, id) : std::string_view();
+  return own.empty() ? usual_name(family, id) : gguf_tensor_name(id, own);
 }
 
 std::string fused_name(std::string_view base, int layer, bool bias) {

@@ -42,6 +42,8 @@ struct Family {
   /// Keys beyond those that follow from any spec (write.cpp).
   void (*write)(GgufWriter& writer, const ModelSpec& spec) = nullptr;
   std::span<const RoleName> names = {};
+  /// What a tensor of this spec is called, where that hangs on the spec; empty for other tensors.
+  std::string_view (*name_in)(const ModelSpec& spec, const TensorId& id) = nullptr;
 };
 
 /// All of them, by architecture.
@@ -56,9 +58,20 @@ std::span<const Family> gpt_families();
 std::span<const Family> phi_families();
 std::span<const Family> granite_families();
 std::span<const Family> deepseek_families();
+std::span<const Family> cohere_families();
+std::span<const Family> falcon_families();
+std::span<const Family> gpt_oss_families();
+std::span<const Family> llama_kin_families();
+std::span<const Family> mpt_families();
+std::span<const Family> nemotron_families();
+std::span<const Family> olmo_families();
+std::span<const Family> stablelm_families();
+std::span<const Family> starcoder_families();
 
-/// What the family's GGUF files call a tensor.
+/// What the family's GGUF files call a tensor, whatever the spec.
 std::string usual_name(const Family& family, const TensorId& id);
+/// What those with this spec call it.
+std::string name_in(const Family& family, const ModelSpec& spec, const TensorId& id);
 /// "blk.3.attn_qkv.weight".
 std::string fused_name(std::string_view base, int layer, bool bias);
 

@@ -32,6 +32,13 @@ void read_yarn(const Keys& keys, RopeSpec& rope) {
 
 }  // namespace
 
+void usual_yarn_borders(ModelSpec& spec) {
+  for (RopeSpec& rope : spec.ropes) {
+    rope.yarn_beta_fast = RopeSpec{}.yarn_beta_fast;
+    rope.yarn_beta_slow = RopeSpec{}.yarn_beta_slow;
+  }
+}
+
 RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context, std::string_view kind) {
   const Keys own = rope_section(keys, kind);
   RopeSpec rope;

@@ -91,7 +91,9 @@ std::optional<ConstTensorView> find_in_up(const ModelFile& file, const ModelSpec
 
 }  // namespace
 
-std::string tensor_name(const ModelSpec& spec, const TensorId& id) { return family::usual_name(family_of(spec), id); }
+std::string tensor_name(const ModelSpec& spec, const TensorId& id) {
+  return family::name_in(family_of(spec), spec, id);
+}
 
 std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
   const TensorId& id = tensor.id;

@@ -88,6 +88,7 @@ void write_attention(KeyWriter& keys, const ModelSpec& spec) {
   keys.count("attention.key_length", first.head_dim);
   keys.count("attention.value_length", first.v_dim());
   keys.real_unless("attention.scale", first.scale, 0.0f);
+  keys.real_unless("attention.clamp_kqv", first.clip, 0.0f);
   keys.real_unless("attn_logit_softcapping", first.softcap, 0.0f);
   write_windows(keys, spec);
 }
@@ -182,7 +183,7 @@ ModelSpec read_back(const GgufWriter& keys, const ModelSpec& spec, const family:
   const GgufFile file = GgufFile::from_memory({memory.data(), bytes.size()}, spec.name.empty() ? "spec" : spec.name);
   std::map<std::string, std::int64_t, std::less<>> rows;
   for_each_tensor(spec,
-                  [&](const TensorSpec& tensor) { rows[family::usual_name(own, tensor.id)] = tensor.shape.rows(); });
+                  [&](const TensorSpec& tensor) { rows[family::name_in(own, spec, tensor.id)] = tensor.shape.rows(); });
   const family::Keys reader(file, own, [&](const std::string& name) -> std::optional<std::int64_t> {
     const auto found = rows.find(name);
     if (found == rows.end()) return std::nullopt;

@@ -160,7 +160,7 @@ TEST(Family, WhatFilesCannotSayIsRefusedByName) {
   refused("'hyena'", [](ModelSpec& s) { s.family = "hyena"; });
 }
 
-/// config.json files of the models in arch-dev, written down from its manifest.
+/// config.json files of the models in arch-dev and arch2-dev, written down from its manifest.
 struct SameModel {
   const char* file;
   const char* json;
@@ -217,6 +217,56 @@ const SameModel kSame[] = {
       "num_experts_per_tok":4,"moe_intermediate_size":36,"first_k_dense_replace":1,"n_group":4,"topk_group":2,
       "routed_scaling_factor":1.5,"rope_scaling":{"type":"yarn","factor":4.0,"original_max_position_embeddings":64,
       "mscale":1.0,"mscale_all_dim":1.0}})"},
+    {"command-r", R"({"model_type":"cohere","vocab_size":359,"hidden_size":96,"intermediate_size":172,
+      "num_hidden_layers":3,"num_attention_heads":6,"max_position_embeddings":256,"layer_norm_eps":0.005,
+      "logit_scale":0.25,"rope_theta":8000000.0})"},
+    {"cohere2", R"({"model_type":"cohere2","vocab_size":359,"hidden_size":96,"intermediate_size":172,
+      "num_hidden_layers":5,"num_attention_heads":6,"num_key_value_heads":2,"max_position_embeddings":256,
+      "layer_norm_eps":0.01,"logit_scale":0.5,"rope_theta":50000.0,"rotary_pct":1.0,"sliding_window":13})"},
+    {"falcon", R"({"model_type":"falcon","vocab_size":339,"hidden_size":96,"num_hidden_layers":3,
+      "num_attention_heads":6,"num_kv_heads":6,"layer_norm_epsilon":0.005,"multi_query":true,"bias":false})"},
+    {"falcon40", R"({"model_type":"falcon","vocab_size":341,"hidden_size":96,"num_hidden_layers":3,
+      "num_attention_heads":6,"num_kv_heads":2,"layer_norm_epsilon":0.01,"new_decoder_architecture":true,
+      "bias":false,"tie_word_embeddings":false})"},
+    {"gpt-oss", R"({"model_type":"gpt_oss","vocab_size":363,"hidden_size":64,"intermediate_size":64,
+      "num_hidden_layers":4,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":32,"num_local_experts":8,
+      "num_experts_per_tok":3,"sliding_window":12,"max_position_embeddings":256,"rms_norm_eps":0.005,
+      "swiglu_limit":7.0,"rope_scaling":{"rope_type":"yarn","factor":8.0,"beta_fast":32.0,"beta_slow":1.0,
+      "truncate":false,"original_max_position_embeddings":32},
+      "layer_types":["sliding_attention","full_attention","sliding_attention","full_attention"]})"},
+    {"granitemoe", R"({"model_type":"granitemoe","vocab_size":357,"hidden_size":96,"intermediate_size":56,
+      "num_hidden_layers":3,"num_attention_heads":6,"num_key_value_heads":2,"max_position_embeddings":256,
+      "rms_norm_eps":0.01,"num_local_experts":6,"num_experts_per_tok":3,"embedding_multiplier":2.0,
+      "residual_multiplier":0.5,"attention_multiplier":0.2,"logits_scaling":2.0,"tie_word_embeddings":true})"},
+    {"granitemoe-shared", R"({"model_type":"granitemoeshared","vocab_size":357,"hidden_size":96,
+      "intermediate_size":56,"shared_intermediate_size":72,"num_hidden_layers":3,"num_attention_heads":6,
+      "num_key_value_heads":2,"max_position_embeddings":256,"rms_norm_eps":0.02,"num_local_experts":6,
+      "num_experts_per_tok":3,"embedding_multiplier":2.0,"residual_multiplier":0.5,"attention_multiplier":0.2,
+      "logits_scaling":2.0,"tie_word_embeddings":true})"},
+    {"minicpm", R"({"model_type":"minicpm","vocab_size":349,"hidden_size":96,"intermediate_size":172,
+      "num_hidden_layers":3,"num_attention_heads":6,"max_position_embeddings":256,"rms_norm_eps":0.005,
+      "scale_emb":3,"scale_depth":1.4,"dim_model_base":32})"},
+    {"mpt", R"({"model_type":"mpt","vocab_size":347,"d_model":128,"n_layers":3,"n_heads":8,"max_seq_len":256,
+      "expansion_ratio":4,"no_bias":true,"attn_config":{"alibi":true,"alibi_bias_max":8,"clip_qkv":1.5,
+      "qk_ln":false,"softmax_scale":null}})"},
+    {"nemotron", R"({"model_type":"nemotron","vocab_size":351,"hidden_size":96,"intermediate_size":172,"head_dim":16,
+      "num_hidden_layers":3,"num_attention_heads":6,"num_key_value_heads":2,"max_position_embeddings":256,
+      "norm_eps":0.01,"hidden_act":"relu2"})"},
+    {"phi2", R"({"model_type":"phi","vocab_size":345,"hidden_size":96,"intermediate_size":384,"hidden_act":"gelu_new",
+      "num_hidden_layers":3,"num_attention_heads":6,"max_position_embeddings":256,"layer_norm_eps":0.005})"},
+    {"stablelm", R"({"model_type":"stablelm","vocab_size":347,"hidden_size":96,"intermediate_size":172,
+      "num_hidden_layers":3,"num_attention_heads":6,"num_key_value_heads":6,"max_position_embeddings":256,
+      "layer_norm_eps":0.02,"use_qkv_bias":true,"use_parallel_residual":false})"},
+    {"stablelm12", R"({"model_type":"stablelm","vocab_size":349,"hidden_size":128,"intermediate_size":172,
+      "num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":256,
+      "layer_norm_eps":0.005,"qk_layernorm":true,"use_parallel_residual":true})"},
+    {"olmo3", R"({"model_type":"olmo3","vocab_size":353,"hidden_size":64,"intermediate_size":112,
+      "num_hidden_layers":4,"num_attention_heads":4,"max_position_embeddings":256,"rms_norm_eps":1e-6,
+      "sliding_window":9,"rope_theta":500000.0,"rope_scaling":{"rope_type":"yarn","factor":8.0,
+      "attention_factor":1.20794415,"original_max_position_embeddings":32}})"},
+    {"seed_oss", R"({"model_type":"seed_oss","vocab_size":355,"hidden_size":64,"intermediate_size":112,"head_dim":48,
+      "num_hidden_layers":3,"num_attention_heads":3,"num_key_value_heads":1,"max_position_embeddings":256,
+      "rms_norm_eps":0.01,"rope_theta":1e7,"tie_word_embeddings":true})"},
 };
 
 /// Scores of latent attention are scaled by a multiplier that the file rounds, at 0.1 times its value.
@@ -230,8 +280,7 @@ TEST(Family, AFileAndAConfigJsonOfOneModelAgree) {
   PLUMB_REQUIRE_FIXTURES();
   for (const SameModel& same : kSame) {
     SCOPED_TRACE(same.file);
-    ModelSpec file =
-        spec_from_file(GgufFile::open(test::fixtures_dir() / "arch-dev" / (std::string(same.file) + ".gguf")));
+    ModelSpec file = spec_from_file(GgufFile::open(test::architecture_fixture(std::string(same.file) + ".gguf")));
     ModelSpec json = spec_from_json(same.json, "config.json");
     forget_last_bits(file);
     forget_last_bits(json);
@@ -243,7 +292,7 @@ TEST(Family, TensorsOfFilesAreFoundWhole) {
   PLUMB_REQUIRE_FIXTURES();
   for (const SameModel& same : kSame) {
     SCOPED_TRACE(same.file);
-    const GgufFile file = GgufFile::open(test::fixtures_dir() / "arch-dev" / (std::string(same.file) + ".gguf"));
+    const GgufFile file = GgufFile::open(test::architecture_fixture(std::string(same.file) + ".gguf"));
     const ModelSpec spec = spec_from_file(file);
     std::int64_t found = 0, all = 0;
     for_each_tensor(spec, [&](const TensorSpec& tensor) {
@@ -259,8 +308,12 @@ TEST(Family, TensorsOfFilesAreFoundWhole) {
 
 TEST(Family, FoldersReadBackFromAFile) {
   PLUMB_REQUIRE_FIXTURES();
-  for (const char* name : {"llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3-fp8", "qwen3_moe",
-                           "gemma2", "gemma3_text", "phi3", "gpt2", "gpt_neox", "deepseek_v2", "deepseek_v3"}) {
+  for (const char* name :
+       {"llama",       "mistral",  "mixtral",     "qwen2",      "qwen2_moe", "qwen3",    "qwen3-fp8",
+        "qwen3_moe",   "gemma2",   "gemma3_text", "phi3",       "gpt2",      "gpt_neox", "deepseek_v2",
+        "deepseek_v3", "bloom",    "cohere",      "cohere2",    "ernie4_5",  "falcon",   "gemma",
+        "glm4",        "gpt_oss",  "granite",     "granitemoe", "olmo2",     "olmo3",    "olmoe",
+        "phi",         "seed_oss", "smollm3",     "stablelm",   "starcoder2"}) {
     SCOPED_TRACE(name);
     const ModelSpec spec = spec_from_json_file(test::fixtures_dir() / "hf-dev" / name / "config.json");
     expect_same(through_a_file(spec), spec);

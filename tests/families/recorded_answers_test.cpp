@@ -20,7 +20,7 @@ constexpr int kContext = 256;
 class Families : public testing::TestWithParam<const char*> {
  protected:
   std::filesystem::path file(const std::string& extension) const {
-    return test::fixtures_dir() / "arch-dev" / (std::string(GetParam()) + extension);
+    return test::architecture_fixture(std::string(GetParam()) + extension);
   }
   Model load(bool exact) const { return Model::load(file(".gguf"), {.exact = exact}); }
 };
@@ -90,7 +90,10 @@ TEST_P(Families, CutBackAndReadOnGivesTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(Recorded, Families,
                          testing::Values("llama-mha", "llama-gqa", "llama3-ropefreqs", "llama-moe", "qwen2", "qwen3",
-                                         "qwen3moe", "gemma2", "gemma3", "phi3", "gpt2", "gptneox", "granite"),
+                                         "qwen3moe", "gemma2", "gemma3", "phi3", "gpt2", "gptneox", "granite",
+                                         "command-r", "cohere2", "falcon", "falcon40", "gpt-oss", "granitemoe",
+                                         "granitemoe-shared", "minicpm", "mpt", "nemotron", "phi2", "stablelm",
+                                         "stablelm12", "olmo3", "seed_oss"),
                          [](const auto& parameter) {
                            std::string name = parameter.param;
                            std::erase(name, '-');

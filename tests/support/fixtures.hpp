@@ -23,6 +23,13 @@ inline std::filesystem::path fixtures_dir() {
 
 inline bool have_fixtures() { return std::filesystem::exists(fixtures_dir() / "README.md"); }
 
+/// A file of one of the small models, one an architecture: "gemma2.gguf". Those of the second round have a folder of
+/// their own.
+inline std::filesystem::path architecture_fixture(const std::string& name) {
+  const std::filesystem::path first = fixtures_dir() / "arch-dev" / name;
+  return std::filesystem::exists(first) ? first : fixtures_dir() / "arch2-dev" / name;
+}
+
 /// All bytes of a file.
 inline std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
