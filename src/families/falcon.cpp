@@ -50,14 +50,23 @@ ModelSpec read_falcon(const Keys& keys) {
 }
 
 constexpr Alias kNames[] = {
-    {"num_hidden_layers", "n_layer"},          {"num_attention_heads", "n_head"}, {"num_key_value_heads", "num_kv_heads"},
-    {"intermediate_size", "ffn_hidden_size"},  {"hidden_act", "activation"},      {"attention_bias", "bias"},
-    {"layer_norm_eps", "layer_norm_epsilon"},  {"mlp_bias", "bias"},
+    {"num_hidden_layers", "n_layer"},
+    {"num_attention_heads", "n_head"},
+    {"num_key_value_heads", "num_kv_heads"},
+    {"intermediate_size", "ffn_hidden_size"},
+    {"hidden_act", "activation"},
+    {"attention_bias", "bias"},
+    {"layer_norm_eps", "layer_norm_epsilon"},
+    {"mlp_bias", "bias"},
 };
 /// The files of before the architecture had its name.
 constexpr Alias kOldNames[] = {
-    {"num_hidden_layers", "n_layer"}, {"num_attention_heads", "n_head"}, {"num_key_value_heads", "n_head_kv"},
-    {"attention_bias", "bias"},       {"mlp_bias", "bias"},              {"layer_norm_eps", "layer_norm_epsilon"},
+    {"num_hidden_layers", "n_layer"},
+    {"num_attention_heads", "n_head"},
+    {"num_key_value_heads", "n_head_kv"},
+    {"attention_bias", "bias"},
+    {"mlp_bias", "bias"},
+    {"layer_norm_eps", "layer_norm_epsilon"},
 };
 
 constexpr ModelType kTypes[] = {

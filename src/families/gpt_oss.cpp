@@ -46,11 +46,8 @@ constexpr ModelType kTypes[] = {
          "original_max_position_embeddings":4096}})",
      kNames}};
 
-constexpr Family kFamilies[] = {{.architecture = "gpt-oss",
-                                 .models = "gpt-oss",
-                                 .read = read_gpt_oss,
-                                 .types = kTypes,
-                                 .names = kTensors}};
+constexpr Family kFamilies[] = {
+    {.architecture = "gpt-oss", .models = "gpt-oss", .read = read_gpt_oss, .types = kTypes, .names = kTensors}};
 
 }  // namespace
 

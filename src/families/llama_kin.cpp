@@ -1,5 +1,5 @@
-// Models of the Llama shape that other laboratories made, each with a little of its own: InternLM 2, EXAONE 3, ERNIE 4.5
-// (dense), SmolLM 3, Seed-OSS, GLM 4 (dense).
+// Models of the Llama shape that other laboratories made, each with a little of its own: InternLM 2, EXAONE 3,
+// ERNIE 4.5 (dense), SmolLM 3, Seed-OSS, GLM 4 (dense).
 
 #include "decoder.hpp"
 #include "registry.hpp"
@@ -59,9 +59,8 @@ ModelSpec read_glm4(const Keys& keys) {
 }
 
 constexpr Alias kInternLmNames[] = {{"attention_bias", "bias"}};
-constexpr Alias kExaoneNames[] = {{"num_hidden_layers", "num_layers"},
-                                  {"hidden_act", "activation_function"},
-                                  {"rms_norm_eps", "layer_norm_epsilon"}};
+constexpr Alias kExaoneNames[] = {
+    {"num_hidden_layers", "num_layers"}, {"hidden_act", "activation_function"}, {"rms_norm_eps", "layer_norm_epsilon"}};
 constexpr Alias kErnieNames[] = {{"attention_bias", "use_bias"}, {"mlp_bias", "use_bias"}};
 constexpr RoleName kSeedTensors[] = {{TensorRole::ffn_norm, "post_attention_norm"}};
 

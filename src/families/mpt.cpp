@@ -100,8 +100,12 @@ constexpr Alias kMptNames[] = {
     {"layer_norm_eps", "layer_norm_epsilon"},
 };
 constexpr Alias kBloomNames[] = {
-    {"hidden_size", "n_embed"},         {"num_hidden_layers", "n_layer"},          {"num_attention_heads", "n_head"},
-    {"intermediate_size", "n_inner"},   {"max_position_embeddings", "seq_length"}, {"num_key_value_heads", ""},
+    {"hidden_size", "n_embed"},
+    {"num_hidden_layers", "n_layer"},
+    {"num_attention_heads", "n_head"},
+    {"intermediate_size", "n_inner"},
+    {"max_position_embeddings", "seq_length"},
+    {"num_key_value_heads", ""},
     {"layer_norm_eps", "layer_norm_epsilon"},
 };
 

@@ -1,6 +1,6 @@
-// OLMo 1 to 3 and OLMoE. OLMo 1 has norms without weights and bounds q, k and v; OLMo 2 and 3 norm what a part adds, not
-// what it reads, and all heads of q and k together, as OLMoE does. OLMo 3 files are of the architecture of OLMo 2: most
-// layers have a window, and only the others stretch their rotation.
+// OLMo 1 to 3 and OLMoE. OLMo 1 has norms without weights and bounds q, k and v; OLMo 2 and 3 norm what a part adds,
+// not what it reads, and all heads of q and k together, as OLMoE does. OLMo 3 files are of the architecture of OLMo 2:
+// most layers have a window, and only the others stretch their rotation.
 
 #include <algorithm>
 

@@ -42,7 +42,8 @@ constexpr Alias kNames[] = {
     {"layer_norm_eps", "layer_norm_epsilon"},
     {"hidden_act", "activation_function"},
 };
-constexpr Alias kNames2[] = {{"layer_norm_eps", "norm_epsilon"}, {"attention_bias", "use_bias"}, {"mlp_bias", "use_bias"}};
+constexpr Alias kNames2[] = {
+    {"layer_norm_eps", "norm_epsilon"}, {"attention_bias", "use_bias"}, {"mlp_bias", "use_bias"}};
 
 constexpr ModelType kStarcoder[] = {
     {"gpt_bigcode", R"({"n_positions":1024,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})", kNames}};

@@ -1,11 +1,10 @@
-// Families: what a file says and what a config.json says of the same model is the same spec; a spec that is written
-// reads back equal; tensors are found by name and inside fused ones.
+// Families: a spec that is written reads back equal; fields mean the same in both worlds; tensors are found by name and
+// inside fused ones.
 
 #include "plumb/model/family.hpp"
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -15,6 +14,7 @@
 #include "plumb/model/llama_spec.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/model/weights.hpp"
+#include "tests/families/same_spec.hpp"
 #include "tests/support/aligned_copy.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
@@ -23,31 +23,6 @@
 
 namespace plumb {
 namespace {
-
-/// Equal but for the name, with a hint where not.
-void expect_same(ModelSpec got, const ModelSpec& want) {
-  got.name = want.name;
-  EXPECT_EQ(got.family, want.family);
-  EXPECT_EQ(got.vocab_size, want.vocab_size);
-  EXPECT_EQ(got.width, want.width);
-  EXPECT_EQ(got.context, want.context);
-  EXPECT_TRUE(got.embedding == want.embedding) << got.embedding.scale << " " << want.embedding.scale;
-  ASSERT_EQ(got.ropes.size(), want.ropes.size());
-  for (std::size_t t = 0; t < got.ropes.size(); ++t) {
-    EXPECT_EQ(got.ropes[t].base, want.ropes[t].base);
-    EXPECT_EQ(got.ropes[t].dims, want.ropes[t].dims);
-    EXPECT_EQ(got.ropes[t].attn_factor, want.ropes[t].attn_factor);
-    EXPECT_TRUE(got.ropes[t] == want.ropes[t]) << "rope table " << t;
-  }
-  ASSERT_EQ(got.n_layers(), want.n_layers());
-  for (std::size_t l = 0; l < got.layers.size(); ++l) {
-    EXPECT_TRUE(got.layers[l].mixer == want.layers[l].mixer) << "mixer of layer " << l;
-    EXPECT_TRUE(got.layers[l].ffn == want.layers[l].ffn) << "feed-forward block of layer " << l;
-    EXPECT_TRUE(got.layers[l] == want.layers[l]) << "layer " << l;
-  }
-  EXPECT_TRUE(got.output == want.output) << "output";
-  EXPECT_TRUE(got == want);
-}
 
 /// Writes the spec and its tensors, without any data: a file with holes.
 ModelSpec through_a_file(const ModelSpec& spec) {
@@ -78,7 +53,7 @@ TEST(Family, EveryPresetReadsBackFromAFile) {
     const ModelSpec spec = preset.spec();
     const ModelSpec read = through_a_file(spec);
     EXPECT_EQ(read.name, spec.name);
-    expect_same(read, spec);
+    test::expect_same(read, spec);
   }
 }
 
@@ -88,7 +63,7 @@ TEST(Family, SpecsBeyondThePresetsReadBack) {
     SCOPED_TRACE(what);
     ModelSpec own = spec;
     edit(own);
-    expect_same(through_a_file(own), own);
+    test::expect_same(through_a_file(own), own);
   };
   const auto attention = [](ModelSpec& s, int l) -> AttentionSpec& {
     return std::get<AttentionSpec>(s.layers[static_cast<std::size_t>(l)].mixer);
@@ -160,152 +135,6 @@ TEST(Family, WhatFilesCannotSayIsRefusedByName) {
   refused("'hyena'", [](ModelSpec& s) { s.family = "hyena"; });
 }
 
-/// config.json files of the models in arch-dev and arch2-dev, written down from its manifest.
-struct SameModel {
-  const char* file;
-  const char* json;
-};
-const SameModel kSame[] = {
-    {"llama-mha", R"({"model_type":"llama","vocab_size":320,"hidden_size":64,"intermediate_size":128,
-      "num_hidden_layers":3,"num_attention_heads":4,"max_position_embeddings":256,"rms_norm_eps":0.02})"},
-    {"llama-gqa", R"({"model_type":"llama","vocab_size":352,"hidden_size":96,"intermediate_size":160,
-      "num_hidden_layers":3,"num_attention_heads":6,"num_key_value_heads":2,"max_position_embeddings":256,
-      "rms_norm_eps":1e-6,"tie_word_embeddings":true})"},
-    {"llama3-ropefreqs", R"({"model_type":"llama","vocab_size":384,"hidden_size":128,"intermediate_size":192,
-      "num_hidden_layers":3,"num_attention_heads":8,"num_key_value_heads":2,"max_position_embeddings":256,
-      "rms_norm_eps":0.01,"rope_parameters":{"rope_type":"llama3","factor":8.0,"rope_theta":500000.0}})"},
-    {"llama-moe", R"({"model_type":"mixtral","vocab_size":320,"hidden_size":64,"intermediate_size":96,
-      "num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":256,
-      "num_local_experts":8,"num_experts_per_tok":2,"rope_theta":1e6,"rms_norm_eps":1e-5})"},
-    {"qwen2", R"({"model_type":"qwen2","vocab_size":336,"hidden_size":64,"intermediate_size":128,
-      "num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":256,
-      "rope_theta":1e6,"rms_norm_eps":0.005,"tie_word_embeddings":true})"},
-    {"granite", R"({"model_type":"granite","vocab_size":355,"hidden_size":96,"intermediate_size":172,
-        "num_hidden_layers":3,"num_attention_heads":6,"num_key_value_heads":2,"max_position_embeddings":256,
-        "rms_norm_eps":0.005,"embedding_multiplier":2.5,"residual_multiplier":0.6,"attention_multiplier":0.3,
-        "logits_scaling":3.0,"tie_word_embeddings":true})"},
-    {"qwen3", R"({"model_type":"qwen3","vocab_size":336,"hidden_size":64,"intermediate_size":128,"head_dim":32,
-      "num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":256,
-      "rope_theta":1e6,"rms_norm_eps":1e-6,"tie_word_embeddings":true})"},
-    {"qwen3moe", R"({"model_type":"qwen3_moe","vocab_size":352,"hidden_size":64,"intermediate_size":128,"head_dim":32,
-      "num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":256,
-      "num_experts":8,"num_experts_per_tok":3,"moe_intermediate_size":48,"norm_topk_prob":true,"rope_theta":1e6,
-      "rms_norm_eps":0.02})"},
-    {"gemma2", R"({"model_type":"gemma2","vocab_size":336,"hidden_size":64,"intermediate_size":128,"head_dim":32,
-      "num_hidden_layers":4,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":256,
-      "query_pre_attn_scalar":32,"attn_logit_softcapping":3.0,"final_logit_softcapping":6.0,"sliding_window":16})"},
-    {"gemma3", R"({"model_type":"gemma3_text","vocab_size":336,"hidden_size":64,"intermediate_size":128,"head_dim":32,
-      "num_hidden_layers":7,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":256,
-      "query_pre_attn_scalar":32,"rms_norm_eps":0.01,"sliding_window":12})"},
-    {"phi3", R"({"model_type":"phi3","vocab_size":352,"hidden_size":96,"intermediate_size":160,"num_hidden_layers":3,
-      "num_attention_heads":6,"num_key_value_heads":3,"max_position_embeddings":256,"sliding_window":262144,
-      "original_max_position_embeddings":32,"rope_scaling":{"type":"longrope","long_factor":[],"short_factor":[]}})"},
-    {"gpt2", R"({"model_type":"gpt2","vocab_size":320,"n_embd":64,"n_layer":3,"n_head":4,"n_positions":256,
-      "layer_norm_epsilon":0.005})"},
-    {"gptneox", R"({"model_type":"gpt_neox","vocab_size":320,"hidden_size":64,"intermediate_size":192,
-      "num_hidden_layers":3,"num_attention_heads":4,"max_position_embeddings":256,"hidden_act":"gelu",
-      "rotary_pct":0.5})"},
-    {"deepseek2", R"({"model_type":"deepseek_v2","vocab_size":365,"hidden_size":64,"intermediate_size":128,
-      "num_hidden_layers":3,"num_attention_heads":4,"max_position_embeddings":256,"q_lora_rank":48,"kv_lora_rank":32,
-      "qk_rope_head_dim":16,"qk_nope_head_dim":24,"v_head_dim":20,"n_routed_experts":6,"n_shared_experts":2,
-      "num_experts_per_tok":3,"moe_intermediate_size":40,"first_k_dense_replace":1,"routed_scaling_factor":2.5,
-      "rope_scaling":{"type":"yarn","factor":4.0,"original_max_position_embeddings":64,"mscale":0.707,
-      "mscale_all_dim":0.707}})"},
-    {"deepseek3", R"({"model_type":"deepseek_v3","vocab_size":367,"hidden_size":64,"intermediate_size":128,
-      "num_hidden_layers":4,"num_attention_heads":6,"max_position_embeddings":256,"q_lora_rank":40,"kv_lora_rank":48,
-      "qk_rope_head_dim":16,"qk_nope_head_dim":32,"v_head_dim":32,"n_routed_experts":16,"n_shared_experts":1,
-      "num_experts_per_tok":4,"moe_intermediate_size":36,"first_k_dense_replace":1,"n_group":4,"topk_group":2,
-      "routed_scaling_factor":1.5,"rope_scaling":{"type":"yarn","factor":4.0,"original_max_position_embeddings":64,
-      "mscale":1.0,"mscale_all_dim":1.0}})"},
-    {"command-r", R"({"model_type":"cohere","vocab_size":359,"hidden_size":96,"intermediate_size":172,
-      "num_hidden_layers":3,"num_attention_heads":6,"max_position_embeddings":256,"layer_norm_eps":0.005,
-      "logit_scale":0.25,"rope_theta":8000000.0})"},
-    {"cohere2", R"({"model_type":"cohere2","vocab_size":359,"hidden_size":96,"intermediate_size":172,
-      "num_hidden_layers":5,"num_attention_heads":6,"num_key_value_heads":2,"max_position_embeddings":256,
-      "layer_norm_eps":0.01,"logit_scale":0.5,"rope_theta":50000.0,"rotary_pct":1.0,"sliding_window":13})"},
-    {"falcon", R"({"model_type":"falcon","vocab_size":339,"hidden_size":96,"num_hidden_layers":3,
-      "num_attention_heads":6,"num_kv_heads":6,"layer_norm_epsilon":0.005,"multi_query":true,"bias":false})"},
-    {"falcon40", R"({"model_type":"falcon","vocab_size":341,"hidden_size":96,"num_hidden_layers":3,
-      "num_attention_heads":6,"num_kv_heads":2,"layer_norm_epsilon":0.01,"new_decoder_architecture":true,
-      "bias":false,"tie_word_embeddings":false})"},
-    {"gpt-oss", R"({"model_type":"gpt_oss","vocab_size":363,"hidden_size":64,"intermediate_size":64,
-      "num_hidden_layers":4,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":32,"num_local_experts":8,
-      "num_experts_per_tok":3,"sliding_window":12,"max_position_embeddings":256,"rms_norm_eps":0.005,
-      "swiglu_limit":7.0,"rope_scaling":{"rope_type":"yarn","factor":8.0,"beta_fast":32.0,"beta_slow":1.0,
-      "truncate":false,"original_max_position_embeddings":32},
-      "layer_types":["sliding_attention","full_attention","sliding_attention","full_attention"]})"},
-    {"granitemoe", R"({"model_type":"granitemoe","vocab_size":357,"hidden_size":96,"intermediate_size":56,
-      "num_hidden_layers":3,"num_attention_heads":6,"num_key_value_heads":2,"max_position_embeddings":256,
-      "rms_norm_eps":0.01,"num_local_experts":6,"num_experts_per_tok":3,"embedding_multiplier":2.0,
-      "residual_multiplier":0.5,"attention_multiplier":0.2,"logits_scaling":2.0,"tie_word_embeddings":true})"},
-    {"granitemoe-shared", R"({"model_type":"granitemoeshared","vocab_size":357,"hidden_size":96,
-      "intermediate_size":56,"shared_intermediate_size":72,"num_hidden_layers":3,"num_attention_heads":6,
-      "num_key_value_heads":2,"max_position_embeddings":256,"rms_norm_eps":0.02,"num_local_experts":6,
-      "num_experts_per_tok":3,"embedding_multiplier":2.0,"residual_multiplier":0.5,"attention_multiplier":0.2,
-      "logits_scaling":2.0,"tie_word_embeddings":true})"},
-    {"minicpm", R"({"model_type":"minicpm","vocab_size":349,"hidden_size":96,"intermediate_size":172,
-      "num_hidden_layers":3,"num_attention_heads":6,"max_position_embeddings":256,"rms_norm_eps":0.005,
-      "scale_emb":3,"scale_depth":1.4,"dim_model_base":32})"},
-    {"mpt", R"({"model_type":"mpt","vocab_size":347,"d_model":128,"n_layers":3,"n_heads":8,"max_seq_len":256,
-      "expansion_ratio":4,"no_bias":true,"attn_config":{"alibi":true,"alibi_bias_max":8,"clip_qkv":1.5,
-      "qk_ln":false,"softmax_scale":null}})"},
-    {"nemotron", R"({"model_type":"nemotron","vocab_size":351,"hidden_size":96,"intermediate_size":172,"head_dim":16,
-      "num_hidden_layers":3,"num_attention_heads":6,"num_key_value_heads":2,"max_position_embeddings":256,
-      "norm_eps":0.01,"hidden_act":"relu2"})"},
-    {"phi2", R"({"model_type":"phi","vocab_size":345,"hidden_size":96,"intermediate_size":384,"hidden_act":"gelu_new",
-      "num_hidden_layers":3,"num_attention_heads":6,"max_position_embeddings":256,"layer_norm_eps":0.005})"},
-    {"stablelm", R"({"model_type":"stablelm","vocab_size":347,"hidden_size":96,"intermediate_size":172,
-      "num_hidden_layers":3,"num_attention_heads":6,"num_key_value_heads":6,"max_position_embeddings":256,
-      "layer_norm_eps":0.02,"use_qkv_bias":true,"use_parallel_residual":false})"},
-    {"stablelm12", R"({"model_type":"stablelm","vocab_size":349,"hidden_size":128,"intermediate_size":172,
-      "num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":256,
-      "layer_norm_eps":0.005,"qk_layernorm":true,"use_parallel_residual":true})"},
-    {"olmo3", R"({"model_type":"olmo3","vocab_size":353,"hidden_size":64,"intermediate_size":112,
-      "num_hidden_layers":4,"num_attention_heads":4,"max_position_embeddings":256,"rms_norm_eps":1e-6,
-      "sliding_window":9,"rope_theta":500000.0,"rope_scaling":{"rope_type":"yarn","factor":8.0,
-      "attention_factor":1.20794415,"original_max_position_embeddings":32}})"},
-    {"seed_oss", R"({"model_type":"seed_oss","vocab_size":355,"hidden_size":64,"intermediate_size":112,"head_dim":48,
-      "num_hidden_layers":3,"num_attention_heads":3,"num_key_value_heads":1,"max_position_embeddings":256,
-      "rms_norm_eps":0.01,"rope_theta":1e7,"tie_word_embeddings":true})"},
-};
-
-/// Scores of latent attention are scaled by a multiplier that the file rounds, at 0.1 times its value.
-void forget_last_bits(ModelSpec& spec) {
-  for (LayerSpec& layer : spec.layers)
-    if (auto* latent = std::get_if<LatentAttentionSpec>(&layer.mixer))
-      latent->scale = std::round(latent->scale * 1e6f) / 1e6f;
-}
-
-TEST(Family, AFileAndAConfigJsonOfOneModelAgree) {
-  PLUMB_REQUIRE_FIXTURES();
-  for (const SameModel& same : kSame) {
-    SCOPED_TRACE(same.file);
-    ModelSpec file = spec_from_file(GgufFile::open(test::architecture_fixture(std::string(same.file) + ".gguf")));
-    ModelSpec json = spec_from_json(same.json, "config.json");
-    forget_last_bits(file);
-    forget_last_bits(json);
-    expect_same(json, file);
-  }
-}
-
-TEST(Family, TensorsOfFilesAreFoundWhole) {
-  PLUMB_REQUIRE_FIXTURES();
-  for (const SameModel& same : kSame) {
-    SCOPED_TRACE(same.file);
-    const GgufFile file = GgufFile::open(test::architecture_fixture(std::string(same.file) + ".gguf"));
-    const ModelSpec spec = spec_from_file(file);
-    std::int64_t found = 0, all = 0;
-    for_each_tensor(spec, [&](const TensorSpec& tensor) {
-      const auto view = find_tensor(file, spec, tensor);
-      ASSERT_TRUE(view) << tensor_name(spec, tensor.id);
-      EXPECT_EQ(view->shape().elements(), tensor.shape.elements()) << tensor_name(spec, tensor.id);
-      found += view->shape().elements();
-    });
-    for (const GgufTensor& tensor : file.tensors()) all += tensor.view.shape().elements();
-    EXPECT_EQ(found, all) << "parts of the file are not used";
-  }
-}
-
 TEST(Family, FoldersReadBackFromAFile) {
   PLUMB_REQUIRE_FIXTURES();
   for (const char* name :
@@ -316,7 +145,7 @@ TEST(Family, FoldersReadBackFromAFile) {
         "phi",         "seed_oss", "smollm3",     "stablelm",   "starcoder2"}) {
     SCOPED_TRACE(name);
     const ModelSpec spec = spec_from_json_file(test::fixtures_dir() / "hf-dev" / name / "config.json");
-    expect_same(through_a_file(spec), spec);
+    test::expect_same(through_a_file(spec), spec);
   }
 }
 
@@ -349,13 +178,13 @@ TEST(Family, LayersOfGemma3AreToldByTypeOrPeriod) {
   };
   const ModelSpec by_period = gemma(R"("sliding_window_pattern":2,"rope_theta":3e5,"rope_local_base_freq":2e4,
     "rope_scaling":{"rope_type":"linear","factor":8.0})");
-  expect_same(gemma(R"("layer_types":["sliding_attention","full_attention","sliding_attention","full_attention"],
+  test::expect_same(gemma(R"("layer_types":["sliding_attention","full_attention","sliding_attention","full_attention"],
     "rope_parameters":{"full_attention":{"rope_type":"linear","factor":8.0,"rope_theta":3e5},
     "sliding_attention":{"rope_type":"default","rope_theta":2e4}})"),
-              by_period);
-  expect_same(gemma(R"("_sliding_window_pattern":2,"rope_theta":3e5,"rope_local_base_freq":2e4,
+                    by_period);
+  test::expect_same(gemma(R"("_sliding_window_pattern":2,"rope_theta":3e5,"rope_local_base_freq":2e4,
     "rope_scaling":{"rope_type":"linear","factor":8.0})"),
-              by_period);
+                    by_period);
   EXPECT_EQ(std::get<AttentionSpec>(by_period.layers[0].mixer).rope, 1);
   EXPECT_EQ(std::get<AttentionSpec>(by_period.layers[1].mixer).rope, 0);
   EXPECT_EQ(by_period.ropes[1].scaling, RopeScaling::none);
