@@ -73,10 +73,13 @@
 #include "plumb/blocks/norm.hpp"
 #include "plumb/blocks/attention.hpp"
 #include "plumb/blocks/latent_attention.hpp"
+#include "plumb/blocks/part.hpp"           // parts of a layer as alternatives
+#include "plumb/blocks/mixer.hpp"          // what lets positions see each other
 #include "plumb/blocks/feed_forward.hpp"
 #include "plumb/blocks/experts.hpp"
 #include "plumb/blocks/layer.hpp"          // a layer: two blocks and how they meet the stream
 #include "plumb/blocks/batch.hpp"          // how they are run: rows of tokens,
+#include "plumb/blocks/sequence_rows.hpp"  // by sequence,
 #include "plumb/blocks/state.hpp"          // the memory of sequences,
 #include "plumb/blocks/scratch.hpp"        // the memory of a pass,
 #include "plumb/blocks/products.hpp"       // its matrix products,

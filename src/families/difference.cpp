@@ -143,6 +143,7 @@ std::string difference(const ModelSpec& a, const ModelSpec& b) {
     const LayerSpec &own = a.layers[l], &other = b.layers[l];
     f.at("layer " + std::to_string(l) + ": ");
     compare_kinds(f, "kind of mixer", own.mixer, other.mixer);
+    compare_kinds(f, "kind of second mixer", own.beside, other.beside);
     compare_kinds(f, "kind of feed-forward block", own.ffn, other.ffn);
     f.norm("mixer.norm", own.mixer_branch.norm, other.mixer_branch.norm);
     f.norm("mixer.post_norm", own.mixer_branch.post_norm, other.mixer_branch.post_norm);

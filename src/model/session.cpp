@@ -45,6 +45,7 @@ struct Session::Engine {
     std::vector<Token> read;   // tokens that the state holds
     Token pending = kNoToken;  // generated and handed out, but not read yet
     int logits_row = -1;       // row of the last pass that holds the logits of the last token
+    std::vector<float> kept;   // these logits, once a pass has overwritten them that was not this sequence's; or none
   };
 
   Engine(Model handle, const SessionOptions& options);
@@ -59,13 +60,17 @@ struct Session::Engine {
 
   void check_token(Token token) const;
   void check(std::span<const BatchRow> rows);
+  void forward(std::span<const BatchRow> rows);
   void run(std::span<const BatchRow> rows);
+  void make_room(std::span<const BatchRow> rows);
   void read(std::span<const Token> tokens, int s, bool logits);
   void prefill(std::span<const Token> tokens, int s);
   void read_again(int s, std::span<const Token> tokens);
+  void repair(int s);
   void truncate(int s, int length);
   void copy(int from, int to, int length);
   std::span<const float> logits(int i) const;
+  std::span<const float> last_logits(const Sequence& own) const;
   std::span<const float> continuation_logits(int s);
 
   Model model;
@@ -131,7 +136,31 @@ void Session::Engine::check(std::span<const BatchRow> rows) {
   }
 }
 
+void Session::Engine::forward(std::span<const BatchRow> rows) {
+  check(rows);
+  for (const BatchRow& row : rows) repair(row.sequence);
+  run(rows);
+}
+
+/// Everything that may throw comes before the pass, so that tokens and state cannot disagree.
+void Session::Engine::make_room(std::span<const BatchRow> rows) {
+  for (const BatchRow& row : rows) {
+    Sequence& own = sequence(row.sequence);
+    const auto size = static_cast<std::size_t>(row.position) + 1;
+    if (own.read.capacity() < size) own.read.reserve(std::max(size, 2 * own.read.capacity()));
+    own.logits_row = -1;
+    own.kept.clear();
+  }
+  if (!state.recurrent()) return;  // there, reading the last token again is cheaper
+  for (Sequence& own : sequences) {
+    if (own.logits_row < 0) continue;
+    const std::span<const float> last = logits(own.logits_row);
+    own.kept.assign(last.begin(), last.end());
+  }
+}
+
 void Session::Engine::run(std::span<const BatchRow> rows) {
+  make_room(rows);
   const auto wanted = std::count_if(rows.begin(), rows.end(), [](const BatchRow& row) { return row.logits; });
   scratch.reserve_logits(wanted, spec().vocab_size);
   ForwardPass pass(model.transformer(), ropes, state, scratch, rows, observer ? &observer : nullptr);
@@ -170,6 +199,7 @@ void Session::Engine::read(std::span<const Token> tokens, int s, bool logits) {
 }
 
 void Session::Engine::prefill(std::span<const Token> tokens, int s) {
+  repair(s);
   const Token pending = sequence(s).pending;
   if (tokens.empty()) throw Error(ErrorCode::invalid_argument, "no tokens to read: the prompt is empty");
   for (const Token token : tokens) check_token(token);
@@ -185,28 +215,45 @@ void Session::Engine::prefill(std::span<const Token> tokens, int s) {
   read(all, s, true);
 }
 
+/// Logits of the last token of a sequence, wherever they are; empty when they are nowhere.
+std::span<const float> Session::Engine::last_logits(const Sequence& own) const {
+  if (own.logits_row >= 0) return logits(own.logits_row);
+  return own.kept;
+}
+
 /// Logits of the last token of sequence s: read now if it was only handed out; read again if another pass has
-/// overwritten them, which gives the same bits.
+/// overwritten them and nobody has kept them, which gives the same bits.
 std::span<const float> Session::Engine::continuation_logits(int s) {
+  repair(s);
   Sequence& own = sequence(s);
   if (own.pending != kNoToken) {
     const Token token = own.pending;
     own.pending = kNoToken;
     read({&token, 1}, s, true);
-  } else if (own.logits_row < 0) {
+  } else if (last_logits(own).empty()) {
     const Token token = own.read.back();
     truncate(s, length(s) - 1);
     read({&token, 1}, s, true);
   }
-  return logits(own.logits_row);
+  return last_logits(own);
 }
 
-/// Makes sequence s one that has read `tokens`, which may be its own.
+/// Makes sequence s one that has read `tokens`, which may be its own. What takes so long to read is not read once more
+/// for its logits.
 void Session::Engine::read_again(int s, std::span<const Token> tokens) {
   const std::vector<Token> kept(tokens.begin(), tokens.end());
   state.truncate(s, 0);
   sequence(s) = {};
-  read(kept, s, false);
+  read(kept, s, state.recurrent());
+}
+
+/// Reads the tokens of sequence s again if a pass has left it half changed.
+void Session::Engine::repair(int s) {
+  const Sequence& own = sequence(s);
+  if (state.complete(s)) return;
+  const Token pending = own.pending;
+  read_again(s, own.read);
+  sequence(s).pending = pending;
 }
 
 void Session::Engine::truncate(int s, int length) {
@@ -214,9 +261,11 @@ void Session::Engine::truncate(int s, int length) {
   if (length >= 0 && length < this->length(s) && !state.can_truncate(s, length))
     return read_again(s, std::span(own.read).first(static_cast<std::size_t>(length)));
   state.truncate(s, length);
-  own.read.resize(static_cast<std::size_t>(length));
   own.pending = kNoToken;
+  if (length == this->length(s)) return;
+  own.read.resize(static_cast<std::size_t>(length));
   own.logits_row = -1;
+  own.kept.clear();
 }
 
 void Session::Engine::copy(int from, int to, int length) {
@@ -230,6 +279,10 @@ void Session::Engine::copy(int from, int to, int length) {
   target.read.assign(source.read.begin(), source.read.begin() + length);
   target.pending = kNoToken;
   target.logits_row = -1;
+  target.kept.clear();
+  if (!state.recurrent() || length < this->length(from)) return;
+  const std::span<const float> last = last_logits(source);
+  target.kept.assign(last.begin(), last.end());
 }
 
 Session::Session(Model model, const SessionOptions& options)
@@ -250,10 +303,7 @@ std::size_t Session::bytes() const { return engine_->state.bytes() + engine_->sc
 int Session::logit_rows() const { return engine_->asked; }
 std::span<const float> Session::logits(int i) const { return engine_->logits(i); }
 
-void Session::forward(std::span<const BatchRow> rows) {
-  engine_->check(rows);
-  engine_->run(rows);
-}
+void Session::forward(std::span<const BatchRow> rows) { engine_->forward(rows); }
 void Session::prefill(std::span<const Token> tokens, int s) { engine_->prefill(tokens, s); }
 void Session::truncate(int s, int length) { engine_->truncate(s, length); }
 void Session::copy(int from, int to, int length) { engine_->copy(from, to, length); }

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "plumb/blocks/sequence_rows.hpp"
 #include "tests/ops/attention_case.hpp"
 
 namespace plumb {
@@ -69,6 +72,77 @@ TEST(SessionState, ARingKnowsWhatItHasLost) {
   state.truncate(0, 0);
   state.extend(0, 40);
   EXPECT_TRUE(state.can_truncate(0, 1));
+}
+
+/// A layer with both, one with recurrent values alone, one with nothing.
+std::vector<LayerState> recurrent_layers() {
+  LayerState both = KvState{2, 8, 8, 0};
+  both += LayerState::recurrence(37);
+  return {both, LayerState::recurrence(100), LayerState{}};
+}
+
+TEST(SessionState, RecurrentValuesAreZeroBeforeTheFirstPosition) {
+  SessionState state(recurrent_layers(), {.context = 64, .sequences = 2});
+  ASSERT_TRUE(state.recurrent());
+  EXPECT_FALSE(SessionState(std::vector<LayerState>{KvState{1, 8, 8, 0}}, {.context = 64}).recurrent());
+  const auto all_are = [&](int s, float value) {
+    const float* const first = state.recurrent(0).of(s);
+    const float* const second = state.recurrent(1).of(s);
+    return std::count(first, first + 37, value) == 37 && std::count(second, second + 100, value) == 100;
+  };
+  const auto fill = [&](int s, float value) {
+    std::fill_n(state.recurrent(0).of(s), 37, value);
+    std::fill_n(state.recurrent(1, 60).of(s) - 60, 100, value);
+  };
+  for (const int s : {0, 1}) {
+    fill(s, 5);
+    state.begin(s);
+    EXPECT_TRUE(all_are(s, 0));
+    fill(s, 2.0f + static_cast<float>(s));
+    state.extend(s, 10);
+    state.begin(s);  // they stay beyond the first position
+    state.extend(s, 20);
+  }
+  EXPECT_TRUE(all_are(0, 2));
+  EXPECT_TRUE(all_are(1, 3));
+  state.copy(1, 0, 20);
+  EXPECT_TRUE(all_are(0, 3));
+  state.truncate(1, 0);
+  state.begin(1);
+  EXPECT_TRUE(all_are(1, 0));
+  EXPECT_TRUE(all_are(0, 3));
+}
+
+TEST(SessionState, RecurrentValuesCannotBeCutBack) {
+  SessionState state(recurrent_layers(), {.context = 64, .sequences = 2});
+  state.begin(0);
+  EXPECT_FALSE(state.complete(0)) << "a pass that has not ended";
+  state.extend(0, 10);
+  EXPECT_TRUE(state.complete(0));
+  for (int length = 1; length < 10; ++length) EXPECT_FALSE(state.can_truncate(0, length));
+  EXPECT_TRUE(state.can_truncate(0, 10));
+  EXPECT_TRUE(state.can_truncate(0, 0));
+  state.begin(0);
+  EXPECT_FALSE(state.can_truncate(0, 10));
+  state.copy(0, 1, 10);
+  EXPECT_FALSE(state.complete(1)) << "a copy of what is half changed";
+  state.truncate(0, 0);
+  EXPECT_TRUE(state.complete(0));
+}
+
+TEST(RowsBySequence, KeepTheirOrder) {
+  const std::vector<int> sequences = {3, 0, 3, 3, 1, 0, 7};
+  std::vector<BatchRow> rows;
+  for (const int s : sequences) rows.push_back({0, 0, s, false});
+  RowsBySequence by_sequence(16);
+  const auto groups = by_sequence.group(rows);
+  const std::vector<std::pair<int, std::vector<std::int32_t>>> want = {{0, {1, 5}}, {1, {4}}, {3, {0, 2, 3}}, {7, {6}}};
+  ASSERT_EQ(groups.size(), want.size());
+  for (std::size_t g = 0; g < want.size(); ++g) {
+    EXPECT_EQ(groups[g].sequence, want[g].first);
+    EXPECT_EQ(std::vector<std::int32_t>(groups[g].rows.begin(), groups[g].rows.end()), want[g].second);
+  }
+  EXPECT_EQ(by_sequence.group(std::span(rows).first(1)).size(), 1u);
 }
 
 }  // namespace

@@ -103,8 +103,8 @@ inline void attention_derive(const AttentionSpec& spec, AttentionWeights& w) {
 // -- state ------------------------------------------------------------------------------------------------------------
 
 /// A key and a value of every position that later rows can see.
-inline LayerState attention_state(const AttentionSpec& spec) {
-  return KvState{spec.n_kv_heads, spec.head_dim, spec.v_dim(), spec.window};
+inline KvState attention_state(const AttentionSpec& spec) {
+  return {spec.n_kv_heads, spec.head_dim, spec.v_dim(), spec.window};
 }
 
 // -- work -------------------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ inline void rotate_and_store_work(const AttentionSpec& spec, int rope_dims, Work
       work.bytes.weight_payload += norm_bytes(spec.qk_norm, static_cast<double>(qk_norm_shape(spec, n).elements()));
   }
   if (spec.rope >= 0) work.operations.f32 += rows * heads * rope_dims * ElementCost::kRope;
-  const auto state = std::get<KvState>(attention_state(spec));
+  const auto state = attention_state(spec);
   work.bytes.kv_write = rows * bytes_per_position(state, writer.pass().kv);
   work.bytes.activation_read = (turned + values) * WorkWriter::kFloat;
   work.bytes.activation_write = rows * spec.q_rows() * WorkWriter::kFloat;
@@ -154,7 +154,7 @@ inline void attend_work(const AttentionSpec& spec, int width, WorkWriter& writer
   if (spec.alibi_max_bias > 0) work.operations.f32 += scored * ElementCost::kAlibi;
   if (spec.sinks) work.bytes.weight_payload = spec.n_heads * WorkWriter::kFloat;
   const double read = positions_read(spec.window, pass) * sequences;
-  const auto state = std::get<KvState>(attention_state(spec));
+  const auto state = attention_state(spec);
   work.bytes.kv_read = read * bytes_per_position(state, pass.kv);
   if (pass.kv != DType::f32) work.operations.unpack = read * (spec.k_rows() + spec.v_rows());
   work.bytes.activation_read = writer.rows() * spec.q_rows() * WorkWriter::kFloat;

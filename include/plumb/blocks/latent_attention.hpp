@@ -52,7 +52,7 @@ void latent_attention_tensors(const LatentAttentionSpec& spec, int width, Latent
 
 // -- state ------------------------------------------------------------------------------------------------------------
 
-inline LayerState latent_attention_state(const LatentAttentionSpec& spec) { return LatentState{spec.latent()}; }
+inline LatentState latent_attention_state(const LatentAttentionSpec& spec) { return {spec.latent()}; }
 
 // -- work -------------------------------------------------------------------------------------------------------------
 

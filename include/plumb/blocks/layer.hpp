@@ -5,26 +5,19 @@
 ///     sequential   x += scale * post_norm(mixer(norm(x)));   x += scale * post_norm(ffn(norm(x)))
 ///     parallel     x += scale * post_norm(mixer(norm(x))) + scale * post_norm(ffn(norm(x)))
 ///
-/// A new kind of block is a page of its own beside these, an alternative of the variants below and its line in each of
-/// the functions that follow: the compiler asks for them.
+/// where a mixer may have a second one beside it: mixer(y) + beside(y) of the same y. A new kind of feed-forward block
+/// is a page of its own beside these, an alternative of the variants below and its line in each of the functions that
+/// follow: the compiler asks for them. Mixers: mixer.hpp.
 
 #include <optional>
 #include <variant>
 
-#include "plumb/blocks/attention.hpp"
 #include "plumb/blocks/experts.hpp"
 #include "plumb/blocks/feed_forward.hpp"
-#include "plumb/blocks/latent_attention.hpp"
+#include "plumb/blocks/mixer.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
-/// A layer without this part.
-struct Nothing {
-  bool operator==(const Nothing&) const = default;
-};
-
-/// What lets positions see each other.
-using Mixer = std::variant<Nothing, AttentionSpec, LatentAttentionSpec>;
 /// What works on each position alone.
 using FeedForward = std::variant<Nothing, DenseSpec, ExpertsSpec>;
 
@@ -38,6 +31,7 @@ struct BranchSpec {
 
 struct LayerSpec {
   Mixer mixer = {};
+  Mixer beside = {};  ///< reads what the mixer reads, and its output is added to the mixer's (falcon-h1)
   FeedForward ffn = {};
   BranchSpec mixer_branch = {}, ffn_branch = {};
   /// Both parts read the stream as it is before the layer (gptneox).
@@ -51,30 +45,9 @@ struct LayerSpec {
 
 struct LayerWeights {
   NormWeights mixer_norm, mixer_post_norm, ffn_norm, ffn_post_norm;
-  std::variant<Nothing, AttentionWeights, LatentAttentionWeights> mixer;
+  MixerWeights mixer, beside;
   std::variant<Nothing, DenseWeights, ExpertsWeights> ffn;
 };
-
-namespace detail {
-template <class... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
-}  // namespace detail
-
-/// Calls the case for the kind of part that a variant holds; one that is missing does not compile.
-template <class Variant, class... Cases>
-decltype(auto) match(Variant&& variant, Cases&&... cases) {
-  return std::visit(detail::Overloaded<std::decay_t<Cases>...>{std::forward<Cases>(cases)...},
-                    std::forward<Variant>(variant));
-}
-
-/// The alternative W of a variant of weights, made if it holds another.
-template <class W, class Variant>
-W& weights_as(Variant& weights) {
-  if (!std::holds_alternative<W>(weights)) weights.template emplace<W>();
-  return std::get<W>(weights);
-}
 
 /// Lists the tensors of a layer in the order in which a forward pass meets them.
 template <class Visit>
@@ -83,12 +56,8 @@ void layer_tensors(const LayerSpec& spec, int width, LayerWeights& w, const Tens
     if (norm) norm_tensors(*norm, role, Shape{width}, weights, list);
   };
   norm(spec.mixer_branch.norm, TensorRole::attn_norm, w.mixer_norm);
-  match(
-      spec.mixer, [](const Nothing&) {},
-      [&](const AttentionSpec& s) { attention_tensors(s, width, weights_as<AttentionWeights>(w.mixer), list); },
-      [&](const LatentAttentionSpec& s) {
-        latent_attention_tensors(s, width, weights_as<LatentAttentionWeights>(w.mixer), list);
-      });
+  mixer_tensors(spec.mixer, width, w.mixer, list);
+  mixer_tensors(spec.beside, width, w.beside, list);
   norm(spec.mixer_branch.post_norm, TensorRole::attn_post_norm, w.mixer_post_norm);
   norm(spec.ffn_branch.norm, TensorRole::ffn_norm, w.ffn_norm);
   match(
@@ -98,12 +67,24 @@ void layer_tensors(const LayerSpec& spec, int width, LayerWeights& w, const Tens
   norm(spec.ffn_branch.post_norm, TensorRole::ffn_post_norm, w.ffn_post_norm);
 }
 
-/// What a sequence remembers in a layer.
-inline LayerState layer_state(const LayerSpec& spec) {
+/// What a sequence remembers for a feed-forward block.
+inline LayerState feed_forward_state(const FeedForward& ffn) {
   return match(
-      spec.mixer, [](const Nothing&) -> LayerState { return NoState{}; },
-      [](const AttentionSpec& s) { return attention_state(s); },
-      [](const LatentAttentionSpec& s) { return latent_attention_state(s); });
+      ffn, [](const Nothing&) -> LayerState { return {}; }, [](const DenseSpec&) -> LayerState { return {}; },
+      [](const ExpertsSpec&) -> LayerState { return {}; });
+}
+
+/// What a sequence remembers in a layer, all parts together.
+inline LayerState layer_state(const LayerSpec& spec) {
+  LayerState state = mixer_state(spec.mixer);
+  state += mixer_state(spec.beside);
+  state += feed_forward_state(spec.ffn);
+  return state;
+}
+/// Where the recurrent values of the second mixer and of the feed-forward block begin among those of the layer.
+inline std::int64_t beside_state_offset(const LayerSpec& spec) { return mixer_state(spec.mixer).recurrent; }
+inline std::int64_t ffn_state_offset(const LayerSpec& spec) {
+  return beside_state_offset(spec) + mixer_state(spec.beside).recurrent;
 }
 
 /// Whether outputs of this layer's parts go through a buffer before they reach the stream.
@@ -127,16 +108,9 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
     sum.bytes.activation_read = 2 * rows * width * WorkWriter::kFloat;
     sum.bytes.activation_write = rows * width * WorkWriter::kFloat;
   };
-  const auto rotated = [&](int rope) {
-    if (rope < 0) return 0;
-    const RopeSpec& table = ropes[static_cast<std::size_t>(rope)];
-    return table.pairs == RopePairs::none ? 0 : table.dims;
-  };
   norm(spec.mixer_branch.norm, Op::attn_norm);
-  match(
-      spec.mixer, [](const Nothing&) {},
-      [&](const AttentionSpec& s) { attention_work(s, width, rotated(s.rope), writer); },
-      [&](const LatentAttentionSpec& s) { latent_attention_work(s, width, writer); });
+  mixer_work(spec.mixer, width, ropes, writer);
+  mixer_work(spec.beside, width, ropes, writer);
   if (!std::holds_alternative<Nothing>(spec.mixer)) added(spec.mixer_branch, spec.parallel, Op::attn_norm);
   norm(spec.shared_norm ? spec.mixer_branch.norm : spec.ffn_branch.norm, Op::ffn_norm);
   match(
@@ -152,9 +126,8 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
 
 /// Raises `sizes` to what a layer needs.
 inline void layer_scratch(const LayerSpec& spec, ScratchSizes& sizes) {
-  match(
-      spec.mixer, [](const Nothing&) {}, [&](const AttentionSpec& s) { attention_scratch(s, sizes); },
-      [](const LatentAttentionSpec&) {});
+  mixer_scratch(spec.mixer, sizes);
+  mixer_scratch(spec.beside, sizes);
   match(
       spec.ffn, [](const Nothing&) {}, [&](const DenseSpec& s) { dense_scratch(s, sizes); },
       [&](const ExpertsSpec& s) { experts_scratch(s, sizes); });
@@ -166,14 +139,14 @@ inline void layer_scratch(const LayerSpec& spec, ScratchSizes& sizes) {
 
 /// @throws Error{bad_value} for a layer that makes no sense. `check` names the layer.
 inline void layer_check(const LayerSpec& spec, std::span<const RopeSpec> ropes, const SpecChecker& check) {
-  const int tables = static_cast<int>(ropes.size());
-  match(
-      spec.mixer, [](const Nothing&) {},
-      [&](const AttentionSpec& s) {
-        attention_check(s, tables, check);
-        if (s.rope >= 0) check.in_range("rope.dims", ropes[static_cast<std::size_t>(s.rope)].dims, 2, s.head_dim);
-      },
-      [&](const LatentAttentionSpec& s) { latent_attention_check(s, tables, check); });
+  mixer_check(spec.mixer, ropes, check);
+  mixer_check(spec.beside, ropes, check);
+  if (!std::holds_alternative<Nothing>(spec.beside)) {
+    if (spec.beside.index() == spec.mixer.index() || std::holds_alternative<Nothing>(spec.mixer))
+      check.fail(ErrorCode::bad_value, "two mixers side by side, expected a mixer and one of another kind");
+    if (mixer_state(spec.mixer).keeps_positions() && mixer_state(spec.beside).keeps_positions())
+      check.fail(ErrorCode::bad_value, "two mixers side by side keep every position, expected at most one");
+  }
   match(
       spec.ffn, [](const Nothing&) {}, [&](const DenseSpec& s) { dense_check(s, check); },
       [&](const ExpertsSpec& s) { experts_check(s, check); });
@@ -188,11 +161,8 @@ inline void layer_check(const LayerSpec& spec, std::span<const RopeSpec> ropes, 
 
 /// Why a layer cannot be run here; empty when it can.
 inline Refusal layer_refuses(const LayerSpec& spec) {
-  Refusal why = match(
-      spec.mixer, [](const Nothing&) -> Refusal { return {}; },
-      [](const AttentionSpec& s) { return attention_refuses(s); },
-      [](const LatentAttentionSpec& s) { return latent_attention_refuses(s); });
-  if (!why.empty()) return why;
+  for (const Mixer* mixer : {&spec.mixer, &spec.beside})
+    if (Refusal why = mixer_refuses(*mixer); !why.empty()) return why;
   return match(
       spec.ffn, [](const Nothing&) -> Refusal { return {}; }, [](const DenseSpec& s) { return dense_refuses(s); },
       [](const ExpertsSpec& s) { return experts_refuses(s); });

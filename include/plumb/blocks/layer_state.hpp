@@ -32,9 +32,34 @@ struct LatentState {
   bool operator==(const LatentState&) const = default;
 };
 
-/// Kinds of state. What cannot be cut back to any earlier position (a window, later recurrences) is read again from
-/// the tokens that the session keeps: see Session::truncate.
-using LayerState = std::variant<NoState, KvState, LatentState>;
+/// What a layer remembers of a sequence: something of every position, and numbers that each position changes. These
+/// cannot be cut back, and windows only a little: what is lost is read again from the tokens that the session keeps
+/// (Session::truncate).
+struct LayerState {
+  std::variant<NoState, KvState, LatentState> positions = {};
+  /// f32 values of fixed size, zero before the first position: those of the mixer, of the one beside it, of the
+  /// feed-forward block, one after another.
+  std::int64_t recurrent = 0;
+
+  LayerState() = default;
+  LayerState(const KvState& kv) : positions(kv) {}
+  LayerState(const LatentState& latent) : positions(latent) {}
+  /// No positions, so many f32 values.
+  static LayerState recurrence(std::int64_t values) {
+    LayerState state;
+    state.recurrent = values;
+    return state;
+  }
+
+  /// Adds what another part of the layer remembers; only one of them may keep positions.
+  LayerState& operator+=(const LayerState& other) {
+    if (!std::holds_alternative<NoState>(other.positions)) positions = other.positions;
+    recurrent += other.recurrent;
+    return *this;
+  }
+  bool keeps_positions() const { return !std::holds_alternative<NoState>(positions); }
+  bool operator==(const LayerState&) const = default;
+};
 
 /// Bytes of one position of keys and values in one layer.
 inline double bytes_per_position(const KvState& state, DType kv) {
@@ -45,6 +70,11 @@ inline double bytes_per_position(const KvState& state, DType kv) {
 inline double bytes_per_position(const LatentState& state, DType kv) {
   return state.dim * dtype_info(kv).bits_per_weight() / 8;
 }
+inline double bytes_per_position(const LayerState& state, DType kv) {
+  if (const auto* own = std::get_if<KvState>(&state.positions)) return bytes_per_position(*own, kv);
+  if (const auto* own = std::get_if<LatentState>(&state.positions)) return bytes_per_position(*own, kv);
+  return 0;
+}
 
 /// Positions that a session of `context` positions and batches of `batch` rows keeps for a layer with this window: a
 /// ring (ops/kv.hpp), or all.
@@ -54,11 +84,9 @@ inline std::int64_t kept_positions(int window, std::int64_t context, std::int64_
 
 /// Bytes that a layer keeps for one sequence, padding aside.
 inline double state_bytes(const LayerState& state, DType kv, std::int64_t context, std::int64_t batch) {
-  if (const auto* own = std::get_if<KvState>(&state))
-    return bytes_per_position(*own, kv) * static_cast<double>(kept_positions(own->window, context, batch));
-  if (const auto* own = std::get_if<LatentState>(&state))
-    return bytes_per_position(*own, kv) * static_cast<double>(context);
-  return 0;
+  const auto* kept = std::get_if<KvState>(&state.positions);
+  const std::int64_t positions = kept ? kept_positions(kept->window, context, batch) : context;
+  return bytes_per_position(state, kv) * static_cast<double>(positions) + 4.0 * static_cast<double>(state.recurrent);
 }
 
 }  // namespace plumb

@@ -29,7 +29,9 @@ class Pass {
  public:
   Pass(const Products& products, std::span<const ops::RopeTable> ropes, SessionState& state, Scratch& scratch,
        std::span<const BatchRow> rows)
-      : products_(products), ropes_(ropes), state_(state), scratch_(scratch), rows_(rows) {}
+      : products_(products), ropes_(ropes), state_(state), scratch_(scratch), rows_(rows) {
+    if (state.recurrent()) sequences_ = scratch.by_sequence.group(rows);
+  }
 
   const Products& products() const { return products_; }
   const KernelTable& kernels() const { return products_.kernels(); }
@@ -37,6 +39,8 @@ class Pass {
   SessionState& state() const { return state_; }
   Scratch& scratch() const { return scratch_; }
   std::span<const BatchRow> rows() const { return rows_; }
+  /// The sequences of the batch with their rows, where the model remembers by recurrence.
+  std::span<const SequenceRows> sequences() const { return sequences_; }
   /// Rows of the batch.
   std::int64_t n() const { return static_cast<std::int64_t>(rows_.size()); }
   std::span<const ops::AttentionRow> asking() const { return {scratch_.asking.data(), rows_.size()}; }
@@ -58,9 +62,9 @@ class Pass {
   ops::Activations activations(const Rows& rows, std::int64_t cols, ops::ActivationBuffer& form) const {
     return {rows.row(0), n(), cols, rows.stride(), &form};
   }
-  /// A worker's own place for prepared rows where they are few, `shared` otherwise.
+  /// A worker's own place for prepared heads where rows are few, `shared` otherwise. The prepared input stays.
   ops::ActivationBuffer& form_for(const Worker& worker, ops::ActivationBuffer& shared) const {
-    return own(n()) ? own_inputs(worker).form : shared;
+    return own(n()) ? own_inputs(worker).heads_form : shared;
   }
 
   /// Makes x ready for products, the first of them with `next`: make(rows) computes the rows of a tile, which are
@@ -86,6 +90,7 @@ class Pass {
   SessionState& state_;
   Scratch& scratch_;
   std::span<const BatchRow> rows_;
+  std::span<const SequenceRows> sequences_;
 };
 
 }  // namespace plumb

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plumb/blocks/scratch_sizes.hpp"
+#include "plumb/blocks/sequence_rows.hpp"
 #include "plumb/core/memory.hpp"
 #include "plumb/ops/attention.hpp"
 #include "plumb/ops/matmul.hpp"
@@ -40,10 +41,11 @@ class Rows {
 /// What one worker prepares for itself.
 struct OwnInputs {
   explicit OwnInputs(const ScratchSizes& sizes)
-      : normed(kOwnRows, sizes.width), form(kOwnRows, std::max(sizes.width, sizes.heads)) {}
+      : normed(kOwnRows, sizes.width), form(kOwnRows, sizes.width), heads_form(kOwnRows, sizes.heads) {}
 
-  Rows normed;                 // [kOwnRows, D]
-  ops::ActivationBuffer form;  // normed or heads, prepared for products
+  Rows normed;                       // [kOwnRows, D]
+  ops::ActivationBuffer form;        // normed, prepared for products
+  ops::ActivationBuffer heads_form;  // heads, prepared for products
 };
 
 /// What the experts of a layer need: a slot is a row of the batch at one of the `used` experts that it visits.
@@ -79,6 +81,7 @@ struct Scratch {
   std::vector<Rows> angles;               // of each table: [max_rows, rotated dims], cos and sin of a row's position
   Rows logits;                            // [rows that asked, V]
   std::vector<ops::AttentionRow> asking;  // [max_rows], position and sequence of each row
+  RowsBySequence by_sequence;             // of models that remember by recurrence
   ops::ActivationBuffer input_form;       // normed, prepared for products
   ops::ActivationBuffer inner_form;       // heads, then act(gate) * up, prepared for products
   std::vector<OwnInputs> own;             // [threads], the same for batches of a few rows
@@ -130,6 +133,7 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
   for (const int dims : sizes.rope_dims) angles.emplace_back(max_rows, dims);
   own.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) own.emplace_back(sizes);
+  if (sizes.recurrent) by_sequence = RowsBySequence(max_rows);
   if (sizes.experts > 0) experts = ExpertsScratch(sizes, max_rows, threads);
 }
 
@@ -138,8 +142,8 @@ inline std::size_t Scratch::bytes() const {
   for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &ffn_gate, &ffn_up, &logits})
     total += rows->bytes();
   for (const Rows& table : angles) total += table.bytes();
-  for (const OwnInputs& inputs : own) total += inputs.normed.bytes() + inputs.form.bytes();
-  return total + input_form.bytes() + inner_form.bytes() + experts.bytes() + attention.bytes();
+  for (const OwnInputs& inputs : own) total += inputs.normed.bytes() + inputs.form.bytes() + inputs.heads_form.bytes();
+  return total + input_form.bytes() + inner_form.bytes() + experts.bytes() + attention.bytes() + by_sequence.bytes();
 }
 
 }  // namespace plumb

@@ -24,6 +24,7 @@ struct ScratchSizes {
   int used = 0;             ///< of which a row visits
   int expert_inner = 0;     ///< inner width of an expert
   bool shared_expert = false;
+  bool recurrent = false;                      ///< rows are needed by sequence
   int columns = 0;                             ///< longest row of a matrix
   std::vector<ops::AttentionShape> attention;  ///< of all layers
   std::vector<int> rope_dims;                  ///< of all tables

@@ -60,7 +60,7 @@ inline void check_runnable(const ModelSpec& spec, std::string_view where) {
   for (std::size_t t = 0; t < spec.ropes.size(); ++t) detail::check_rope(spec.ropes[t], t, true, check);
   // The largest state (f32, one sequence) must have a size.
   const std::string what = std::string(where) + ": bytes of the state, context * layers * heads * dimensions * 8";
-  std::int64_t values = 0;
+  std::int64_t values = 0, recurrent = 0;
   for (int l = 0; l < spec.n_layers(); ++l) {
     const LayerSpec& layer = spec.layers[static_cast<std::size_t>(l)];
     const SpecChecker own = check.at_layer(l);
@@ -74,9 +74,11 @@ inline void check_runnable(const ModelSpec& spec, std::string_view where) {
       checked_mul(a->n_heads, a->v_dim(), what);
       values = checked_add<std::int64_t>(values, std::int64_t{a->k_rows()} + a->v_rows(), what);
     }
+    recurrent = checked_add(recurrent, layer_state(layer).recurrent, what);
   }
   if (spec.output.norm) check.finite("norm_eps", spec.output.norm->eps, true);
-  checked_mul<std::int64_t>(checked_mul<std::int64_t>(values, spec.context, what), sizeof(float), what);
+  values = checked_add(checked_mul<std::int64_t>(values, spec.context, what), recurrent, what);
+  checked_mul<std::int64_t>(values, sizeof(float), what);
 }
 
 }  // namespace plumb

@@ -42,7 +42,8 @@ inline std::vector<ops::RopeTable> make_rope_tables(const Transformer& model, in
 }
 
 /// One forward pass over checked rows: tokens in the vocabulary, positions in the state and contiguous with what it
-/// holds, at most scratch.max_rows() rows, room for the logits asked for.
+/// holds, at most scratch.max_rows() rows, room for the logits asked for. Afterwards the caller extends the state by
+/// the rows; without that, recurrent values count as half changed.
 class ForwardPass {
  public:
   ForwardPass(const Transformer& model, std::span<const ops::RopeTable> ropes, SessionState& state, Scratch& scratch,
@@ -51,7 +52,9 @@ class ForwardPass {
         weights_(model.weights),
         scratch_(scratch),
         products_(model.weights.head.w, *model.kernels, model.exact, scratch.matmul, observer),
-        pass_(products_, ropes, state, scratch, rows) {}
+        pass_(products_, ropes, state, scratch, rows) {
+    for (const SequenceRows& own : pass_.sequences()) state.begin(own.sequence);
+  }
 
   /// The whole pass, by every worker of a region.
   void run(const Worker& worker) {
@@ -96,13 +99,7 @@ class ForwardPass {
     const Residual mixer(pass_, spec.mixer_branch, spec.residual_scale, scratch_.branch[0], spec.parallel);
     const Residual ffn(pass_, spec.ffn_branch, spec.residual_scale, scratch_.branch[spec.parallel ? 1 : 0], false);
     // Columns of each part's output that this worker has written.
-    const Range mixed = match(
-        spec.mixer, [](const Nothing&) { return Range{}; },
-        [&](const AttentionSpec& attention) {
-          AttentionRun run(pass_, attention, std::get<AttentionWeights>(w.mixer), l);
-          return branch(worker, run, mixer, Op::attn_norm, spec.mixer_branch.norm, w.mixer_norm);
-        },
-        [](const LatentAttentionSpec&) { return Range{}; });  // refused by its block
+    const Range mixed = mix(worker, l, mixer);
     if (!spec.parallel) {
       mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
       worker.barrier();
@@ -122,6 +119,47 @@ class ForwardPass {
     if (spec.parallel) mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
     ffn.write(worker, Op::ffn_norm, w.ffn_post_norm, spec_.width, fed);
     worker.barrier();
+  }
+
+  /// The mixer of layer l and the one beside it: both read the same input, and the second adds to what the first puts
+  /// out. Their output matrices have the same rows, so a worker adds in columns of its own.
+  Range mix(const Worker& worker, int l, const Residual& residual) const {
+    const LayerSpec& spec = spec_.layers[static_cast<std::size_t>(l)];
+    const LayerWeights& w = weights_.layers[static_cast<std::size_t>(l)];
+    const auto each = [&](const auto& visit) {
+      visit_mixer(spec.mixer, w.mixer, l, 0, visit);
+      visit_mixer(spec.beside, w.beside, l, beside_state_offset(spec), visit);
+    };
+    const Linear* first = nullptr;
+    ops::ActivationForms forms;
+    each([&](const auto& run) {
+      forms |= run.forms();
+      if (!first) first = &run.first();
+    });
+    if (!first) return {};
+    const ops::Activations input =
+        residual.read(worker, Op::attn_norm, spec.mixer_branch.norm, w.mixer_norm, spec_.width, *first, forms);
+    BranchOutput output = residual.output();
+    Range columns;
+    each([&](auto& run) {
+      run.run(worker, input, output);
+      columns = run.columns(worker);
+      output.accumulate = true;
+    });
+    return columns;
+  }
+
+  /// Calls visit(run) with the run of a mixer, if there is one. `first`: of its recurrent values among the layer's.
+  template <class Visit>
+  void visit_mixer(const Mixer& mixer, const MixerWeights& w, int l, [[maybe_unused]] std::int64_t first,
+                   const Visit& visit) const {
+    match(
+        mixer, [](const Nothing&) {},
+        [&](const AttentionSpec& attention) {
+          AttentionRun run(pass_, attention, std::get<AttentionWeights>(w), l);
+          visit(run);
+        },
+        [](const LatentAttentionSpec&) {});  // refused by its block
   }
 
   /// One part of a layer: reads the stream, runs, puts its output where the stream wants it. Returns the columns of the

@@ -82,8 +82,8 @@ class PLUMB_API Session {
   void set_trace(Trace* trace);
 
   /// Forgets all but the first `length` tokens of sequence s. Layers with a window keep no more than they need to go on
-  /// from the end: where they have lost what they would see at `length`, the tokens are read again, which takes the
-  /// time of a prefill and gives the same bits. @throws Error{out_of_range}.
+  /// from the end, and recurrent ones nothing else: where they have lost what they would see at `length`, the tokens
+  /// are read again, which takes the time of a prefill and gives the same bits. @throws Error{out_of_range}.
   void truncate(int s, int length);
   /// Forgets sequence s.
   void clear(int s = 0) { truncate(s, 0); }

@@ -109,7 +109,10 @@ inline ScratchSizes scratch_sizes(const ModelSpec& spec) {
   ScratchSizes sizes;
   sizes.width = spec.width;
   for (const RopeSpec& rope : spec.ropes) sizes.rope_dims.push_back(rope.pairs == RopePairs::none ? 0 : rope.dims);
-  for (const LayerSpec& layer : spec.layers) layer_scratch(layer, sizes);
+  for (const LayerSpec& layer : spec.layers) {
+    layer_scratch(layer, sizes);
+    sizes.recurrent |= layer_state(layer).recurrent > 0;
+  }
   for_each_tensor(spec, [&](const TensorSpec& tensor) {
     if (tensor.shape.rank() >= 2 && !tensor.id.bias)
       sizes.columns = std::max(sizes.columns, static_cast<int>(tensor.shape.cols()));

@@ -14,7 +14,7 @@ namespace plumb::inline PLUMB_ABI {
 /// Memory that a session holds, in bytes.
 struct MemoryUse {
   double weights = 0;
-  double kv = 0;  ///< state of the whole context: keys and values, those of windows only as far as they are kept
+  double kv = 0;  ///< state of the whole context: keys and values (of windows as far as they are kept), recurrences
   double activations = 0;  ///< scratch of one pass
   double total() const { return weights + kv + activations; }
 };
@@ -82,11 +82,7 @@ inline double state_bytes(const ModelSpec& spec, DType kv, std::int64_t context,
 /// Bytes that one more position adds to the state of a sequence, windows aside.
 inline double state_bytes_per_position(const ModelSpec& spec, DType kv) {
   double bytes = 0;
-  for (const LayerSpec& layer : spec.layers) {
-    const LayerState state = layer_state(layer);
-    if (const auto* own = std::get_if<KvState>(&state)) bytes += bytes_per_position(*own, kv);
-    if (const auto* own = std::get_if<LatentState>(&state)) bytes += bytes_per_position(*own, kv);
-  }
+  for (const LayerSpec& layer : spec.layers) bytes += bytes_per_position(layer_state(layer), kv);
   return bytes;
 }
 

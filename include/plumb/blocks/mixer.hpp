@@ -1,0 +1,75 @@
+#pragma once
+/// @file
+/// Mixers: what lets positions see each other. A new kind is a page of its own beside these, an alternative of the two
+/// variants below and its line in each of the functions that follow: the compiler asks for them.
+
+#include <span>
+#include <variant>
+
+#include "plumb/blocks/attention.hpp"
+#include "plumb/blocks/latent_attention.hpp"
+#include "plumb/blocks/part.hpp"
+
+namespace plumb::inline PLUMB_ABI {
+
+using Mixer = std::variant<Nothing, AttentionSpec, LatentAttentionSpec>;
+using MixerWeights = std::variant<Nothing, AttentionWeights, LatentAttentionWeights>;
+
+/// Dimensions that a table turns; 0 for index -1 and for a table that turns nothing.
+inline int rotated_dims(std::span<const RopeSpec> ropes, int rope) {
+  if (rope < 0) return 0;
+  const RopeSpec& table = ropes[static_cast<std::size_t>(rope)];
+  return table.pairs == RopePairs::none ? 0 : table.dims;
+}
+
+template <class Visit>
+void mixer_tensors(const Mixer& mixer, int width, MixerWeights& w, const TensorList<Visit>& list) {
+  match(
+      mixer, [](const Nothing&) {},
+      [&](const AttentionSpec& s) { attention_tensors(s, width, weights_as<AttentionWeights>(w), list); },
+      [&](const LatentAttentionSpec& s) {
+        latent_attention_tensors(s, width, weights_as<LatentAttentionWeights>(w), list);
+      });
+}
+
+/// What a sequence remembers for a mixer.
+inline LayerState mixer_state(const Mixer& mixer) {
+  return match(
+      mixer, [](const Nothing&) -> LayerState { return {}; },
+      [](const AttentionSpec& s) -> LayerState { return attention_state(s); },
+      [](const LatentAttentionSpec& s) -> LayerState { return latent_attention_state(s); });
+}
+
+inline void mixer_work(const Mixer& mixer, int width, std::span<const RopeSpec> ropes, WorkWriter& writer) {
+  match(
+      mixer, [](const Nothing&) {},
+      [&](const AttentionSpec& s) { attention_work(s, width, rotated_dims(ropes, s.rope), writer); },
+      [&](const LatentAttentionSpec& s) { latent_attention_work(s, width, writer); });
+}
+
+inline void mixer_scratch(const Mixer& mixer, ScratchSizes& sizes) {
+  match(
+      mixer, [](const Nothing&) {}, [&](const AttentionSpec& s) { attention_scratch(s, sizes); },
+      [](const LatentAttentionSpec&) {});
+}
+
+/// @throws Error{bad_value} for a mixer that makes no sense.
+inline void mixer_check(const Mixer& mixer, std::span<const RopeSpec> ropes, const SpecChecker& check) {
+  const int tables = static_cast<int>(ropes.size());
+  match(
+      mixer, [](const Nothing&) {},
+      [&](const AttentionSpec& s) {
+        attention_check(s, tables, check);
+        if (s.rope >= 0) check.in_range("rope.dims", ropes[static_cast<std::size_t>(s.rope)].dims, 2, s.head_dim);
+      },
+      [&](const LatentAttentionSpec& s) { latent_attention_check(s, tables, check); });
+}
+
+/// Why a mixer cannot be run here; empty when it can.
+inline Refusal mixer_refuses(const Mixer& mixer) {
+  return match(
+      mixer, [](const Nothing&) -> Refusal { return {}; }, [](const AttentionSpec& s) { return attention_refuses(s); },
+      [](const LatentAttentionSpec& s) { return latent_attention_refuses(s); });
+}
+
+}  // namespace plumb
