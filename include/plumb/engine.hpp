@@ -77,7 +77,10 @@
 #include "plumb/blocks/mixer.hpp"          // what lets positions see each other
 #include "plumb/blocks/feed_forward.hpp"
 #include "plumb/blocks/experts.hpp"
+#include "plumb/blocks/laurel.hpp"
 #include "plumb/blocks/layer.hpp"          // a layer: two blocks and how they meet the stream
+#include "plumb/blocks/per_layer_embedding.hpp"
+#include "plumb/blocks/altup.hpp"
 #include "plumb/blocks/batch.hpp"          // how they are run: rows of tokens,
 #include "plumb/blocks/sequence_rows.hpp"  // by sequence,
 #include "plumb/blocks/state.hpp"          // the memory of sequences,
@@ -88,6 +91,9 @@
 #include "plumb/blocks/attention_run.hpp"
 #include "plumb/blocks/feed_forward_run.hpp"
 #include "plumb/blocks/experts_run.hpp"
+#include "plumb/blocks/laurel_run.hpp"
+#include "plumb/blocks/per_layer_embedding_run.hpp"
+#include "plumb/blocks/altup_run.hpp"
 
 // The model: its description, its weights, one pass; then what a program holds.
 #include "plumb/model/spec.hpp"

@@ -24,7 +24,9 @@ std::vector<Token> chosen_tokens(const LogitsArguments& arguments, const Model& 
 }
 
 void run(LogitsArguments& arguments) {
-  const Model model = Model::load(arguments.run.model, arguments.run.load());
+  LoadOptions load = arguments.run.load();
+  load.tokenizer = arguments.text.has_value();  // ids need none, and there are tokenizers that are not supported
+  const Model model = Model::load(arguments.run.model, load);
   const std::vector<Token> tokens = chosen_tokens(arguments, model);
   write_logits(model, tokens, arguments.run.session, arguments.out);
   fmt::print(stderr, "{} rows of {} logits\n", tokens.size(), model.spec().vocab_size);

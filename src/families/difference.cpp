@@ -41,6 +41,7 @@ class Finder {
     field(name + ".gated", a.gated, b.gated);
     field(name + ".activation", a.activation, b.activation);
     field(name + ".bias", a.bias, b.bias);
+    field(name + ".sparsity", a.sparsity, b.sparsity);
   }
   const std::string& found() const { return found_; }
 
@@ -72,6 +73,10 @@ void compare(Finder& f, const AttentionSpec& a, const AttentionSpec& b) {
   f.field("attention.qk_norm_over", a.qk_norm_over, b.qk_norm_over);
   f.norm("attention.qk_norm", a.qk_norm, b.qk_norm);
   f.field("attention.qk_norm_after_rope", a.qk_norm_after_rope, b.qk_norm_after_rope);
+  f.field("attention.value_norm", a.value_norm, b.value_norm);
+  f.field("attention.value_norm_eps", a.value_norm_eps, b.value_norm_eps);
+  f.field("attention.values_are_keys", a.values_are_keys, b.values_are_keys);
+  f.field("attention.kv_from", a.kv_from, b.kv_from);
   f.field("attention.rope", a.rope, b.rope);
   f.field("attention.alibi_max_bias", a.alibi_max_bias, b.alibi_max_bias);
   f.field("attention.window", a.window, b.window);
@@ -112,7 +117,30 @@ void compare(Finder& f, const ExpertsSpec& a, const ExpertsSpec& b) {
   f.field("experts.best_two", a.routing.best_two, b.routing.best_two);
 }
 
+void compare(Finder& f, const PerLayerEmbeddingSpec& a, const PerLayerEmbeddingSpec& b) {
+  f.field("per_layer.width", a.width, b.width);
+  f.field("per_layer.vocab", a.vocab, b.vocab);
+  f.field("per_layer.activation", a.activation, b.activation);
+  f.norm("per_layer.norm", a.norm, b.norm);
+}
+void compare(Finder& f, const AltupSpec& a, const AltupSpec& b) {
+  f.field("altup.streams", a.streams, b.streams);
+  f.field("altup.active", a.active, b.active);
+  f.norm("altup.norm", a.norm, b.norm);
+}
+void compare(Finder& f, const LaurelSpec& a, const LaurelSpec& b) {
+  f.field("laurel.rank", a.rank, b.rank);
+  f.norm("laurel.norm", a.norm, b.norm);
+}
+
 void compare(Finder&, const Nothing&, const Nothing&) {}
+
+/// Both hold a value, or neither.
+template <class T>
+void compare_optional(Finder& f, std::string_view name, const std::optional<T>& a, const std::optional<T>& b) {
+  f.field(name, a.has_value(), b.has_value());
+  if (a && b) compare(f, *a, *b);
+}
 
 /// Both hold a value of the same kind, or the kinds differ.
 template <class Variant>
@@ -134,6 +162,8 @@ std::string difference(const ModelSpec& a, const ModelSpec& b) {
   f.field("embedding.scale", a.embedding.scale, b.embedding.scale);
   f.field("embedding.positions", a.embedding.positions, b.embedding.positions);
   f.norm("embedding.norm", a.embedding.norm, b.embedding.norm);
+  compare_optional(f, "per-layer embedding", a.embedding.per_layer, b.embedding.per_layer);
+  compare_optional(f, "several streams", a.altup, b.altup);
   f.field("number of rope tables", a.ropes.size(), b.ropes.size());
   for (std::size_t t = 0; t < a.ropes.size() && f.found().empty(); ++t) {
     f.at("rope table " + std::to_string(t) + ": ");
@@ -152,6 +182,8 @@ std::string difference(const ModelSpec& a, const ModelSpec& b) {
     f.field("parallel", own.parallel, other.parallel);
     f.field("shared_norm", own.shared_norm, other.shared_norm);
     f.field("residual_scale", own.residual_scale, other.residual_scale);
+    compare_optional(f, "branch beside the mixer", own.laurel, other.laurel);
+    f.field("layer_scale", own.layer_scale, other.layer_scale);
   }
   f.at("");
   f.norm("output.norm", a.output.norm, b.output.norm);

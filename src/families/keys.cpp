@@ -64,11 +64,9 @@ int Keys::natural_or(const Field& field, int fallback, int high) const {
 
 std::vector<int> Keys::per_layer(const Field& field, int layers, int high) const {
   const auto n = static_cast<std::size_t>(layers);
-  if (!file_) return std::vector<int>(n, count(field, high));
-  const GgufValue* value = file_->find(gguf_name(field));
-  if (!value || !value->is_array()) return std::vector<int>(n, count(field, high));
+  if (!is_array(field)) return std::vector<int>(n, count(field, high));
   std::vector<int> numbers;
-  for (const std::int32_t number : file_->get_ints(gguf_name(field))) {
+  for (const std::int32_t number : file_ ? file_->get_ints(gguf_name(field)) : this->numbers(field)) {
     if (number < 1 || number > high)
       fail(ErrorCode::bad_value, field, std::to_string(number) + ", expected 1 to " + std::to_string(high));
     numbers.push_back(number);
@@ -77,6 +75,13 @@ std::vector<int> Keys::per_layer(const Field& field, int layers, int high) const
     fail(ErrorCode::bad_value, field,
          std::to_string(numbers.size()) + " numbers for " + std::to_string(layers) + " layers");
   return numbers;
+}
+
+bool Keys::is_array(const Field& field) const {
+  if (!has(field)) return false;
+  if (file_) return file_->find(gguf_name(field))->is_array();
+  const std::string name = json_name(field);
+  return scope_of(name).is_array(name);
 }
 
 float Keys::real(const Field& field) const {
@@ -129,12 +134,18 @@ std::vector<int> Keys::numbers(const Field& field) const {
   std::vector<int> all;
   if (!has(field)) return all;
   const std::string name = json_name(field);
-  for (const double number : scope_of(name).numbers_or_empty(name)) {
+  for (const double number : reals(field)) {
     if (number != std::floor(number) || std::abs(number) > SpecLimits::kContext)
       fail(ErrorCode::bad_value, field, "holds a number that is no integer, or too large a one");
     all.push_back(static_cast<int>(number));
   }
   return all;
+}
+
+std::vector<double> Keys::reals(const Field& field) const {
+  if (!has(field)) return {};
+  const std::string name = json_name(field);
+  return scope_of(name).numbers_or_empty(name);
 }
 
 Keys Keys::within(std::string_view object) const {

@@ -50,6 +50,8 @@ class Keys {
   int natural_or(const Field& field, int fallback, int high) const;
   /// One number for all layers, or an array with one for each.
   std::vector<int> per_layer(const Field& field, int layers, int high) const;
+  /// Whether the field holds an array.
+  bool is_array(const Field& field) const;
   /// A finite number that fits a float.
   float real(const Field& field) const;
   float real_or(const Field& field, float fallback) const;
@@ -60,6 +62,8 @@ class Keys {
   /// An array of strings or of integers (config.json); empty where it is absent.
   std::vector<std::string> texts(const Field& field) const;
   std::vector<int> numbers(const Field& field) const;
+  /// An array of numbers (config.json); empty where it is absent.
+  std::vector<double> reals(const Field& field) const;
 
   /// Fields of a nested object come first, then this object's (config.json). Itself where there is none, and for GGUF.
   Keys within(std::string_view object) const;

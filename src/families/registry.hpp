@@ -54,6 +54,7 @@ const Family* find_family(std::string_view architecture);
 std::span<const Family> llama_families();
 std::span<const Family> qwen_families();
 std::span<const Family> gemma_families();
+std::span<const Family> gemma4_families();
 std::span<const Family> gpt_families();
 std::span<const Family> phi_families();
 std::span<const Family> granite_families();

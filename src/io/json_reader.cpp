@@ -100,6 +100,11 @@ int JsonFields::checked_int(std::string_view key, const json& value, int low, in
   return static_cast<int>(number);
 }
 
+bool JsonFields::is_array(std::string_view key) const {
+  const nlohmann::json* const value = find(key);
+  return value && value->is_array();
+}
+
 int JsonFields::get_int(std::string_view key, int low, int high) const {
   return checked_int(key, need(key), low, high);
 }

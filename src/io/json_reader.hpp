@@ -34,6 +34,7 @@ class JsonFields {
       : object_(&object), where_(std::move(where)), prefix_(std::move(prefix)) {}
 
   bool has(std::string_view key) const { return find(key) != nullptr; }
+  bool is_array(std::string_view key) const;
   /// @throws Error{missing_key, wrong_type, bad_value} unless an integer within [low, high].
   int get_int(std::string_view key, int low, int high) const;
   int int_or(std::string_view key, int fallback, int low, int high) const;

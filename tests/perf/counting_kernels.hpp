@@ -41,17 +41,19 @@ struct Counts {
   double unpacked = 0;
   double rms_normed = 0, layer_normed = 0, rotated = 0, gated = 0, plain = 0, quantized = 0, capped = 0;  ///< elements
   double scores = 0, score_macs = 0, capped_scores = 0, sloped_scores = 0, sinks = 0;
-  /// Positions that were read, by the address of their range of keys.
+  /// Positions that were read, by the layer that read them and the address of their range of keys.
   struct Range {
     std::vector<bool> seen;
     double bytes = 0;  ///< of one position: key and value
   };
-  std::map<const std::byte*, Range> keys;
-  double stored = 0;  ///< bytes of keys and values written
+  std::map<std::pair<int, const std::byte*>, Range> keys;
+  int attentions = 0;             ///< layers with attention so far
+  bool multiplied_since = false;  ///< products stand between the attention of one layer and that of the next
+  double stored = 0;              ///< bytes of keys and values written
 
   double keys_read() const {
     double sum = 0;
-    for (const auto& [address, range] : keys)
+    for (const auto& [place, range] : keys)
       sum += range.bytes * static_cast<double>(std::count(range.seen.begin(), range.seen.end(), true));
     return sum;
   }
@@ -77,6 +79,7 @@ inline void note_panels(std::size_t type, const PanelProduct& p) {
 }
 
 inline void note_product(DType type, const PanelProduct& p, int columns) {
+  counts.multiplied_since = true;
   const double macs = static_cast<double>(p.n_rows * p.k) * columns;
   (uses_int8_activations(type) ? counts.macs_int8 : counts.macs_float) += macs;
 }
@@ -204,7 +207,8 @@ template <int Kv>
 void attend(const AttentionRange& range) {
   {
     const std::lock_guard lock(mutex);
-    auto& [seen, bytes] = counts.keys[range.k];
+    if (std::exchange(counts.multiplied_since, false)) ++counts.attentions;
+    auto& [seen, bytes] = counts.keys[{counts.attentions, range.k}];
     seen.resize(kKeyRange, false);
     bytes = static_cast<double>(range.k_tile_bytes + range.v_tile_bytes) / kKeyTile;
     double scores = 0;

@@ -74,6 +74,10 @@ inline Counts run(const Model& model, const TestPass& pass, DType kv, int thread
 inline bool is_norm(TensorRole role) {
   switch (role) {
     case TensorRole::embedding_norm:
+    case TensorRole::per_layer_norm:
+    case TensorRole::per_layer_post_norm:
+    case TensorRole::laurel_norm:
+    case TensorRole::altup_router_norm:
     case TensorRole::attn_norm:
     case TensorRole::attn_q_norm:
     case TensorRole::attn_k_norm:
@@ -94,7 +98,10 @@ struct Beside {
   double waited = 0;                               ///< elements of outputs that wait in a buffer before they are added
   double clipped_gates = 0;                        ///< elements of clipped_swiglu
   double embedding_bytes = 0, embedding_adds = 0;  ///< looked up, scaled, added
-  double shared_norm_bytes = 0;                    ///< a norm that both parts of a layer read
+  double shared_norm_bytes = 0;                    ///< a norm that two parts of a layer read
+  double sparse_gates = 0;                         ///< elements of gates that are cut
+  double sums = 0, scale_bytes = 0;                ///< what is added to the stream beside its parts; scales of layers
+  double streams = 0, stream_bytes = 0;            ///< coefficients of several streams, and the streams
 };
 
 inline double params(const std::optional<NormSpec>& norm) {
@@ -113,7 +120,15 @@ inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
   const auto clipped = [&](const DenseSpec& dense, double visits) {
     if (dense.activation == Activation::clipped_swiglu) sum.clipped_gates += visits * dense.inner;
   };
-  if (const auto* dense = std::get_if<DenseSpec>(&layer.ffn)) clipped(*dense, rows);
+  if (const auto* dense = std::get_if<DenseSpec>(&layer.ffn)) {
+    clipped(*dense, rows);
+    if (dense->sparsity > 0) sum.sparse_gates += rows * dense->inner;
+  }
+  if (layer.laurel) sum.sums += rows * kWidth * kLaurelSum;
+  if (layer.layer_scale) {
+    sum.sums += rows * kWidth;
+    sum.scale_bytes += 4;
+  }
   if (layer.shared_norm) sum.shared_norm_bytes += params(layer.mixer_branch.norm);
   const auto* e = std::get_if<ExpertsSpec>(&layer.ffn);
   if (e == nullptr) return;
@@ -125,6 +140,25 @@ inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
   if (!e->choice_bias) return;
   sum.choice += rows * e->count;
   sum.choice_bytes += e->count * 4;
+}
+
+/// Values of their own for every layer, and several streams.
+inline void add_streams(const ModelSpec& spec, const Model& model, const TestPass& pass, Beside& sum) {
+  const double rows = pass.rows(), layers = spec.n_layers(), values = rows * kWidth;
+  const double others = spec.altup ? spec.altup->streams - 1 : 0;
+  if (spec.embedding.per_layer) {
+    const ops::WeightMatrix& table = model.transformer().weights.per_layer.table.w;
+    sum.embedding_bytes += rows * static_cast<double>(row_bytes(table.type, table.cols));
+    sum.embedding_adds += rows * static_cast<double>(table.cols) * kPerLayerJoin;
+    sum.sums += layers * values * (spec.altup ? others : 1);
+  }
+  if (!spec.altup) return;
+  const double s = spec.altup->streams, of_layer = values * 2 * s * s + values * 3 * s + rows * s + values;
+  const double scores = 2 * rows * s * (2.0 * kWidth + 2) + rows * 2 * s * (s * s + s);
+  sum.streams = layers * (of_layer + scores) + others * values * kAltupLength;
+  sum.streams += pass.asked() * kWidth * (others * (kAltupLength + 1) + 1);
+  sum.stream_bytes = layers * 4 * (2 * s * kWidth + s * s * s + s * s + kWidth);
+  sum.shared_norm_bytes += layers * params(spec.altup->norm);
 }
 
 inline Beside beside(const ModelSpec& spec, const Model& model, const TestPass& pass) {
@@ -143,6 +177,7 @@ inline Beside beside(const ModelSpec& spec, const Model& model, const TestPass& 
   sum.embedding_bytes = rows * static_cast<double>(row_bytes(table.type, kWidth));
   if (spec.embedding.positions) sum.embedding_bytes += rows * kWidth * 4;
   sum.embedding_adds = rows * kWidth * ((spec.embedding.scale != 1.0f ? 1 : 0) + (spec.embedding.positions ? 1 : 0));
+  add_streams(spec, model, pass, sum);
   if (spec.output.scale != 1.0f || spec.output.softcap > 0) sum.logits += asked * kVocab;
   if (spec.output.softcap > 0) sum.logits += asked * kVocab;
   return sum;
@@ -166,10 +201,12 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
     }
     return total;
   };
-  const OpWork products = sum({Op::q, Op::k, Op::v, Op::attn_out, Op::router, Op::gate, Op::up, Op::down, Op::head});
-  EXPECT_EQ(seen.weights.bytes() + loops.bias_bytes + loops.choice_bytes, products.bytes.weights());
+  const OpWork products = sum({Op::q, Op::k, Op::v, Op::attn_out, Op::laurel, Op::router, Op::gate, Op::up, Op::down,
+                               Op::per_layer, Op::altup, Op::head});
+  EXPECT_EQ(seen.weights.bytes() + loops.bias_bytes + loops.choice_bytes + loops.stream_bytes,
+            products.bytes.weights());
   EXPECT_EQ(2 * seen.macs_int8, products.operations.int8);
-  EXPECT_EQ(2 * seen.macs_float + loops.bias_adds + loops.choice + loops.logits + seen.capped,
+  EXPECT_EQ(2 * seen.macs_float + loops.bias_adds + loops.choice + loops.logits + seen.capped + loops.streams,
             products.operations.f32 + products.operations.bf16);
   EXPECT_EQ(seen.unpacked, products.operations.unpack);
 
@@ -182,15 +219,16 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
   EXPECT_EQ(seen.stored, rope.bytes.kv_write);
 
   const OpWork rest = sum({Op::embedding, Op::attn_norm, Op::rope, Op::ffn_norm, Op::head_norm});
-  EXPECT_EQ(seen.norms.bytes() + loops.embedding_bytes + loops.shared_norm_bytes, rest.bytes.weights());
+  EXPECT_EQ(seen.norms.bytes() + loops.embedding_bytes + loops.shared_norm_bytes + loops.scale_bytes,
+            rest.bytes.weights());
   if (threads > 1) return;  // a worker may repeat a small step rather than wait for another's result
   EXPECT_EQ(ElementCost::kRmsNorm * seen.rms_normed + ElementCost::kLayerNorm * seen.layer_normed +
                 ElementCost::kRope * seen.rotated + ElementCost::kClip * loops.clipped +
-                ElementCost::kResidual * loops.waited + loops.embedding_adds,
+                ElementCost::kResidual * loops.waited + loops.embedding_adds + loops.sums,
             rest.operations.f32);
-  EXPECT_EQ(
-      ElementCost::kGated * seen.gated + ElementCost::kPlain * seen.plain + ElementCost::kClipped * loops.clipped_gates,
-      ledger.sum_of(Op::activation).operations.f32);
+  EXPECT_EQ(ElementCost::kGated * seen.gated + ElementCost::kPlain * seen.plain +
+                ElementCost::kClipped * loops.clipped_gates + kSparseGate * loops.sparse_gates,
+            ledger.sum_of(Op::activation).operations.f32);
   EXPECT_EQ(ElementCost::kQuantize * seen.quantized, ledger.sum_of(Op::quantize).operations.f32);
 }
 

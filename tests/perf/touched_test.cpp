@@ -99,6 +99,7 @@ TEST(TouchedBytes, EqualTheLedgerForEveryFeedForwardBlock) {
          test::for_each_dense(s, [](auto& d) { d.activation = Activation::relu2, d.gated = false, d.bias = true; });
        }},
       {"biases", [](ModelSpec& s) { test::for_each_dense(s, [](auto& d) { d.bias = true; }); }},
+      {"sparse gates", [](ModelSpec& s) { test::dense_of(s, 1).sparsity = 1.5f; }},
       {"clipped swiglu",
        [](ModelSpec& s) { test::for_each_dense(s, [](auto& d) { d.activation = Activation::clipped_swiglu; }); }},
   });
@@ -122,12 +123,62 @@ TEST(TouchedBytes, EqualTheLedgerForEveryFeatureOfAttention) {
          test::attention_of(s, 0).value_dim = 16;
          test::attention_of(s, 2).value_dim = 64;
        }},
+      {"normed values",
+       [](ModelSpec& s) { attention(s, [](auto& a) { a.value_norm = true, a.value_norm_eps = 1e-5f; }); }},
+      {"keys for values", [](ModelSpec& s) { test::attention_of(s, 1).values_are_keys = true; }},
+      {"keys and values of an earlier layer",
+       [](ModelSpec& s) {
+         attention(s, [](auto& a) { a.qk_norm_over = QkNormOver::head; });
+         test::attention_of(s, 1).kv_from = test::attention_of(s, 2).kv_from = 0;
+       }},
+      {"those of windows",
+       [](ModelSpec& s) {
+         test::set_windows(s, 50, 0);
+         test::attention_of(s, 2) = test::attention_of(s, 1);
+         test::attention_of(s, 2).kv_from = 1;
+         test::attention_of(s, 2).window = 30;
+       }},
       {"fewer rotated dimensions", [](ModelSpec& s) { s.ropes[0].dims = 16; }},
       {"two tables, of halves too, and a layer without",
        [](ModelSpec& s) {
          s.ropes.push_back({.pairs = RopePairs::halves, .dims = 8, .base = 1e6f});
          test::attention_of(s, 1).rope = 1;
          test::attention_of(s, 2).rope = -1;
+       }},
+  });
+}
+
+/// Per-layer embeddings as wide as a block of every type.
+PerLayerEmbeddingSpec per_layer(int vocab = 0) {
+  PerLayerEmbeddingSpec spec;
+  spec.width = 256;
+  spec.vocab = vocab;
+  return spec;
+}
+
+TEST(TouchedBytes, EqualTheLedgerForWhatStandsBesideTheParts) {
+  expect_features({
+      {"scales of layers", [](ModelSpec& s) { s.layers[0].layer_scale = s.layers[2].layer_scale = true; }},
+      {"low-rank branches", [](ModelSpec& s) { layers(s, [](auto& l) {
+                                                 l.laurel = LaurelSpec{256, {}};
+                                               }); }},
+      {"low-rank branches, normed parts",
+       [](ModelSpec& s) {
+         layers(s, [](auto& l) {
+           l.laurel = LaurelSpec{256, {}};
+           l.mixer_branch.post_norm = l.ffn_branch.post_norm = NormSpec{};
+         });
+       }},
+      {"per-layer embeddings", [](ModelSpec& s) { s.embedding.per_layer = per_layer(); }},
+      {"per-layer embeddings of fewer tokens, scales of layers",
+       [](ModelSpec& s) {
+         s.embedding.per_layer = per_layer(100);
+         layers(s, [](auto& l) { l.layer_scale = true; });
+       }},
+      {"several streams",
+       [](ModelSpec& s) {
+         s.embedding.per_layer = per_layer();
+         s.altup = AltupSpec{.streams = 3, .active = 1, .norm = {}};
        }},
   });
 }
@@ -217,6 +268,22 @@ TEST(TouchedBytes, EqualTheLedgerForMixedSpecs) {
                    [](auto& a) { a.softcap = 50, a.qk_norm_over = QkNormOver::head, a.rope = a.window > 0 ? 0 : 1; });
          layers(s, [](auto& l) { l.mixer_branch.post_norm = l.ffn_branch.post_norm = NormSpec{}; });
          test::for_each_dense(s, [](auto& d) { d.activation = Activation::gelu_tanh; });
+       }},
+      {"gemma3n",
+       [](ModelSpec& s) {
+         s.embedding.scale = 16;
+         s.embedding.per_layer = per_layer();
+         s.altup = AltupSpec{.streams = 4, .active = 0, .norm = {}};
+         s.output.tied = true;
+         s.output.softcap = 30;
+         attention(s,
+                   [](auto& a) { a.qk_norm_over = QkNormOver::head, a.value_norm = true, a.value_norm_eps = 1e-6f; });
+         test::attention_of(s, 2).kv_from = 1;
+         test::for_each_dense(s, [](auto& d) { d.activation = Activation::gelu_tanh, d.sparsity = 1.6f; });
+         layers(s, [](auto& l) {
+           l.mixer_branch.post_norm = l.ffn_branch.post_norm = NormSpec{};
+           l.laurel = LaurelSpec{256, {}};
+         });
        }},
       {"gpt-oss",
        [](ModelSpec& s) {

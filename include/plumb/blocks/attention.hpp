@@ -44,6 +44,13 @@ struct AttentionSpec {
   QkNormOver qk_norm_over = QkNormOver::none;
   NormSpec qk_norm = {};  ///< of that norm; 4 to 7 operations per element of q and k
   bool qk_norm_after_rope = false;
+  /// Values are divided by their root mean square, every head alone: 4 operations per element (gemma4).
+  bool value_norm = false;
+  float value_norm_eps = 0.0f;
+  /// No value projection: values are the projected keys as they are before their norm and rotation (gemma4).
+  bool values_are_keys = false;
+  /// Layer whose keys and values this one reads; it has no projections and no state for them then. -1: its own.
+  int kv_from = -1;
 
   int rope = 0;  ///< index into ModelSpec::ropes; -1: no rotation in this layer
   float alibi_max_bias =
@@ -59,6 +66,7 @@ struct AttentionSpec {
   int k_rows() const { return n_kv_heads * head_dim; }
   int v_rows() const { return n_kv_heads * v_dim(); }
   int out_cols() const { return n_heads * v_dim(); }
+  bool own_kv() const { return kv_from < 0; }
   /// Query heads that share one key/value head.
   int group_size() const { return n_heads / n_kv_heads; }
   bool operator==(const AttentionSpec&) const = default;
@@ -83,11 +91,12 @@ inline Shape qk_norm_shape(const AttentionSpec& spec, int heads) {
 template <class Visit>
 void attention_tensors(const AttentionSpec& spec, int width, AttentionWeights& w, const TensorList<Visit>& list) {
   list.matrix(TensorRole::attn_q, w.q, spec.q_rows(), width, spec.qkv_bias);
-  list.matrix(TensorRole::attn_k, w.k, spec.k_rows(), width, spec.qkv_bias);
-  list.matrix(TensorRole::attn_v, w.v, spec.v_rows(), width, spec.qkv_bias);
+  if (spec.own_kv()) list.matrix(TensorRole::attn_k, w.k, spec.k_rows(), width, spec.qkv_bias);
+  if (spec.own_kv() && !spec.values_are_keys) list.matrix(TensorRole::attn_v, w.v, spec.v_rows(), width, spec.qkv_bias);
   if (spec.qk_norm_over != QkNormOver::none) {
     norm_tensors(spec.qk_norm, TensorRole::attn_q_norm, qk_norm_shape(spec, spec.n_heads), w.q_norm, list);
-    norm_tensors(spec.qk_norm, TensorRole::attn_k_norm, qk_norm_shape(spec, spec.n_kv_heads), w.k_norm, list);
+    if (spec.own_kv())
+      norm_tensors(spec.qk_norm, TensorRole::attn_k_norm, qk_norm_shape(spec, spec.n_kv_heads), w.k_norm, list);
   }
   if (spec.sinks) list.vector(TensorRole::attn_sinks, w.sinks, Shape{spec.n_heads});
   list.matrix(TensorRole::attn_out, w.out, width, spec.out_cols(), spec.out_bias);
@@ -102,9 +111,14 @@ inline void attention_derive(const AttentionSpec& spec, AttentionWeights& w) {
 
 // -- state ------------------------------------------------------------------------------------------------------------
 
-/// A key and a value of every position that later rows can see.
-inline KvState attention_state(const AttentionSpec& spec) {
+/// The keys and values that the layer reads.
+inline KvState attention_reads(const AttentionSpec& spec) {
   return {spec.n_kv_heads, spec.head_dim, spec.v_dim(), spec.window};
+}
+/// A key and a value of every position that later rows can see; nothing where another layer remembers them.
+inline LayerState attention_state(const AttentionSpec& spec) {
+  if (!spec.own_kv()) return {};
+  return attention_reads(spec);
 }
 
 // -- work -------------------------------------------------------------------------------------------------------------
@@ -112,17 +126,18 @@ inline KvState attention_state(const AttentionSpec& spec) {
 /// Clipping, norms and rotation of heads, and the new keys and values going to the cache.
 inline void rotate_and_store_work(const AttentionSpec& spec, int rope_dims, WorkWriter& writer) {
   OpWork& work = writer.add(Op::rope);
-  const double rows = writer.rows(), heads = spec.n_heads + spec.n_kv_heads;
-  const double turned = rows * heads * spec.head_dim, values = rows * spec.v_rows();
+  const double rows = writer.rows(), heads = spec.n_heads + (spec.own_kv() ? spec.n_kv_heads : 0);
+  const double turned = rows * heads * spec.head_dim, values = spec.own_kv() ? rows * spec.v_rows() : 0;
   if (spec.clip > 0) work.operations.f32 += (turned + values) * ElementCost::kClip;
   if (spec.qk_norm_over != QkNormOver::none) {
     work.operations.f32 += turned * norm_cost(spec.qk_norm);
-    for (const int n : {spec.n_heads, spec.n_kv_heads})
-      work.bytes.weight_payload += norm_bytes(spec.qk_norm, static_cast<double>(qk_norm_shape(spec, n).elements()));
+    for (const int n : {spec.n_heads, spec.own_kv() ? spec.n_kv_heads : 0})
+      if (n > 0)
+        work.bytes.weight_payload += norm_bytes(spec.qk_norm, static_cast<double>(qk_norm_shape(spec, n).elements()));
   }
+  if (spec.value_norm) work.operations.f32 += values * ElementCost::kRmsNorm;
   if (spec.rope >= 0) work.operations.f32 += rows * heads * rope_dims * ElementCost::kRope;
-  const auto state = attention_state(spec);
-  work.bytes.kv_write = rows * bytes_per_position(state, writer.pass().kv);
+  if (spec.own_kv()) work.bytes.kv_write = rows * bytes_per_position(attention_reads(spec), writer.pass().kv);
   work.bytes.activation_read = (turned + values) * WorkWriter::kFloat;
   work.bytes.activation_write = rows * spec.q_rows() * WorkWriter::kFloat;
 }
@@ -154,8 +169,7 @@ inline void attend_work(const AttentionSpec& spec, int width, WorkWriter& writer
   if (spec.alibi_max_bias > 0) work.operations.f32 += scored * ElementCost::kAlibi;
   if (spec.sinks) work.bytes.weight_payload = spec.n_heads * WorkWriter::kFloat;
   const double read = positions_read(spec.window, pass) * sequences;
-  const auto state = attention_state(spec);
-  work.bytes.kv_read = read * bytes_per_position(state, pass.kv);
+  work.bytes.kv_read = read * bytes_per_position(attention_reads(spec), pass.kv);
   if (pass.kv != DType::f32) work.operations.unpack = read * (spec.k_rows() + spec.v_rows());
   work.bytes.activation_read = writer.rows() * spec.q_rows() * WorkWriter::kFloat;
   work.bytes.activation_write = writer.rows() * spec.out_cols() * WorkWriter::kFloat;
@@ -168,8 +182,9 @@ inline void attention_work(const AttentionSpec& spec, int width, int rope_dims, 
   const double rows = writer.rows();
   writer.quantize_for(TensorRole::attn_q, spec.q_rows(), width, rows);
   writer.matmul(Op::q, TensorRole::attn_q, spec.q_rows(), width, rows, 1, spec.qkv_bias);
-  writer.matmul(Op::k, TensorRole::attn_k, spec.k_rows(), width, rows, 1, spec.qkv_bias);
-  writer.matmul(Op::v, TensorRole::attn_v, spec.v_rows(), width, rows, 1, spec.qkv_bias);
+  if (spec.own_kv()) writer.matmul(Op::k, TensorRole::attn_k, spec.k_rows(), width, rows, 1, spec.qkv_bias);
+  if (spec.own_kv() && !spec.values_are_keys)
+    writer.matmul(Op::v, TensorRole::attn_v, spec.v_rows(), width, rows, 1, spec.qkv_bias);
   rotate_and_store_work(spec, rope_dims, writer);
   attend_work(spec, width, writer);
   writer.meet(kAttentionBarriers);
@@ -218,6 +233,28 @@ inline void attention_check(const AttentionSpec& spec, int ropes, const SpecChec
   check.finite("softcap", spec.softcap, false);
   check.finite("scale", spec.scale, false);
   if (spec.qk_norm_over != QkNormOver::none) norm_check(spec.qk_norm, "qk_norm", check);
+  if (spec.value_norm) check.finite("value_norm_eps", spec.value_norm_eps, true);
+  check.in_range("kv_from", spec.kv_from, -1, SpecLimits::kLayers);
+  if (spec.values_are_keys && spec.v_dim() != spec.head_dim)
+    check.fail(ErrorCode::bad_value, "values are " + std::to_string(spec.v_dim()) + " dimensions of keys of " +
+                                         std::to_string(spec.head_dim) + ", expected as many");
+}
+
+/// What must hold between a layer and the one whose keys and values it reads; `source` is null where that is no
+/// earlier layer with attention. @throws Error{bad_value}.
+inline void attention_source_check(const AttentionSpec& spec, const AttentionSpec* source, const SpecChecker& check) {
+  if (spec.own_kv()) return;
+  const std::string what = "keys and values of layer " + std::to_string(spec.kv_from);
+  if (!source || !source->own_kv())
+    check.fail(ErrorCode::bad_value, what + " are read, expected an earlier layer with some of its own");
+  if (spec.n_kv_heads != source->n_kv_heads || spec.head_dim != source->head_dim || spec.v_dim() != source->v_dim())
+    check.fail(ErrorCode::bad_value, what + " are " + std::to_string(source->n_kv_heads) + " heads of " +
+                                         std::to_string(source->head_dim) + " and " + std::to_string(source->v_dim()) +
+                                         ", expected " + std::to_string(spec.n_kv_heads) + " of " +
+                                         std::to_string(spec.head_dim) + " and " + std::to_string(spec.v_dim()));
+  if (source->window > 0 && (spec.window == 0 || spec.window > source->window))
+    check.fail(ErrorCode::bad_value, what + " reach back " + std::to_string(source->window) +
+                                         " positions, expected as many as this layer sees");
 }
 
 /// All of the above is run, over f32, f16 and int8 caches.

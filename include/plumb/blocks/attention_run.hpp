@@ -13,7 +13,11 @@ namespace plumb::inline PLUMB_ABI {
 class AttentionRun {
  public:
   AttentionRun(const Pass& pass, const AttentionSpec& spec, const AttentionWeights& weights, int layer)
-      : pass_(pass), spec_(spec), w_(weights), s_(pass.scratch()), kv_(pass.state().kv(layer)) {}
+      : pass_(pass),
+        spec_(spec),
+        w_(weights),
+        s_(pass.scratch()),
+        kv_(pass.state().kv(spec.own_kv() ? layer : spec.kv_from)) {}
 
   /// The forms that it takes of its input, and the first product with it.
   ops::ActivationForms forms() const { return pass_.products().forms({&w_.q, &w_.k, &w_.v}); }
@@ -34,18 +38,20 @@ class AttentionRun {
 
  private:
   void project(const Worker& worker, const ops::Activations& input) {
-    pass_.products().run(worker, input,
-                         {{Op::q, Products::into(w_.q, s_.q)},
-                          {Op::k, Products::into(w_.k, s_.k)},
-                          {Op::v, Products::into(w_.v, s_.v)}});
+    const Products::Named q{Op::q, Products::into(w_.q, s_.q)}, k{Op::k, Products::into(w_.k, s_.k)};
+    if (!spec_.own_kv()) return pass_.products().run(worker, input, {q});
+    if (spec_.values_are_keys) return pass_.products().run(worker, input, {q, k});
+    pass_.products().run(worker, input, {q, k, {Op::v, Products::into(w_.v, s_.v)}});
   }
 
   /// Clips, norms and rotates q and k, and puts k and v into the state. Tasks are (row, head), so that one row still
-  /// feeds every worker: query heads, then KV heads. A norm over all heads makes a row one task for each of q and k.
+  /// feeds every worker: query heads, then KV heads of the layer's own. A norm over all heads makes a row one task for
+  /// each of q and k.
   void rotate_and_store(const Worker& worker) {
     worker.enter(Op::rope);
     const bool whole = spec_.qk_norm_over == QkNormOver::all_heads;
-    const std::int64_t q_heads = whole ? 1 : spec_.n_heads, kv_heads = whole ? 1 : spec_.n_kv_heads;
+    const std::int64_t q_heads = whole ? 1 : spec_.n_heads;
+    const std::int64_t kv_heads = !spec_.own_kv() ? 0 : whole ? 1 : spec_.n_kv_heads;
     const int at_once_q = whole ? spec_.n_heads : 1, at_once_kv = whole ? spec_.n_kv_heads : 1;
     const Range mine = worker.share(pass_.n() * (q_heads + kv_heads));
     for (std::int64_t task = mine.begin; task < mine.end; ++task) {
@@ -62,8 +68,12 @@ class AttentionRun {
     const BatchRow& row = pass_.rows()[static_cast<std::size_t>(n)];
     float* const keys = s_.k.row(n) + first * spec_.head_dim;
     float* const values = s_.v.row(n) + first * spec_.v_dim();
+    if (spec_.values_are_keys) std::copy_n(keys, std::int64_t{count} * spec_.head_dim, values);
     finish_heads(w_.k_norm, n, first, count, keys);
     clip(values, std::int64_t{count} * spec_.v_dim());
+    for (int g = 0; spec_.value_norm && g < count; ++g)
+      ops::rms_norm(pass_.kernels(), values + g * spec_.v_dim(), nullptr, spec_.value_norm_eps,
+                    values + g * spec_.v_dim(), spec_.v_dim());
     for (int g = 0; g < count; ++g)
       ops::store_kv(pass_.kernels(), kv_, row.sequence, first + g, row.position, keys + g * spec_.head_dim,
                     values + g * spec_.v_dim());

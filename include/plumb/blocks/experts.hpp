@@ -126,7 +126,11 @@ inline void experts_check(const ExpertsSpec& spec, const SpecChecker& check) {
                                          " experts of the groups that a row may visit");
 }
 
-/// Every kind above is run.
-inline Refusal experts_refuses(const ExpertsSpec&) { return {}; }
+/// Every kind above is run, with gates that keep all of their values.
+inline Refusal experts_refuses(const ExpertsSpec& spec) {
+  if (spec.expert.sparsity > 0 || spec.shared.sparsity > 0)
+    return "experts with sparse gates have no forward pass here; supported: sparse gates of dense blocks";
+  return {};
+}
 
 }  // namespace plumb

@@ -5,6 +5,10 @@
 ///     y = down(act(gate x) * up x)       gated: three matrices
 ///     y = down(act(up x))                not gated: two
 ///
+/// A sparse gate (Gemma 3n) keeps of its F values g what is far above their mean, before the activation:
+///
+///     g = max(g - (mean(g) + sparsity * sigma(g)), 0)       sigma with F - 1
+///
 /// How it is run: feed_forward_run.hpp.
 
 #include "plumb/blocks/check.hpp"
@@ -21,7 +25,8 @@ struct DenseSpec {
   int inner = 0;      ///< F. Each matrix has D * F parameters: usually two thirds of a layer
   bool gated = true;  ///< a third matrix
   Activation activation = Activation::silu;
-  bool bias = false;  ///< of all matrices: F, F and D parameters
+  bool bias = false;      ///< of all matrices: F, F and D parameters
+  float sparsity = 0.0f;  ///< of the gate: 6 operations per value. 0: not sparse
 
   bool operator==(const DenseSpec&) const = default;
 };
@@ -49,11 +54,15 @@ void dense_tensors(const DenseSpec& spec, int width, DenseWeights& w, const Tens
 // -- state: none ------------------------------------------------------------------------------------------------------
 // -- work -------------------------------------------------------------------------------------------------------------
 
+/// Operations per value of a sparse gate: its mean, its deviation (subtract, square, add), subtract and maximum.
+inline constexpr double kSparseGate = 6;
+
 /// The non-linearity of `elements` values.
 inline void activation_work(const DenseSpec& spec, double elements, WorkWriter& writer) {
   OpWork& work = writer.add(Op::activation);
   const double clipped = spec.activation == Activation::clipped_swiglu ? ElementCost::kClipped : 0;
-  work.operations.f32 = elements * ((spec.gated ? ElementCost::kGated : ElementCost::kPlain) + clipped);
+  const double sparse = spec.sparsity > 0 ? kSparseGate : 0;
+  work.operations.f32 = elements * ((spec.gated ? ElementCost::kGated : ElementCost::kPlain) + clipped + sparse);
   work.bytes.activation_read = elements * WorkWriter::kFloat * (spec.gated ? 2 : 1);
   work.bytes.activation_write = elements * WorkWriter::kFloat;
 }
@@ -68,8 +77,9 @@ inline void dense_products_work(const DenseSpec& spec, int width, double tokens,
   writer.matmul(Op::down, roles.down, width, spec.inner, tokens, count, spec.bias);
 }
 
-/// Barriers between the phases of feed_forward_run.hpp.
-inline constexpr int kDenseBarriers = 1;
+/// Barriers between the phases of feed_forward_run.hpp; a sparse gate takes two more, since a row's cutoff depends on
+/// all of its values.
+inline constexpr int kDenseBarriers = 1, kSparseBarriers = 2;
 
 inline void dense_work(const DenseSpec& spec, int width, WorkWriter& writer, const DenseRoles& roles = {}) {
   writer.quantize_for(roles.up, spec.inner, width, writer.rows());
@@ -80,12 +90,16 @@ inline void dense_work(const DenseSpec& spec, int width, WorkWriter& writer, con
 
 inline void dense_scratch(const DenseSpec& spec, ScratchSizes& sizes) {
   sizes.inner = std::max(sizes.inner, spec.inner);
+  sizes.sparse |= spec.sparsity > 0;
 }
 
 // -- refuses ----------------------------------------------------------------------------------------------------------
 
 inline void dense_check(const DenseSpec& spec, const SpecChecker& check) {
   check.in_range("ffn_dim", spec.inner, 1, SpecLimits::kFfn);
+  check.finite("ffn.sparsity", spec.sparsity, false);
+  if (spec.sparsity > 0 && (!spec.gated || spec.inner < 2))
+    check.fail(ErrorCode::bad_value, "a sparse gate needs a gate of at least two values");
 }
 
 /// Every kind above is run.

@@ -2,6 +2,8 @@
 /// @file
 /// How the feed-forward block that every row visits is run.
 
+#include <cmath>
+
 #include "plumb/blocks/feed_forward.hpp"
 #include "plumb/blocks/pass.hpp"
 
@@ -32,6 +34,7 @@ class DenseRun {
     const Products::Named up{Op::up, Products::into(w_.up, spec_.gated ? s_.ffn_up : s_.ffn_gate)};
     if (spec_.gated) products.observe(worker, gate, x);
     products.observe(worker, up, x);
+    if (spec_.sparsity > 0) return spread_sparse(worker, x, gate, up);
     products.activated(worker, spec_.activation, x, spec_.gated ? &gate : nullptr, up, inner(),
                        products.forms({&w_.down}));
   }
@@ -40,6 +43,34 @@ class DenseRun {
   ops::Activations inner() const { return pass_.activations(s_.ffn_gate, spec_.inner, s_.inner_form); }
 
  private:
+  /// The same with a sparse gate.
+  void spread_sparse(const Worker& worker, const ops::Activations& x, const Products::Named& gate,
+                     const Products::Named& up) const {
+    const Products& products = pass_.products();
+    for (const Products::Named* named : {&gate, &up})
+      products.multiply(worker, x, *named, products.takes_f32(*named->task.weights));
+    worker.barrier();
+    worker.enter(Op::activation);
+    const Range mine = worker.share(pass_.n());
+    for (std::int64_t n = mine.begin; n < mine.end; ++n)
+      s_.cutoff[static_cast<std::size_t>(n)] = cutoff(s_.ffn_gate.row(n));
+    worker.barrier();
+    products.activate_above(worker, spec_.activation, s_.cutoff.data(), gate.task, up.task, inner(),
+                            products.forms({&w_.down}));
+  }
+  /// mean + sparsity * sigma of a row of the gate.
+  float cutoff(const float* gate) const {
+    const double n = spec_.inner;
+    double sum = 0, squares = 0;
+    for (int i = 0; i < spec_.inner; ++i) sum += static_cast<double>(gate[i]);
+    const double mean = sum / n;
+    for (int i = 0; i < spec_.inner; ++i) {
+      const double off = static_cast<double>(gate[i]) - mean;
+      squares += off * off;
+    }
+    return static_cast<float>(mean + static_cast<double>(spec_.sparsity) * std::sqrt(squares / (n - 1)));
+  }
+
   const Pass& pass_;
   const DenseSpec& spec_;
   const DenseWeights& w_;

@@ -4,6 +4,7 @@
 ///
 ///     sequential   x += scale * post_norm(mixer(norm(x)));   x += scale * post_norm(ffn(norm(x)))
 ///     parallel     x += scale * post_norm(mixer(norm(x))) + scale * post_norm(ffn(norm(x)))
+///     after either x *= layer_scale
 ///
 /// where a mixer may have a second one beside it: mixer(y) + beside(y) of the same y. A new kind of feed-forward block
 /// is a page of its own beside these, an alternative of the variants below and its line in each of the functions that
@@ -14,6 +15,7 @@
 
 #include "plumb/blocks/experts.hpp"
 #include "plumb/blocks/feed_forward.hpp"
+#include "plumb/blocks/laurel.hpp"
 #include "plumb/blocks/mixer.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -38,7 +40,9 @@ struct LayerSpec {
   bool parallel = false;
   /// The feed-forward block reads what the mixer reads: one norm for both (phi2). Parallel layers only.
   bool shared_norm = false;
-  float residual_scale = 1.0f;  ///< multiplies what each part adds (granite, minicpm)
+  float residual_scale = 1.0f;            ///< multiplies what each part adds (granite, minicpm)
+  std::optional<LaurelSpec> laurel = {};  ///< a low-rank branch beside the mixer (gemma3n). Sequential layers only
+  bool layer_scale = false;  ///< a learned number multiplies the stream after the layer: 1 parameter (gemma4)
 
   bool operator==(const LayerSpec&) const = default;
 };
@@ -46,6 +50,8 @@ struct LayerSpec {
 struct LayerWeights {
   NormWeights mixer_norm, mixer_post_norm, ffn_norm, ffn_post_norm;
   MixerWeights mixer, beside;
+  LaurelWeights laurel;
+  Vector layer_scale;  // [1], or empty
   std::variant<Nothing, DenseWeights, ExpertsWeights> ffn;
 };
 
@@ -59,12 +65,14 @@ void layer_tensors(const LayerSpec& spec, int width, LayerWeights& w, const Tens
   mixer_tensors(spec.mixer, width, w.mixer, list);
   mixer_tensors(spec.beside, width, w.beside, list);
   norm(spec.mixer_branch.post_norm, TensorRole::attn_post_norm, w.mixer_post_norm);
+  if (spec.laurel) laurel_tensors(*spec.laurel, width, w.laurel, list);
   norm(spec.ffn_branch.norm, TensorRole::ffn_norm, w.ffn_norm);
   match(
       spec.ffn, [](const Nothing&) {},
       [&](const DenseSpec& s) { dense_tensors(s, width, weights_as<DenseWeights>(w.ffn), list); },
       [&](const ExpertsSpec& s) { experts_tensors(s, width, weights_as<ExpertsWeights>(w.ffn), list); });
   norm(spec.ffn_branch.post_norm, TensorRole::ffn_post_norm, w.ffn_post_norm);
+  if (spec.layer_scale) list.vector(TensorRole::layer_scale, w.layer_scale, Shape{1});
 }
 
 /// What a sequence remembers for a feed-forward block.
@@ -112,16 +120,21 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
   mixer_work(spec.mixer, width, ropes, writer);
   mixer_work(spec.beside, width, ropes, writer);
   if (!std::holds_alternative<Nothing>(spec.mixer)) added(spec.mixer_branch, spec.parallel, Op::attn_norm);
+  if (spec.laurel) laurel_work(*spec.laurel, width, writer);
   norm(spec.shared_norm ? spec.mixer_branch.norm : spec.ffn_branch.norm, Op::ffn_norm);
   match(
       spec.ffn, [](const Nothing&) {},
       [&](const DenseSpec& s) {
         dense_work(s, width, writer);
-        writer.meet(kDenseBarriers);
+        writer.meet(kDenseBarriers + (s.sparsity > 0 ? kSparseBarriers : 0));
       },
       [&](const ExpertsSpec& s) { experts_work(s, width, writer); });
   if (!std::holds_alternative<Nothing>(spec.ffn)) added(spec.ffn_branch, false, Op::ffn_norm);
   writer.meet(spec.parallel ? 1 : 2);
+  if (!spec.layer_scale) return;
+  OpWork& scaled = writer.add(Op::ffn_norm);
+  scaled.operations.f32 = rows * width * ElementCost::kAdd;
+  scaled.bytes.weight_payload = WorkWriter::kFloat;
 }
 
 /// Raises `sizes` to what a layer needs.
@@ -135,6 +148,7 @@ inline void layer_scratch(const LayerSpec& spec, ScratchSizes& sizes) {
   if (spec.parallel || !adds_directly(spec, spec.mixer_branch)) branches = 1;
   if (!adds_directly(spec, spec.ffn_branch)) branches = spec.parallel ? 2 : 1;
   sizes.branches = std::max(sizes.branches, branches);
+  if (spec.laurel) laurel_scratch(*spec.laurel, sizes);
 }
 
 /// @throws Error{bad_value} for a layer that makes no sense. `check` names the layer.
@@ -155,6 +169,13 @@ inline void layer_check(const LayerSpec& spec, std::span<const RopeSpec> ropes, 
     if (branch->post_norm) norm_check(*branch->post_norm, std::string(name) + ".post_norm", check);
   }
   check.finite("residual_scale", spec.residual_scale, true);
+  if (spec.laurel) laurel_check(*spec.laurel, check);
+  if (spec.laurel && (spec.parallel || !spec.mixer_branch.norm || std::holds_alternative<Nothing>(spec.mixer)))
+    check.fail(ErrorCode::bad_value,
+               "a branch beside the mixer, expected a normed mixer and parts one after the other");
+  if (spec.layer_scale && (spec.parallel || std::holds_alternative<Nothing>(spec.ffn)))
+    check.fail(ErrorCode::bad_value,
+               "a scale of the layer, expected parts one after the other, the last a feed-forward block");
   if (spec.shared_norm && (!spec.parallel || spec.ffn_branch.norm))
     check.fail(ErrorCode::bad_value, "one norm for both parts, expected parallel parts and no second norm");
 }

@@ -18,21 +18,25 @@ enum class Op {
   rope,        ///< norms and rotation of heads, and the write to the KV cache
   attention,   ///< scores, softmax, weighted values; MLA: with the absorbed projections
   attn_out,    ///< output projection
+  laurel,      ///< low-rank branch beside the mixer
   ffn_norm,    ///< norm before the feed-forward block
   router,      ///< expert scores
   gate,        ///< gate projection; experts and shared experts too
   up,          ///< up projection
   activation,  ///< act(gate) * up
   down,        ///< down projection
+  per_layer,   ///< gates and projections of the per-layer embedding
+  altup,       ///< several streams: their coefficients, prediction, correction, and the projections of the others
   quantize,    ///< activations to int8 for the products that follow
   head_norm,   ///< norm before the head
   head,        ///< logits of the rows that ask for them
   sampling,    ///< the choice of a token, after the pass
 };
 
-inline constexpr Op kAllOps[] = {Op::embedding,  Op::attn_norm, Op::q,        Op::k,         Op::v,    Op::rope,
-                                 Op::attention,  Op::attn_out,  Op::ffn_norm, Op::router,    Op::gate, Op::up,
-                                 Op::activation, Op::down,      Op::quantize, Op::head_norm, Op::head, Op::sampling};
+inline constexpr Op kAllOps[] = {Op::embedding, Op::attn_norm,  Op::q,       Op::k,         Op::v,      Op::rope,
+                                 Op::attention, Op::attn_out,   Op::laurel,  Op::ffn_norm,  Op::router, Op::gate,
+                                 Op::up,        Op::activation, Op::down,    Op::per_layer, Op::altup,  Op::quantize,
+                                 Op::head_norm, Op::head,       Op::sampling};
 
 /// Short lower-case name for tables.
 constexpr std::string_view op_name(Op op) {
@@ -45,12 +49,15 @@ constexpr std::string_view op_name(Op op) {
     case Op::rope: return "rope";
     case Op::attention: return "attention";
     case Op::attn_out: return "attn_out";
+    case Op::laurel: return "laurel";
     case Op::ffn_norm: return "ffn_norm";
     case Op::router: return "router";
     case Op::gate: return "gate";
     case Op::up: return "up";
     case Op::activation: return "activation";
     case Op::down: return "down";
+    case Op::per_layer: return "per_layer";
+    case Op::altup: return "altup";
     case Op::quantize: return "quantize";
     case Op::head_norm: return "head_norm";
     case Op::head: return "head";

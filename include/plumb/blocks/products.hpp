@@ -54,6 +54,27 @@ class Products {
     }
   }
 
+  /// inner = act(gate x) * by, of rows that are there already: what `activated` does without a second product.
+  void activated_by(const Worker& worker, Activation kind, const ops::Activations& x, const Named& gate,
+                    const ops::MatmulTask& by, const ops::Activations& inner, ops::ActivationForms forms) const {
+    const Range mine = ops::matmul_rows(worker, *gate.task.weights);
+    if (mine.empty()) return;
+    multiply(worker, x, gate, takes_f32(*gate.task.weights), mine);
+    activate(worker, kind, gate.task, &by, inner, forms, mine);
+  }
+  /// The second half of `activated`, for products that are there already. `cutoffs` [rows]: of each row of the gate;
+  /// what is below counts as zero, what is above as its distance.
+  void activate_above(const Worker& worker, Activation kind, const float* cutoffs, const ops::MatmulTask& gate,
+                      const ops::MatmulTask& up, const ops::Activations& inner, ops::ActivationForms forms) const {
+    const Range mine = ops::matmul_rows(worker, *gate.weights);
+    worker.enter(Op::activation);
+    for (std::int64_t n = 0; n < inner.rows; ++n) {
+      float* const row = gate.out + n * gate.out_stride;
+      for (std::int64_t i = mine.begin; i < mine.end; ++i) row[i] = std::max(row[i] - cutoffs[n], 0.0f);
+    }
+    if (!mine.empty()) activate(worker, kind, gate, &up, inner, forms, mine);
+  }
+
   /// Shows the input of matrix `matrix` of a stack to whoever watches.
   void observe(const Worker& worker, const ops::WeightMatrix& weights, std::int64_t matrix,
                const ops::Activations& x) const {

@@ -48,12 +48,18 @@ class Residual {
     return {&buffer_, false};
   }
 
-  /// Adds what waits in the buffer. `columns`: those of the output that this worker has written, in every row.
-  void write(const Worker& worker, Op op, const NormWeights& weights, std::int64_t width, Range columns) const {
-    if (direct_) return;
-    worker.enter(op);
+  /// Adds what waits in the buffer, and multiplies the sum by `all`. `columns`: those of the output that this worker
+  /// has written, in every row.
+  void write(const Worker& worker, Op op, const NormWeights& weights, std::int64_t width, Range columns,
+             float all = 1.0f) const {
     Rows& residual = pass_.scratch().residual;
     Range rows{0, pass_.n()};
+    if (direct_) {
+      for (std::int64_t n = rows.begin; all != 1.0f && n < rows.end; ++n)
+        for (std::int64_t i = columns.begin; i < columns.end; ++i) residual.row(n)[i] *= all;
+      return;
+    }
+    worker.enter(op);
     if (spec_.post_norm) {
       worker.barrier();  // a norm takes whole rows
       rows = worker.share(pass_.n());
@@ -62,7 +68,8 @@ class Residual {
         norm_row(pass_.kernels(), *spec_.post_norm, weights, buffer_.row(n), buffer_.row(n), width);
     }
     for (std::int64_t n = rows.begin; n < rows.end; ++n)
-      for (std::int64_t i = columns.begin; i < columns.end; ++i) residual.row(n)[i] += scale_ * buffer_.row(n)[i];
+      for (std::int64_t i = columns.begin; i < columns.end; ++i)
+        residual.row(n)[i] = (residual.row(n)[i] + scale_ * buffer_.row(n)[i]) * all;
   }
 
  private:

@@ -41,11 +41,13 @@ class Rows {
 /// What one worker prepares for itself.
 struct OwnInputs {
   explicit OwnInputs(const ScratchSizes& sizes)
-      : normed(kOwnRows, sizes.width), form(kOwnRows, sizes.width), heads_form(kOwnRows, sizes.heads) {}
+      : normed(kOwnRows, sizes.width),
+        form(kOwnRows, sizes.width),
+        heads_form(kOwnRows, std::max(sizes.heads, sizes.laurel)) {}
 
   Rows normed;                       // [kOwnRows, D]
   ops::ActivationBuffer form;        // normed, prepared for products
-  ops::ActivationBuffer heads_form;  // heads, prepared for products
+  ops::ActivationBuffer heads_form;  // heads, or the branch beside the mixer, prepared for products
 };
 
 /// What the experts of a layer need: a slot is a row of the batch at one of the `used` experts that it visits.
@@ -78,6 +80,10 @@ struct Scratch {
   Rows heads;                             // [max_rows, H * value_dim], all heads' weighted values, input of wo
   Rows ffn_gate;                          // [max_rows, F or S], becomes act(gate) * up, input of down
   Rows ffn_up;                            // [max_rows, F or S]
+  std::vector<float> cutoff;              // [max_rows], below which values of a gate count as zero
+  Rows laurel;                            // [max_rows, rank], the branch beside a mixer
+  Rows per_layer;                         // [max_rows, L * P], the per-layer embedding
+  std::vector<Rows> streams, predicted;   // of each stream: [max_rows, D]
   std::vector<Rows> angles;               // of each table: [max_rows, rotated dims], cos and sin of a row's position
   Rows logits;                            // [rows that asked, V]
   std::vector<ops::AttentionRow> asking;  // [max_rows], position and sequence of each row
@@ -126,7 +132,7 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
       ffn_up(max_rows, sizes.inner),
       asking(static_cast<std::size_t>(max_rows)),
       input_form(max_rows, sizes.width),
-      inner_form(max_rows, std::max(sizes.heads, sizes.inner)),
+      inner_form(max_rows, std::max({sizes.heads, sizes.inner, sizes.laurel})),
       matmul(sizes.columns, threads),
       attention(sizes.attention, threads, context) {
   for (int b = 0; b < sizes.branches; ++b) branch[b] = Rows(max_rows, sizes.width);
@@ -135,13 +141,22 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
   for (int i = 0; i < threads; ++i) own.emplace_back(sizes);
   if (sizes.recurrent) by_sequence = RowsBySequence(max_rows);
   if (sizes.experts > 0) experts = ExpertsScratch(sizes, max_rows, threads);
+  if (sizes.sparse) cutoff.resize(static_cast<std::size_t>(max_rows));
+  if (sizes.laurel > 0) laurel = Rows(max_rows, sizes.laurel);
+  if (sizes.per_layer > 0) per_layer = Rows(max_rows, sizes.per_layer);
+  for (int j = 0; j < sizes.streams; ++j) {
+    streams.emplace_back(max_rows, sizes.width);
+    predicted.emplace_back(max_rows, sizes.width);
+  }
 }
 
 inline std::size_t Scratch::bytes() const {
   std::size_t total = 0;
-  for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &ffn_gate, &ffn_up, &logits})
+  for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &ffn_gate, &ffn_up, &laurel,
+                           &per_layer, &logits})
     total += rows->bytes();
-  for (const Rows& table : angles) total += table.bytes();
+  for (const auto* several : {&angles, &streams, &predicted})
+    for (const Rows& rows : *several) total += rows.bytes();
   for (const OwnInputs& inputs : own) total += inputs.normed.bytes() + inputs.form.bytes() + inputs.heads_form.bytes();
   return total + input_form.bytes() + inner_form.bytes() + experts.bytes() + attention.bytes() + by_sequence.bytes();
 }

@@ -25,6 +25,10 @@ struct ScratchSizes {
   int expert_inner = 0;     ///< inner width of an expert
   bool shared_expert = false;
   bool recurrent = false;                      ///< rows are needed by sequence
+  int laurel = 0;                              ///< rank of the branches beside mixers
+  int per_layer = 0;                           ///< values of the per-layer embedding, all layers together
+  int streams = 0;                             ///< streams, where there are several
+  bool sparse = false;                         ///< gates whose smaller values count as zero
   int columns = 0;                             ///< longest row of a matrix
   std::vector<ops::AttentionShape> attention;  ///< of all layers
   std::vector<int> rope_dims;                  ///< of all tables
@@ -33,7 +37,8 @@ struct ScratchSizes {
   std::int64_t floats_per_row() const {
     const std::int64_t stream = std::int64_t{2 + branches} * width + q + k + v + heads + 2 * inner;
     const std::int64_t visits = std::int64_t{used} * (2 * width + 3 * expert_inner) + experts;
-    return stream + visits + (shared_expert ? width : 0);
+    const std::int64_t beside = std::int64_t{2 * streams} * width + laurel + per_layer;
+    return stream + visits + beside + (shared_expert ? width : 0);
   }
 };
 

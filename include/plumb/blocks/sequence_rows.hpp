@@ -46,9 +46,7 @@ class RowsBySequence {
     }
     return {groups_.data(), count};
   }
-  std::size_t bytes() const {
-    return order_.size() * sizeof(std::int32_t) + groups_.size() * sizeof(SequenceRows);
-  }
+  std::size_t bytes() const { return order_.size() * sizeof(std::int32_t) + groups_.size() * sizeof(SequenceRows); }
 
  private:
   std::vector<std::int32_t> order_;   // [max_rows], rows sorted by sequence

@@ -15,44 +15,61 @@ namespace plumb::inline PLUMB_ABI {
 
 /// What a weight tensor is for. The shapes stand with the blocks that own the tensors (plumb/blocks).
 enum class TensorRole {
-  token_embedding,     ///< rows of the vocabulary; also the head when tied
-  position_embedding,  ///< rows of the positions (gpt2)
-  embedding_norm,      ///< after the embedding (bloom)
-  rope_factors,        ///< divide the rotation's frequencies (llama 3.1)
-  rope_factors_long,   ///< the same for contexts beyond the original one (phi3)
-  rope_factors_short,  ///< and for those within it
-  attn_norm,           ///< before the mixer
-  attn_q,              ///< queries
-  attn_k,              ///< keys
-  attn_v,              ///< values
-  attn_q_norm,         ///< norm of the query heads
-  attn_k_norm,         ///< norm of the key heads
-  attn_sinks,          ///< a logit per head that takes part in the softmax and has no value (gpt-oss)
-  attn_out,            ///< output projection
-  attn_post_norm,      ///< after the mixer
-  mla_q_down,          ///< compression of the queries
-  mla_q_norm,          ///< its norm
-  mla_q_up,            ///< queries from the compressed ones, or straight from the stream
-  mla_kv_down,         ///< compression of keys and values
-  mla_kv_norm,         ///< its norm
-  mla_k_up,            ///< keys from the compressed vector
-  mla_v_up,            ///< values from the compressed vector
-  ffn_norm,            ///< before the feed-forward block
-  ffn_gate,            ///< gate projection of a dense block
-  ffn_up,              ///< up projection
-  ffn_down,            ///< down projection
-  router,              ///< scores of the experts
-  router_choice_bias,  ///< added to the scores for the choice of experts alone
-  expert_gate,         ///< gate projections of all experts
-  expert_up,           ///< up projections
-  expert_down,         ///< down projections
-  shared_router,       ///< gate of the shared expert
-  shared_gate,         ///< gate projection of the shared expert
-  shared_up,           ///< up projection
-  shared_down,         ///< down projection
-  ffn_post_norm,       ///< after the feed-forward block
-  output_norm,         ///< before the head
-  head,                ///< logits from the stream; absent when tied
+  token_embedding,      ///< rows of the vocabulary; also the head when tied
+  position_embedding,   ///< rows of the positions (gpt2)
+  embedding_norm,       ///< after the embedding (bloom)
+  per_layer_table,      ///< rows of the vocabulary, a part for each layer (gemma3n)
+  per_layer_inputs,     ///< projection of the embedding, a part for each layer
+  per_layer_norm,       ///< norm of its parts
+  altup_spread,         ///< the other streams from the first (gemma3n)
+  rope_factors,         ///< divide the rotation's frequencies (llama 3.1)
+  rope_factors_long,    ///< the same for contexts beyond the original one (phi3)
+  rope_factors_short,   ///< and for those within it
+  attn_norm,            ///< before the mixer
+  attn_q,               ///< queries
+  attn_k,               ///< keys
+  attn_v,               ///< values
+  attn_q_norm,          ///< norm of the query heads
+  attn_k_norm,          ///< norm of the key heads
+  attn_sinks,           ///< a logit per head that takes part in the softmax and has no value (gpt-oss)
+  attn_out,             ///< output projection
+  laurel_down,          ///< the low-rank branch beside the mixer (gemma3n)
+  laurel_up,            ///< back to the width of the stream
+  laurel_norm,          ///< its norm
+  attn_post_norm,       ///< after the mixer
+  mla_q_down,           ///< compression of the queries
+  mla_q_norm,           ///< its norm
+  mla_q_up,             ///< queries from the compressed ones, or straight from the stream
+  mla_kv_down,          ///< compression of keys and values
+  mla_kv_norm,          ///< its norm
+  mla_k_up,             ///< keys from the compressed vector
+  mla_v_up,             ///< values from the compressed vector
+  ffn_norm,             ///< before the feed-forward block
+  ffn_gate,             ///< gate projection of a dense block
+  ffn_up,               ///< up projection
+  ffn_down,             ///< down projection
+  router,               ///< scores of the experts
+  router_choice_bias,   ///< added to the scores for the choice of experts alone
+  expert_gate,          ///< gate projections of all experts
+  expert_up,            ///< up projections
+  expert_down,          ///< down projections
+  shared_router,        ///< gate of the shared expert
+  shared_gate,          ///< gate projection of the shared expert
+  shared_up,            ///< up projection
+  shared_down,          ///< down projection
+  ffn_post_norm,        ///< after the feed-forward block
+  per_layer_gate,       ///< gate of the layer's part of the per-layer embedding
+  per_layer_out,        ///< its way back to the stream
+  per_layer_post_norm,  ///< norm of what comes back
+  layer_scale,          ///< a number that multiplies the stream after the layer (gemma4)
+  altup_router_norm,    ///< norm of what the coefficients of the streams are computed from
+  altup_router,         ///< one score per stream
+  altup_predict,        ///< coefficients of the prediction from the scores
+  altup_correct,        ///< coefficients of the correction from the scores
+  altup_scale,          ///< multiplies the stream that the per-layer embedding's gate reads
+  altup_merge,          ///< the other streams on their way to the head
+  output_norm,          ///< before the head
+  head,                 ///< logits from the stream; absent when tied
 };
 
 /// A role's name in tables and its usual name in GGUF files.
@@ -67,6 +84,10 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::token_embedding, "token_embedding", "token_embd"},
     RoleNames{TensorRole::position_embedding, "position_embedding", "position_embd"},
     RoleNames{TensorRole::embedding_norm, "embedding_norm", "token_embd_norm"},
+    RoleNames{TensorRole::per_layer_table, "per_layer_table", "per_layer_token_embd"},
+    RoleNames{TensorRole::per_layer_inputs, "per_layer_inputs", "per_layer_model_proj"},
+    RoleNames{TensorRole::per_layer_norm, "per_layer_norm", "per_layer_proj_norm"},
+    RoleNames{TensorRole::altup_spread, "altup_spread", "altup_proj"},
     RoleNames{TensorRole::rope_factors, "rope_factors", "rope_freqs"},
     RoleNames{TensorRole::rope_factors_long, "rope_factors_long", "rope_factors_long"},
     RoleNames{TensorRole::rope_factors_short, "rope_factors_short", "rope_factors_short"},
@@ -78,6 +99,9 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::attn_k_norm, "attn_k_norm", "attn_k_norm"},
     RoleNames{TensorRole::attn_sinks, "attn_sinks", "attn_sinks"},
     RoleNames{TensorRole::attn_out, "attn_out", "attn_output"},
+    RoleNames{TensorRole::laurel_down, "laurel_down", "laurel_l"},
+    RoleNames{TensorRole::laurel_up, "laurel_up", "laurel_r"},
+    RoleNames{TensorRole::laurel_norm, "laurel_norm", "laurel_post_norm"},
     RoleNames{TensorRole::attn_post_norm, "attn_post_norm", "post_attention_norm"},
     RoleNames{TensorRole::mla_q_down, "mla_q_down", "attn_q_a"},
     RoleNames{TensorRole::mla_q_norm, "mla_q_norm", "attn_q_a_norm"},
@@ -100,6 +124,16 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::shared_up, "shared_up", "ffn_up_shexp"},
     RoleNames{TensorRole::shared_down, "shared_down", "ffn_down_shexp"},
     RoleNames{TensorRole::ffn_post_norm, "ffn_post_norm", "post_ffw_norm"},
+    RoleNames{TensorRole::per_layer_gate, "per_layer_gate", "inp_gate"},
+    RoleNames{TensorRole::per_layer_out, "per_layer_out", "proj"},
+    RoleNames{TensorRole::per_layer_post_norm, "per_layer_post_norm", "post_norm"},
+    RoleNames{TensorRole::layer_scale, "layer_scale", "layer_output_scale"},
+    RoleNames{TensorRole::altup_router_norm, "altup_router_norm", "altup_router_norm"},
+    RoleNames{TensorRole::altup_router, "altup_router", "altup_router"},
+    RoleNames{TensorRole::altup_predict, "altup_predict", "altup_predict_coef"},
+    RoleNames{TensorRole::altup_correct, "altup_correct", "altup_correct_coef"},
+    RoleNames{TensorRole::altup_scale, "altup_scale", "altup_correct_scale"},
+    RoleNames{TensorRole::altup_merge, "altup_merge", "altup_unembd_proj"},
     RoleNames{TensorRole::output_norm, "output_norm", "output_norm"},
     RoleNames{TensorRole::head, "head", "output"},
 };
@@ -114,11 +148,12 @@ static_assert([] {
 constexpr std::string_view role_name(TensorRole role) { return kRoleNames[static_cast<std::size_t>(role)].name; }
 
 /// Whether tensors of a role are matrices that a forward pass multiplies with or looks rows up in. Norms, routers,
-/// sinks, rope factors and tables of positions are not, whatever their shape: they stay f32.
+/// sinks, scales, rope factors and tables of positions are not, whatever their shape: they stay f32.
 constexpr bool is_matrix_role(TensorRole role) {
   switch (role) {
     case TensorRole::position_embedding:
     case TensorRole::embedding_norm:
+    case TensorRole::per_layer_norm:
     case TensorRole::rope_factors:
     case TensorRole::rope_factors_long:
     case TensorRole::rope_factors_short:
@@ -126,6 +161,7 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::attn_q_norm:
     case TensorRole::attn_k_norm:
     case TensorRole::attn_sinks:
+    case TensorRole::laurel_norm:
     case TensorRole::attn_post_norm:
     case TensorRole::mla_q_norm:
     case TensorRole::mla_kv_norm:
@@ -134,12 +170,24 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::router_choice_bias:
     case TensorRole::shared_router:
     case TensorRole::ffn_post_norm:
+    case TensorRole::per_layer_post_norm:
+    case TensorRole::layer_scale:
+    case TensorRole::altup_router_norm:
+    case TensorRole::altup_router:
+    case TensorRole::altup_predict:
+    case TensorRole::altup_correct:
+    case TensorRole::altup_scale:
     case TensorRole::output_norm: return false;
     case TensorRole::token_embedding:
+    case TensorRole::per_layer_table:
+    case TensorRole::per_layer_inputs:
+    case TensorRole::altup_spread:
     case TensorRole::attn_q:
     case TensorRole::attn_k:
     case TensorRole::attn_v:
     case TensorRole::attn_out:
+    case TensorRole::laurel_down:
+    case TensorRole::laurel_up:
     case TensorRole::mla_q_down:
     case TensorRole::mla_q_up:
     case TensorRole::mla_kv_down:
@@ -154,6 +202,9 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::shared_gate:
     case TensorRole::shared_up:
     case TensorRole::shared_down:
+    case TensorRole::per_layer_gate:
+    case TensorRole::per_layer_out:
+    case TensorRole::altup_merge:
     case TensorRole::head: return true;
   }
   return false;

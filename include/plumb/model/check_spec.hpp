@@ -31,6 +31,16 @@ inline void check_rope(const RopeSpec& rope, std::size_t table, bool run, const 
   if (rope.base == 1.0f) check.fail(ErrorCode::bad_value, name + ".base is 1, expected another with yarn");
 }
 
+/// A layer that reads keys and values of another names an earlier one of the same shape.
+inline void check_kv_source(const ModelSpec& spec, int l, const SpecChecker& check) {
+  const auto* own = std::get_if<AttentionSpec>(&spec.layers[static_cast<std::size_t>(l)].mixer);
+  if (!own || own->own_kv()) return;
+  const bool earlier = own->kv_from < l;
+  attention_source_check(
+      *own, earlier ? std::get_if<AttentionSpec>(&spec.layers[static_cast<std::size_t>(own->kv_from)].mixer) : nullptr,
+      check);
+}
+
 }  // namespace detail
 
 inline void check_spec(const ModelSpec& spec, std::string_view where) {
@@ -47,8 +57,15 @@ inline void check_spec(const ModelSpec& spec, std::string_view where) {
   check.finite("embedding.scale", spec.embedding.scale, true);
   if (spec.embedding.norm) norm_check(*spec.embedding.norm, "embedding.norm", check);
   for (std::size_t t = 0; t < spec.ropes.size(); ++t) detail::check_rope(spec.ropes[t], t, false, check);
-  for (int l = 0; l < spec.n_layers(); ++l)
+  for (int l = 0; l < spec.n_layers(); ++l) {
     layer_check(spec.layers[static_cast<std::size_t>(l)], spec.ropes, check.at_layer(l));
+    detail::check_kv_source(spec, l, check.at_layer(l));
+  }
+  const auto& per_layer = spec.embedding.per_layer;
+  if (per_layer) per_layer_check(*per_layer, spec.n_layers(), check);
+  if (spec.altup) altup_check(*spec.altup, check);
+  if (spec.altup && !per_layer)
+    check.fail(ErrorCode::bad_value, "several streams, expected a per-layer embedding whose branches feed them");
   if (spec.output.norm) norm_check(*spec.output.norm, "output.norm", check);
   check.finite("output.scale", spec.output.scale, true);
   check.finite("output.softcap", spec.output.softcap, false);
@@ -72,7 +89,7 @@ inline void check_runnable(const ModelSpec& spec, std::string_view where) {
     if (const auto* a = std::get_if<AttentionSpec>(&layer.mixer)) {
       checked_mul(a->n_heads, a->head_dim, what);
       checked_mul(a->n_heads, a->v_dim(), what);
-      values = checked_add<std::int64_t>(values, std::int64_t{a->k_rows()} + a->v_rows(), what);
+      if (a->own_kv()) values = checked_add<std::int64_t>(values, std::int64_t{a->k_rows()} + a->v_rows(), what);
     }
     recurrent = checked_add(recurrent, layer_state(layer).recurrent, what);
   }

@@ -8,9 +8,12 @@
 #include <span>
 #include <vector>
 
+#include "plumb/blocks/altup_run.hpp"
 #include "plumb/blocks/attention_run.hpp"
 #include "plumb/blocks/experts_run.hpp"
 #include "plumb/blocks/feed_forward_run.hpp"
+#include "plumb/blocks/laurel_run.hpp"
+#include "plumb/blocks/per_layer_embedding_run.hpp"
 #include "plumb/blocks/residual.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/model/weights.hpp"
@@ -60,7 +63,13 @@ class ForwardPass {
   void run(const Worker& worker) {
     embed(worker);
     worker.barrier();  // the first norm takes whole column tiles, not the rows that a worker has embedded
-    for (int l = 0; l < spec_.n_layers(); ++l) layer(worker, l);
+    if (spec_.embedding.per_layer) per_layer().begin(worker, weights_.per_layer);
+    if (spec_.altup) altup().spread(worker, weights_.altup);
+    for (int l = 0; l < spec_.n_layers(); ++l) {
+      if (spec_.altup) altup().predict(worker, weights_.altup_layers[static_cast<std::size_t>(l)]);
+      layer(worker, l);
+      if (spec_.embedding.per_layer) after_layer(worker, l);
+    }
     head(worker);
   }
 
@@ -98,11 +107,15 @@ class ForwardPass {
     const LayerWeights& w = weights_.layers[static_cast<std::size_t>(l)];
     const Residual mixer(pass_, spec.mixer_branch, spec.residual_scale, scratch_.branch[0], spec.parallel);
     const Residual ffn(pass_, spec.ffn_branch, spec.residual_scale, scratch_.branch[spec.parallel ? 1 : 0], false);
+    const std::optional<LaurelRun> laurel =
+        spec.laurel ? std::optional<LaurelRun>(std::in_place, pass_, *spec.laurel, w.laurel, spec_.width)
+                    : std::nullopt;
     // Columns of each part's output that this worker has written.
-    const Range mixed = mix(worker, l, mixer);
+    const Range mixed = mix(worker, l, mixer, laurel);
     if (!spec.parallel) {
       mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
       worker.barrier();
+      if (laurel) laurel->finish(worker);
     }
     const auto& norm = spec.shared_norm ? spec.mixer_branch.norm : spec.ffn_branch.norm;
     const NormWeights& norm_weights = spec.shared_norm ? w.mixer_norm : w.ffn_norm;
@@ -117,13 +130,41 @@ class ForwardPass {
           return branch(worker, run, ffn, Op::ffn_norm, norm, norm_weights);
         });
     if (spec.parallel) mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
-    ffn.write(worker, Op::ffn_norm, w.ffn_post_norm, spec_.width, fed);
+    // What per-layer embeddings add is scaled too.
+    const float scale = spec_.embedding.per_layer ? 1.0f : layer_scale(w);
+    ffn.write(worker, Op::ffn_norm, w.ffn_post_norm, spec_.width, fed, scale);
     worker.barrier();
   }
+  static float layer_scale(const LayerWeights& w) { return w.layer_scale.empty() ? 1.0f : w.layer_scale[0]; }
 
-  /// The mixer of layer l and the one beside it: both read the same input, and the second adds to what the first puts
-  /// out. Their output matrices have the same rows, so a worker adds in columns of its own.
-  Range mix(const Worker& worker, int l, const Residual& residual) const {
+  PerLayerRun per_layer() const { return {pass_, *spec_.embedding.per_layer, spec_.width}; }
+  AltupRun altup() const { return {pass_, *spec_.altup, spec_.width}; }
+
+  /// The branch of the per-layer embedding: onto the stream, or onto all but the first of several.
+  void after_layer(const Worker& worker, int l) const {
+    const auto i = static_cast<std::size_t>(l);
+    const PerLayerBranchWeights& w = weights_.per_layer_branches[i];
+    if (spec_.altup) {
+      const AltupRun streams = altup();
+      streams.correct(worker, weights_.altup_layers[i]);
+      per_layer().branch(
+          worker, w, l, nullptr,
+          [&](std::int64_t n, float* out) { streams.read_active(weights_.altup_layers[i], n, out); },
+          [&](std::int64_t n, const float* x) { streams.add_to_others(n, x); });
+      return;
+    }
+    const float scale = layer_scale(weights_.layers[i]);
+    per_layer().branch(
+        worker, w, l, &scratch_.residual, [](std::int64_t, float*) {},
+        [&](std::int64_t n, const float* x) {
+          float* const stream = scratch_.residual.row(n);
+          for (int k = 0; k < spec_.width; ++k) stream[k] = (stream[k] + x[k]) * scale;
+        });
+  }
+
+  /// The mixer of layer l and the one beside it: both read the same input, as a low-rank branch does, and the second
+  /// adds to what the first puts out. Their output matrices have the same rows, so a worker adds in columns of its own.
+  Range mix(const Worker& worker, int l, const Residual& residual, const std::optional<LaurelRun>& laurel) const {
     const LayerSpec& spec = spec_.layers[static_cast<std::size_t>(l)];
     const LayerWeights& w = weights_.layers[static_cast<std::size_t>(l)];
     const auto each = [&](const auto& visit) {
@@ -137,8 +178,10 @@ class ForwardPass {
       if (!first) first = &run.first();
     });
     if (!first) return {};
+    if (laurel) forms |= laurel->forms();
     const ops::Activations input =
         residual.read(worker, Op::attn_norm, spec.mixer_branch.norm, w.mixer_norm, spec_.width, *first, forms);
+    if (laurel) laurel->begin(worker, input);
     BranchOutput output = residual.output();
     Range columns;
     each([&](auto& run) {
@@ -177,6 +220,7 @@ class ForwardPass {
     std::int64_t asked = 0;
     for (const BatchRow& row : pass_.rows()) asked += row.logits ? 1 : 0;
     if (asked == 0) return;
+    if (spec_.altup) altup().merge(worker, weights_.altup, asked);
     const ops::Activations x = pass_.normed(worker, asked, spec_.width);
     pass_.prepare(worker, x, weights_.head, products_.forms({&weights_.head}), [&](Range rows) {
       worker.enter(Op::head_norm);

@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "plumb/blocks/altup.hpp"
 #include "plumb/blocks/layer.hpp"
+#include "plumb/blocks/per_layer_embedding.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -18,7 +20,8 @@ namespace plumb::inline PLUMB_ABI {
 struct EmbeddingSpec {
   float scale = 1.0f;      ///< multiplies the row (gemma: sqrt(D))
   bool positions = false;  ///< a table of `context` position vectors (gpt2): context*D parameters, a row a token
-  std::optional<NormSpec> norm = {};  ///< of the sum (bloom)
+  std::optional<NormSpec> norm = {};                    ///< of the sum (bloom)
+  std::optional<PerLayerEmbeddingSpec> per_layer = {};  ///< values of their own for every layer (gemma3n, gemma4)
 
   bool operator==(const EmbeddingSpec&) const = default;
 };
@@ -43,8 +46,9 @@ struct ModelSpec {
   int width = 0;       ///< D, the residual stream. Parameters per layer grow with D^2
   int context = 0;     ///< longest context the model was trained for; bounds the state
   EmbeddingSpec embedding = {};
-  std::vector<RopeSpec> ropes = {};    ///< tables of rotation; a layer says which
-  std::vector<LayerSpec> layers = {};  ///< everything but embedding and head is a sum over these
+  std::vector<RopeSpec> ropes = {};     ///< tables of rotation; a layer says which
+  std::vector<LayerSpec> layers = {};   ///< everything but embedding and head is a sum over these
+  std::optional<AltupSpec> altup = {};  ///< several streams in place of one (gemma3n)
   OutputSpec output = {};
 
   int n_layers() const { return static_cast<int>(layers.size()); }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "plumb/core/memory.hpp"
@@ -17,7 +18,11 @@ struct Weights {
   Linear embedding;            // [V, D]
   Linear positions;            // [context, D], or empty
   NormWeights embedding_norm;  // [D]
+  PerLayerEmbeddingWeights per_layer;
+  AltupWeights altup;
   std::vector<LayerWeights> layers;
+  std::vector<PerLayerBranchWeights> per_layer_branches;       // of each layer, or empty
+  std::vector<AltupLayerWeights> altup_layers;                 // of each layer, or empty
   NormWeights output_norm;                                     // [D]
   Linear head;                                                 // [V, D]; the embedding matrix again when tied
   Vector rope_factors, rope_factors_long, rope_factors_short;  // [rotated dims / 2], or empty
@@ -48,6 +53,15 @@ void for_each_slot(const ModelSpec& spec, Weights& weights, const Visit& visit) 
     list.matrix(TensorRole::position_embedding, weights.positions, spec.context, spec.width);
   if (spec.embedding.norm)
     norm_tensors(*spec.embedding.norm, TensorRole::embedding_norm, Shape{spec.width}, weights.embedding_norm, list);
+  const auto& [per_layer, altup] = std::tie(spec.embedding.per_layer, spec.altup);
+  if (per_layer) {
+    per_layer_tensors(*per_layer, spec.width, spec.n_layers(), spec.vocab_size, weights.per_layer, list);
+    weights.per_layer_branches.resize(spec.layers.size());
+  }
+  if (altup) {
+    altup_spread_tensors(*altup, spec.width, weights.altup, list);
+    weights.altup_layers.resize(spec.layers.size());
+  }
   if (const int n = detail::rope_factor_count(spec, RopeFactors::one))
     list.vector(TensorRole::rope_factors, weights.rope_factors, Shape{n});
   if (const int n = detail::rope_factor_count(spec, RopeFactors::long_short)) {
@@ -56,8 +70,12 @@ void for_each_slot(const ModelSpec& spec, Weights& weights, const Visit& visit) 
   }
   for (int l = 0; l < spec.n_layers(); ++l) {
     const auto i = static_cast<std::size_t>(l);
-    layer_tensors(spec.layers[i], spec.width, weights.layers[i], TensorList<Visit>(l, visit));
+    const TensorList<Visit> own(l, visit);
+    layer_tensors(spec.layers[i], spec.width, weights.layers[i], own);
+    if (altup) altup_layer_tensors(*altup, spec.width, weights.altup_layers[i], own);
+    if (per_layer) per_layer_branch_tensors(*per_layer, spec.width, weights.per_layer_branches[i], own);
   }
+  if (altup) altup_merge_tensors(*altup, spec.width, weights.altup, list);
   if (spec.output.norm)
     norm_tensors(*spec.output.norm, TensorRole::output_norm, Shape{spec.width}, weights.output_norm, list);
   if (!spec.output.tied)
@@ -113,6 +131,8 @@ inline ScratchSizes scratch_sizes(const ModelSpec& spec) {
     layer_scratch(layer, sizes);
     sizes.recurrent |= layer_state(layer).recurrent > 0;
   }
+  if (spec.embedding.per_layer) per_layer_scratch(*spec.embedding.per_layer, spec.n_layers(), sizes);
+  if (spec.altup) altup_scratch(*spec.altup, sizes);
   for_each_tensor(spec, [&](const TensorSpec& tensor) {
     if (tensor.shape.rank() >= 2 && !tensor.id.bias)
       sizes.columns = std::max(sizes.columns, static_cast<int>(tensor.shape.cols()));

@@ -43,6 +43,7 @@ inline void head_work(const ModelSpec& spec, WorkWriter& writer) {
   const double asked = static_cast<double>(pass.logits >= 0 ? pass.logits : pass.sequences);
   writer.meet(1);  // after the embedding
   if (asked == 0) return;
+  if (spec.altup) altup_merge_work(*spec.altup, spec.width, asked, writer);
   writer.meet_prepared(asked);
   if (output.norm) norm_work(*output.norm, Op::head_norm, asked, spec.width, writer);
   const TensorRole role = output.tied ? TensorRole::token_embedding : TensorRole::head;
@@ -62,10 +63,15 @@ inline void head_work(const ModelSpec& spec, WorkWriter& writer) {
 inline Ledger pass_work(const ModelSpec& spec, const PassOptions& pass) {
   check_pass(pass);
   WorkWriter writer(pass);
+  const auto& [per_layer, altup] = std::tie(spec.embedding.per_layer, spec.altup);
   detail::embedding_work(spec, writer);
+  if (per_layer) per_layer_work(*per_layer, spec.width, spec.n_layers(), writer);
+  if (altup) altup_spread_work(*altup, spec.width, writer);
   for (int l = 0; l < spec.n_layers(); ++l) {
     writer.set_layer(l);
+    if (altup) altup_layer_work(*altup, spec.width, writer);
     layer_work(spec.layers[static_cast<std::size_t>(l)], spec.width, spec.ropes, writer);
+    if (per_layer) per_layer_branch_work(*per_layer, spec.width, altup ? altup->streams - 1 : 1, writer);
   }
   writer.set_layer(-1);
   detail::head_work(spec, writer);

@@ -11,11 +11,11 @@ namespace plumb::inline PLUMB_ABI {
 
 /// Parameters of a model. A tied head counts once, under `embedding`.
 struct ParameterCount {
-  std::int64_t embedding = 0;  ///< token and position tables
+  std::int64_t embedding = 0;  ///< tables of tokens and positions; the projections that make several streams of one
   std::int64_t attention = 0;  ///< projections and their biases
   std::int64_t ffn = 0;        ///< dense feed-forward blocks and shared experts
   std::int64_t experts = 0;    ///< all routed experts
-  std::int64_t router = 0;     ///< expert scores
+  std::int64_t router = 0;     ///< scores of experts and of streams
   std::int64_t norms = 0;
   std::int64_t head = 0;            ///< 0 when tied
   std::int64_t experts_active = 0;  ///< the part of `experts` that one token visits
@@ -35,7 +35,11 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::rope_factors_long:
     case TensorRole::rope_factors_short: return ParameterPart::none;  // tables, not weights
     case TensorRole::token_embedding:
-    case TensorRole::position_embedding: return ParameterPart::embedding;
+    case TensorRole::position_embedding:
+    case TensorRole::per_layer_table:
+    case TensorRole::per_layer_inputs:
+    case TensorRole::altup_spread:
+    case TensorRole::altup_merge: return ParameterPart::embedding;
     case TensorRole::attn_q:
     case TensorRole::attn_k:
     case TensorRole::attn_v:
@@ -45,29 +49,42 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::mla_kv_down:
     case TensorRole::mla_k_up:
     case TensorRole::mla_v_up:
-    case TensorRole::attn_out: return ParameterPart::attention;
+    case TensorRole::attn_out:
+    case TensorRole::laurel_down:
+    case TensorRole::laurel_up: return ParameterPart::attention;
     case TensorRole::ffn_gate:
     case TensorRole::ffn_up:
     case TensorRole::ffn_down:
     case TensorRole::shared_router:
     case TensorRole::shared_gate:
     case TensorRole::shared_up:
-    case TensorRole::shared_down: return ParameterPart::ffn;
+    case TensorRole::shared_down:
+    case TensorRole::per_layer_gate:
+    case TensorRole::per_layer_out: return ParameterPart::ffn;
     case TensorRole::expert_gate:
     case TensorRole::expert_up:
     case TensorRole::expert_down: return ParameterPart::experts;
     case TensorRole::router:
-    case TensorRole::router_choice_bias: return ParameterPart::router;
+    case TensorRole::router_choice_bias:
+    case TensorRole::altup_router:
+    case TensorRole::altup_predict:
+    case TensorRole::altup_correct: return ParameterPart::router;
     case TensorRole::head: return ParameterPart::head;
     case TensorRole::embedding_norm:
+    case TensorRole::per_layer_norm:
     case TensorRole::attn_norm:
     case TensorRole::attn_q_norm:
     case TensorRole::attn_k_norm:
     case TensorRole::mla_q_norm:
     case TensorRole::mla_kv_norm:
+    case TensorRole::laurel_norm:
     case TensorRole::attn_post_norm:
     case TensorRole::ffn_norm:
     case TensorRole::ffn_post_norm:
+    case TensorRole::per_layer_post_norm:
+    case TensorRole::layer_scale:
+    case TensorRole::altup_router_norm:
+    case TensorRole::altup_scale:
     case TensorRole::output_norm: return ParameterPart::norms;
   }
   return ParameterPart::none;

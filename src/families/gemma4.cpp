@@ -1,0 +1,334 @@
+// Gemma 3n and 4: as Gemma 3, with scores that are not scaled, values that are normed, later layers that read the keys
+// and values of earlier ones, and values of their own for every layer (per-layer embeddings). Gemma 3n has four streams
+// and a low-rank branch beside attention; Gemma 4 has heads of another size in layers without a window.
+
+#include <algorithm>
+#include <cmath>
+
+#include "decoder.hpp"
+#include "registry.hpp"
+
+namespace plumb::inline PLUMB_ABI::family {
+namespace {
+
+using Limits = SpecLimits;
+
+const Field kShared{"attention.shared_kv_layers", "num_kv_shared_layers"};
+const Field kPerLayer{"embedding_length_per_layer_input", "hidden_size_per_layer_input"};
+
+// -- what both have ---------------------------------------------------------------------------------------------------
+
+ModelSpec read_common(const Keys& keys, const Style& style) {
+  ModelSpec spec = read_decoder(keys, style);
+  for (LayerSpec& layer : spec.layers) {
+    auto& attention = std::get<AttentionSpec>(layer.mixer);
+    attention.scale = 1.0f;
+    attention.qk_norm_over = QkNormOver::head;
+    attention.qk_norm = *spec.output.norm;
+    attention.value_norm = true;
+    attention.value_norm_eps = spec.output.norm->eps;
+    layer.mixer_branch.post_norm = layer.ffn_branch.post_norm = *spec.output.norm;
+  }
+  return spec;
+}
+
+/// Layers from `first` on read what the last earlier layer of their kind, windowed or not, has stored.
+void share_keys(const Keys& keys, ModelSpec& spec, int first) {
+  for (int l = first; l < spec.n_layers(); ++l) {
+    auto& own = std::get<AttentionSpec>(spec.layers[static_cast<std::size_t>(l)].mixer);
+    own.kv_from = first - 1;
+    const auto alike = [&](int other) {
+      const auto& source = std::get<AttentionSpec>(spec.layers[static_cast<std::size_t>(other)].mixer);
+      return (source.window > 0) == (own.window > 0);
+    };
+    while (own.kv_from >= 0 && !alike(own.kv_from)) --own.kv_from;
+    if (own.kv_from < 0)
+      keys.fail(ErrorCode::bad_value, kShared,
+                "makes layer " + std::to_string(l) + " read the keys of an earlier layer " +
+                    (own.window > 0 ? "with" : "without") + " a window, expected one before layer " +
+                    std::to_string(first));
+  }
+}
+
+/// Values of their own for every layer; `usual` wide where no key says so.
+void read_per_layer(const Keys& keys, ModelSpec& spec, int usual) {
+  const int width = keys.natural_or(kPerLayer, usual, Limits::kWidth);
+  if (width == 0) return;
+  PerLayerEmbeddingSpec per_layer;
+  per_layer.width = width;
+  per_layer.activation = std::get<DenseSpec>(spec.layers.front().ffn).activation;
+  per_layer.norm = *spec.output.norm;
+  const std::int64_t rows = keys.rows_of({TensorRole::per_layer_table, -1, false}).value_or(spec.vocab_size);
+  const int vocab = keys.is_gguf() ? static_cast<int>(std::min<std::int64_t>(rows, Limits::kVocab))
+                                   : keys.count_or({"", "vocab_size_per_layer_input"}, spec.vocab_size, Limits::kVocab);
+  per_layer.vocab = vocab == spec.vocab_size ? 0 : vocab;
+  spec.embedding.per_layer = per_layer;
+}
+
+/// Table 1, for layers with a window.
+void set_local_rope(ModelSpec& spec, const RopeSpec& local) {
+  for_each_attention(spec, [&](AttentionSpec& attention) {
+    attention.rope = attention.window > 0 ? 1 : 0;
+    if (attention.window > 0 && spec.ropes.size() == 1) spec.ropes.push_back(local);
+  });
+}
+
+void write_common(GgufWriter& writer, const ModelSpec& spec, const std::string& prefix) {
+  int shared = 0;
+  for (const LayerSpec& layer : spec.layers)
+    if (const auto* own = std::get_if<AttentionSpec>(&layer.mixer)) shared += own->own_kv() ? 0 : 1;
+  const int width = spec.embedding.per_layer ? spec.embedding.per_layer->width : 0;
+  writer.set(prefix + "attention.shared_kv_layers", static_cast<std::uint32_t>(shared));
+  writer.set(prefix + "embedding_length_per_layer_input", static_cast<std::uint32_t>(width));
+}
+
+// -- Gemma 3n ---------------------------------------------------------------------------------------------------------
+
+/// What GGUF files have no keys for, or keys that other engines do not read.
+constexpr int kNanoPeriod = 5, kNanoFirstShared = 20, kNanoSparseLayers = 10;
+constexpr float kNanoSoftcap = 30.0f;
+/// So many deviations above its mean lie 5% of a normal distribution. In single precision, as converters compute it.
+constexpr float kDeviations95 = 1.6448533535003662f;
+
+/// Deviations above the mean of a normal distribution below which lies `share` of it.
+float deviations_of(double share) {
+  if (static_cast<float>(share) == 0.95f) return kDeviations95;
+  double low = 0, high = 40;
+  while (high - low > 1e-9) {
+    const double middle = (low + high) / 2;
+    (0.5 * std::erfc(-middle / std::sqrt(2.0)) < share ? low : high) = middle;
+  }
+  return static_cast<float>(low);
+}
+
+void read_sparsity(const Keys& keys, ModelSpec& spec) {
+  const Field field{"", "activation_sparsity_pattern"};
+  const std::vector<double> shares = keys.reals(field);
+  const std::size_t n = spec.layers.size();
+  if (!shares.empty() && shares.size() != n)
+    keys.fail(ErrorCode::bad_value, field,
+              "has " + std::to_string(shares.size()) + " entries, expected one for each of the " + std::to_string(n) +
+                  " layers");
+  const bool by_count = keys.is_gguf() || (shares.empty() && n > kNanoSparseLayers);
+  for (std::size_t l = 0; l < n; ++l) {
+    auto& dense = std::get<DenseSpec>(spec.layers[l].ffn);
+    if (by_count) {
+      dense.sparsity = l < kNanoSparseLayers ? kDeviations95 : 0.0f;
+    } else if (!shares.empty() && shares[l] != 0) {
+      if (!(shares[l] > 0.5 && shares[l] < 1))
+        keys.fail(ErrorCode::bad_value, field, "holds a share that is neither 0 nor between 0.5 and 1");
+      dense.sparsity = deviations_of(shares[l]);
+    }
+  }
+}
+
+void read_streams(const Keys& keys, ModelSpec& spec) {
+  AltupSpec altup;
+  altup.streams = keys.count_or({"altup.num_inputs", "altup_num_inputs"}, 4, kMaxStreams);
+  altup.active = keys.natural_or({"altup.active_idx", "altup_active_idx"}, 0, altup.streams - 1);
+  altup.norm = *spec.output.norm;
+  spec.altup = altup;
+  const Field scaled{"", "altup_correct_scale"};
+  if (!keys.flag_or(scaled, true))
+    keys.fail(ErrorCode::unsupported_architecture, scaled, "is false, expected a scale of the corrected stream");
+  for (int l = 0; l < spec.n_layers(); ++l) {
+    const TensorId down{TensorRole::laurel_down, l, false};
+    const auto rows = keys.rows_of(down);
+    if (keys.is_gguf() && !rows) keys.fail_tensor(ErrorCode::missing_key, down, "is missing");
+    LaurelSpec laurel;
+    laurel.rank = rows ? static_cast<int>(std::min<std::int64_t>(*rows, Limits::kFfn))
+                       : keys.count({"", "laurel_rank"}, Limits::kFfn);
+    laurel.norm = *spec.output.norm;
+    spec.layers[static_cast<std::size_t>(l)].laurel = laurel;
+  }
+}
+
+ModelSpec read_gemma3n(const Keys& keys) {
+  Style style;
+  style.pairs = RopePairs::halves;
+  style.activation = Activation::gelu_tanh;
+  style.scaled_embedding = true;
+  ModelSpec spec = read_common(keys, style);
+  WindowStyle windows;
+  windows.period = kNanoPeriod;
+  windows.flags = false;
+  read_windows(keys, spec, windows);
+  RopeSpec local;
+  local.pairs = RopePairs::halves;
+  local.dims = spec.ropes[0].dims;
+  local.base = keys.real_or({"rope.freq_base_swa", "rope_local_base_freq"}, 10000.0f);
+  if (keys.has_object("rope_parameters") && keys.within("rope_parameters").has_object("sliding_attention"))
+    local = read_rope(keys, RopePairs::halves, local.dims, spec.context, "sliding_attention");
+  set_local_rope(spec, local);
+  const int n = spec.n_layers();
+  share_keys(keys, spec, keys.is_gguf() ? std::min(n, kNanoFirstShared) : n - keys.natural_or(kShared, 15, n));
+  read_per_layer(keys, spec, 256);
+  read_streams(keys, spec);
+  read_sparsity(keys, spec);
+  if (keys.is_gguf()) spec.output.softcap = kNanoSoftcap;
+  return spec;
+}
+
+void write_gemma3n(GgufWriter& writer, const ModelSpec& spec) {
+  write_common(writer, spec, "gemma3n.");
+  if (!spec.altup) return;
+  writer.set("gemma3n.altup.num_inputs", static_cast<std::uint32_t>(spec.altup->streams));
+  writer.set("gemma3n.altup.active_idx", static_cast<std::uint32_t>(spec.altup->active));
+}
+
+// -- Gemma 4 ----------------------------------------------------------------------------------------------------------
+
+/// Layers with a window: by flags, by type, or all but every sixth. config.json: the last one never has one.
+void read_gemma4_windows(const Keys& keys, ModelSpec& spec) {
+  WindowStyle windows;
+  windows.period = 6;
+  read_windows(keys, spec, windows);
+  if (!keys.is_gguf()) std::get<AttentionSpec>(spec.layers.back().mixer).window = 0;
+}
+
+/// Sizes of heads, which layers without a window have of their own, and whether these have a value projection.
+void read_gemma4_heads(const Keys& keys, ModelSpec& spec) {
+  const bool gguf = keys.is_gguf(), keys_for_values = keys.flag_or({"", "attention_k_eq_v"}, false);
+  const Field kv_heads{"", "num_global_key_value_heads"};
+  for (int l = 0; l < spec.n_layers(); ++l) {
+    auto& attention = std::get<AttentionSpec>(spec.layers[static_cast<std::size_t>(l)].mixer);
+    const bool global = attention.window == 0;
+    // GGUF files name the heads of layers without a window first, config.json those of the others.
+    const Field k = gguf ? Field{"attention.key_length_swa", ""} : Field{"", "global_head_dim"};
+    const Field v = gguf ? Field{"attention.value_length_swa", ""} : k;
+    if (global != gguf) {
+      const int v_dim = keys.count_or(v, attention.v_dim(), Limits::kHeadDim);
+      attention.head_dim = keys.count_or(k, attention.head_dim, Limits::kHeadDim);
+      attention.value_dim = v_dim == attention.head_dim ? 0 : v_dim;
+    }
+    if (global && keys_for_values && keys.has(kv_heads)) {
+      attention.n_kv_heads = keys.count(kv_heads, Limits::kHeads);
+      if (attention.n_heads % attention.n_kv_heads != 0)
+        keys.fail(ErrorCode::bad_value, kv_heads,
+                  "is " + std::to_string(attention.n_kv_heads) + ", expected a divisor of the " +
+                      std::to_string(attention.n_heads) + " heads");
+    }
+    attention.values_are_keys = gguf ? !keys.tensor_exists({TensorRole::attn_v, l, false}) : global && keys_for_values;
+  }
+}
+
+/// The table of layers without a window turns all pairs of a head, but most of them not at all: a tensor of factors
+/// says which.
+RopeSpec read_gemma4_global_rope(const Keys& keys, const ModelSpec& spec, int head_dim) {
+  RopeSpec rope;
+  if (keys.is_gguf()) {
+    rope = read_rope(keys, RopePairs::halves, head_dim, spec.context);
+  } else {
+    const Keys own = keys.within("rope_parameters").within("full_attention");
+    const Field type{"", "rope_type"};
+    if (own.text_or(type, "proportional") != "proportional")
+      own.fail(ErrorCode::bad_value, type, "is not 'proportional'");
+    rope.pairs = RopePairs::halves;
+    rope.dims = head_dim;
+    rope.base = own.real_or({"", "rope_theta"}, 1e6f);
+  }
+  rope.factors = RopeFactors::one;
+  return rope;
+}
+
+void read_gemma4_ropes(const Keys& keys, ModelSpec& spec) {
+  const AttentionSpec *global = nullptr, *local = nullptr;
+  for (const LayerSpec& layer : spec.layers) {
+    const auto& attention = std::get<AttentionSpec>(layer.mixer);
+    (attention.window == 0 ? global : local) = &attention;
+  }
+  if (global) spec.ropes.push_back(read_gemma4_global_rope(keys, spec, global->head_dim));
+  if (local) {
+    RopeSpec rope;
+    rope.pairs = RopePairs::halves;
+    rope.dims = keys.count_or({"rope.dimension_count_swa", ""}, local->head_dim, Limits::kHeadDim);
+    rope.base = keys.real_or({"rope.freq_base_swa", ""}, 10000.0f);
+    if (!keys.is_gguf()) rope = read_rope(keys, RopePairs::halves, local->head_dim, spec.context, "sliding_attention");
+    spec.ropes.push_back(rope);
+  }
+  for_each_attention(spec, [&](AttentionSpec& attention) { attention.rope = attention.window > 0 && global ? 1 : 0; });
+}
+
+ModelSpec read_gemma4(const Keys& keys) {
+  const Field bidirectional{"", "use_bidirectional_attention"};
+  if (keys.text_or(bidirectional, "") == "all")
+    keys.fail(ErrorCode::unsupported_architecture, bidirectional, "is 'all', expected attention to earlier positions");
+  Style style;
+  style.pairs = RopePairs::none;  // two tables, below
+  style.activation = Activation::gelu_tanh;
+  style.scaled_embedding = true;
+  ModelSpec spec = read_common(keys, style);
+  read_gemma4_windows(keys, spec);
+  read_gemma4_heads(keys, spec);
+  read_gemma4_ropes(keys, spec);
+  const int n = spec.n_layers(), first = n - keys.natural_or(kShared, 0, n);
+  share_keys(keys, spec, first);
+  for (int l = 0; l < n; ++l) {
+    LayerSpec& layer = spec.layers[static_cast<std::size_t>(l)];
+    if (l >= first) std::get<AttentionSpec>(layer.mixer).values_are_keys = false;
+    if (!keys.is_gguf() && l >= first && keys.flag_or({"", "use_double_wide_mlp"}, false))
+      std::get<DenseSpec>(layer.ffn).inner *= 2;
+    layer.layer_scale = !keys.is_gguf() || keys.tensor_exists({TensorRole::layer_scale, l, false});
+  }
+  read_per_layer(keys, spec, 0);
+  return spec;
+}
+
+/// Layers with a window have keys of their own, and are always told by flags.
+void write_gemma4(GgufWriter& writer, const ModelSpec& spec) {
+  write_common(writer, spec, "gemma4.");
+  const auto lengths = [&](const AttentionSpec& attention, const std::string& suffix) {
+    const auto set = [&](const std::string& key, int value) {
+      writer.set("gemma4." + key + suffix, static_cast<std::uint32_t>(value));
+    };
+    set("attention.key_length", attention.head_dim);
+    set("attention.value_length", attention.v_dim());
+    if (attention.rope < 0) return;
+    const RopeSpec& rope = spec.ropes[static_cast<std::size_t>(attention.rope)];
+    set("rope.dimension_count", rope.dims);
+    writer.set("gemma4.rope.freq_base" + suffix, rope.base);
+  };
+  GgufArray flags(GgufType::boolean);
+  int window = 0;
+  for (const LayerSpec& layer : spec.layers) {
+    const auto* attention = std::get_if<AttentionSpec>(&layer.mixer);
+    if (!attention) continue;
+    flags.add(attention->window > 0);
+    window = std::max(window, attention->window);
+    lengths(*attention, attention->window > 0 ? "_swa" : "");
+  }
+  writer.set("gemma4.attention.sliding_window", static_cast<std::uint32_t>(window));
+  writer.set("gemma4.attention.sliding_window_pattern", flags);
+}
+
+constexpr Alias kNames[] = {{"hidden_act", "hidden_activation"}};
+
+constexpr ModelType kGemma3n[] = {
+    {"gemma3n_text",
+     R"({"vocab_size":262400,"hidden_size":2048,"intermediate_size":16384,"num_hidden_layers":35,
+         "num_attention_heads":8,"num_key_value_heads":2,"head_dim":256,"max_position_embeddings":32768,
+         "rms_norm_eps":1e-6,"rope_theta":1e6,"rope_local_base_freq":10000.0,"sliding_window":512,
+         "final_logit_softcapping":30.0,"vocab_size_per_layer_input":262144,"hidden_size_per_layer_input":256,
+         "num_kv_shared_layers":15,"laurel_rank":64,"tie_word_embeddings":true})",
+     kNames},
+    {"gemma3n", "{}", {}, "gemma3n_text"}};
+
+constexpr ModelType kGemma4[] = {
+    {"gemma4_text",
+     R"({"vocab_size":262144,"hidden_size":2304,"intermediate_size":9216,"num_hidden_layers":30,
+         "num_attention_heads":8,"num_key_value_heads":4,"head_dim":256,"global_head_dim":512,
+         "max_position_embeddings":131072,"rms_norm_eps":1e-6,"sliding_window":512,
+         "vocab_size_per_layer_input":262144,"hidden_size_per_layer_input":256,"tie_word_embeddings":true})",
+     kNames},
+    {"gemma4", "{}", {}, "gemma4_text"}};
+
+constexpr Family kFamilies[] = {
+    {"gemma3n", "Gemma 3n, text", read_gemma3n, kGemma3n, write_gemma3n},
+    {"gemma4", "Gemma 4, text", read_gemma4, kGemma4, write_gemma4},
+};
+
+}  // namespace
+
+std::span<const Family> gemma4_families() { return kFamilies; }
+
+}  // namespace plumb::family
