@@ -86,7 +86,8 @@ constexpr Family kFamilies[] = {{.architecture = "falcon",
                                  .models = "Falcon 1 and 2",
                                  .read = read_falcon,
                                  .types = kTypes,
-                                 .name_in = falcon_name}};
+                                 .name_in = falcon_name,
+                                 .fused = {.qkv = true}}};
 
 }  // namespace
 

@@ -60,8 +60,13 @@ constexpr ModelType kNeox[] = {
     {"gpt_neox", R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"rotary_pct":0.25})", kNeoxNames}};
 
 constexpr Family kFamilies[] = {
-    {"gpt2", "GPT-2", read_gpt2, kGpt2},
-    {"gptneox", "GPT-NeoX, Pythia", read_gptneox, kNeox, write_gptneox},
+    {.architecture = "gpt2", .models = "GPT-2", .read = read_gpt2, .types = kGpt2, .fused = {.qkv = true}},
+    {.architecture = "gptneox",
+     .models = "GPT-NeoX, Pythia",
+     .read = read_gptneox,
+     .types = kNeox,
+     .write = write_gptneox,
+     .fused = {.qkv = true}},
 };
 
 }  // namespace

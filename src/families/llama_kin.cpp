@@ -92,7 +92,11 @@ constexpr Family kFamilies[] = {
     {"ernie4_5", "ERNIE 4.5, dense", read_interleaved, kErnie},
     {"smollm3", "SmolLM 3", read_smollm3, kSmolLm3},
     {.architecture = "seed_oss", .models = "Seed-OSS", .read = read_seed_oss, .types = kSeed, .names = kSeedTensors},
-    {"glm4", "GLM 4 and Z1, dense", read_glm4, kGlm4},
+    {.architecture = "glm4",
+     .models = "GLM 4 and Z1, dense",
+     .read = read_glm4,
+     .types = kGlm4,
+     .fused = {.gate_up = true}},
 };
 
 }  // namespace

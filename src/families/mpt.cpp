@@ -115,8 +115,13 @@ constexpr ModelType kBloom[] = {
     {"bloom", R"({"seq_length":2048,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})", kBloomNames}};
 
 constexpr Family kFamilies[] = {
-    {"mpt", "MPT", read_mpt, kMpt, write_mpt},
-    {"bloom", "BLOOM, BLOOMZ", read_bloom, kBloom},
+    {.architecture = "mpt",
+     .models = "MPT",
+     .read = read_mpt,
+     .types = kMpt,
+     .write = write_mpt,
+     .fused = {.qkv = true}},
+    {.architecture = "bloom", .models = "BLOOM, BLOOMZ", .read = read_bloom, .types = kBloom, .fused = {.qkv = true}},
 };
 
 }  // namespace

@@ -46,7 +46,11 @@ constexpr ModelType kPhi3[] = {
 
 constexpr Family kFamilies[] = {
     {"phi2", "Phi-1, Phi-1.5 and Phi-2", read_phi2, kPhi2},
-    {"phi3", "Phi-3, Phi-3.5 and Phi-4, text", read_phi3, kPhi3},
+    {.architecture = "phi3",
+     .models = "Phi-3, Phi-3.5 and Phi-4, text",
+     .read = read_phi3,
+     .types = kPhi3,
+     .fused = {.qkv = true, .gate_up = true}},
 };
 
 }  // namespace

@@ -33,6 +33,13 @@ struct RoleName {
   std::string_view gguf;
 };
 
+/// Tensors that the family's GGUF files hold as one, stacked by rows. Files are read with and without; those that we
+/// write are for other readers too, and these ask for the family's own layout.
+struct Fused {
+  bool qkv = false;      ///< q, k and v as `attn_qkv`
+  bool gate_up = false;  ///< the gate and up of a dense block under the name of up
+};
+
 /// A family: one architecture of GGUF files and the model types that convert to it.
 struct Family {
   std::string_view architecture;
@@ -44,6 +51,7 @@ struct Family {
   std::span<const RoleName> names = {};
   /// What a tensor of this spec is called, where that hangs on the spec; empty for other tensors.
   std::string_view (*name_in)(const ModelSpec& spec, const TensorId& id) = nullptr;
+  Fused fused = {};
 };
 
 /// All of them, by architecture.

@@ -53,7 +53,11 @@ constexpr ModelType kStarcoder2[] = {
      kNames2}};
 
 constexpr Family kFamilies[] = {
-    {"starcoder", "StarCoder, SantaCoder", read_starcoder, kStarcoder},
+    {.architecture = "starcoder",
+     .models = "StarCoder, SantaCoder",
+     .read = read_starcoder,
+     .types = kStarcoder,
+     .fused = {.qkv = true}},
     {"starcoder2", "StarCoder 2", read_starcoder2, kStarcoder2},
 };
 

@@ -95,6 +95,25 @@ std::string tensor_name(const ModelSpec& spec, const TensorId& id) {
   return family::name_in(family_of(spec), spec, id);
 }
 
+std::optional<FusedTensor> fused_tensor(const ModelSpec& spec, const TensorSpec& tensor) {
+  const TensorId& id = tensor.id;
+  if (id.layer < 0) return std::nullopt;
+  const family::Fused& fused = family_of(spec).fused;
+  switch (id.role) {
+    case TensorRole::attn_q:
+    case TensorRole::attn_k:
+    case TensorRole::attn_v:
+      if (!fused.qkv) break;
+      return FusedTensor{family::fused_name("attn_qkv", id.layer, id.bias), TensorRole::attn_q};
+    case TensorRole::ffn_gate:
+    case TensorRole::ffn_up:
+      if (!fused.gate_up || !is_gated(spec.layers[static_cast<std::size_t>(id.layer)], TensorRole::ffn_gate)) break;
+      return FusedTensor{tensor_name(spec, {TensorRole::ffn_up, id.layer, id.bias}), TensorRole::ffn_gate};
+    default: break;
+  }
+  return std::nullopt;
+}
+
 std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
   const TensorId& id = tensor.id;
   const bool in_layer = id.layer >= 0 && id.layer < spec.n_layers();

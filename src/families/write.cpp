@@ -113,7 +113,10 @@ void write_ropes(KeyWriter& keys, const ModelSpec& spec) {
   if (spec.ropes.size() > 1) keys.real("rope.freq_base_swa", spec.ropes[1].base);
   keys.real_unless("rope.scaling.attn_factor", rope.attn_factor, 1.0f);
   if (rope.original_context > 0) keys.count("rope.scaling.original_context_length", rope.original_context);
-  if (rope.scaling == RopeScaling::none) return;
+  if (rope.scaling == RopeScaling::none) {
+    if (rope.factors == RopeFactors::long_short) keys.text("rope.scaling.type", "longrope");
+    return;
+  }
   keys.text("rope.scaling.type", rope.scaling == RopeScaling::yarn ? "yarn" : "linear");
   keys.real("rope.scaling.factor", rope.factor);
   if (rope.scaling != RopeScaling::yarn) return;

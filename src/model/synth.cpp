@@ -1,12 +1,14 @@
 #include "plumb/model/synth.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "plumb/core/memory.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/model/named_types.hpp"
 #include "plumb/model/random_weights.hpp"
+#include "plumb/model/weights.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -32,12 +34,66 @@ void write_rows(const RandomTensor& tensor, AlignedBuffer& chunk, const GgufAppe
   }
 }
 
+/// A tensor of the file: one of ours, or several stacked by rows.
+struct Written {
+  std::string name;
+  std::vector<const RandomTensor*> parts;
+
+  Shape shape() const {
+    const Shape& first = parts.front()->shape();
+    if (parts.size() == 1) return first;
+    std::int64_t rows = 0;
+    for (const RandomTensor* part : parts) rows += part->shape()[0];
+    return first.rank() == 1 ? Shape{rows} : Shape{rows, first.cols()};
+  }
+};
+
+/// Our tensors as the spec's family lays them out.
+std::vector<Written> in_file(const ModelSpec& spec, const std::vector<RandomTensor>& tensors) {
+  std::vector<Written> written;
+  std::map<std::string, std::size_t> fused;
+  for (const RandomTensor& tensor : tensors) {
+    const auto whole = fused_tensor(spec, {tensor.id(), tensor.shape()});
+    if (!whole) {
+      written.push_back({tensor_name(spec, tensor.id()), {&tensor}});
+      continue;
+    }
+    const auto [found, first] = fused.try_emplace(whole->name, written.size());
+    if (first) written.push_back({whole->name, {}});
+    written[found->second].parts.push_back(&tensor);
+  }
+  for (Written& tensor : written)
+    std::stable_sort(tensor.parts.begin(), tensor.parts.end(),
+                     [](const RandomTensor* a, const RandomTensor* b) { return a->id().role < b->id().role; });
+  return written;
+}
+
+/// All parts of a fused tensor have the type of the first.
+WeightTypes same_within_fused(const ModelSpec& spec, const WeightTypes& types) {
+  WeightTypes same = types;
+  std::map<std::string, DType> firsts;
+  const auto for_each_fused = [&](auto&& visit) {
+    for_each_tensor(spec, [&](const TensorSpec& tensor) {
+      const auto whole = fused_tensor(spec, tensor);
+      if (whole && tensor.is_matrix()) visit(tensor, *whole);
+    });
+  };
+  for_each_fused([&](const TensorSpec& tensor, const FusedTensor& whole) {
+    if (tensor.id.role == whole.first) firsts[whole.name] = types.of(tensor);
+  });
+  for_each_fused([&](const TensorSpec& tensor, const FusedTensor& whole) {
+    if (types.of(tensor) != firsts[whole.name]) same.set(tensor.id.role, tensor.id.layer, firsts[whole.name]);
+  });
+  return same;
+}
+
 }  // namespace
 
 void write_random_model(const std::filesystem::path& path, const ModelSpec& spec, const SynthOptions& options) {
   check_spec(spec, spec.name.empty() ? "configuration" : spec.name);
-  const std::vector<RandomTensor> tensors =
-      random_tensors(spec, weight_types_by_name(options.type, spec), options.seed);
+  const WeightTypes types = same_within_fused(spec, weight_types_by_name(options.type, spec));
+  const std::vector<RandomTensor> tensors = random_tensors(spec, types, options.seed);
+  const std::vector<Written> written = in_file(spec, tensors);
   GgufWriter writer;
   write_spec(writer, spec);
   const int file_type = Recipe::parse(options.type).file_type();
@@ -45,14 +101,15 @@ void write_random_model(const std::filesystem::path& path, const ModelSpec& spec
   writer.set("general.quantization_version", std::uint32_t{2});
   if (spec.vocab_size >= kSmallestSynthVocabulary) set_vocabulary(writer, synthetic_vocabulary(spec.vocab_size));
   std::uint64_t total = 0, done = 0;
-  for (const RandomTensor& tensor : tensors) {
-    writer.add_tensor(tensor_name(spec, tensor.id()), tensor.type(), tensor.shape());
+  for (const Written& tensor : written) {
+    writer.add_tensor(tensor.name, tensor.parts.front()->type(), tensor.shape());
     total += writer.tensors().back().bytes;
   }
   AlignedBuffer chunk;
-  auto next = tensors.begin();  // the writer asks in the order in which tensors were added
+  auto next = written.begin();  // the writer asks in the order in which tensors were added
   writer.write(path, [&](const GgufTensorPlan& plan, const GgufAppend& append) {
-    write_rows(*next++, chunk, append);
+    for (const RandomTensor* part : next->parts) write_rows(*part, chunk, append);
+    ++next;
     done += plan.bytes;
     if (options.progress) options.progress(static_cast<double>(done) / static_cast<double>(total));
   });

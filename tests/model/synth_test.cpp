@@ -9,6 +9,7 @@
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/model/named_types.hpp"
+#include "plumb/model/presets.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/model/synth.hpp"
 #include "plumb/text/tokenizer.hpp"
@@ -71,6 +72,31 @@ TEST(Synth, StretchedRotationsSurvive) {
   const ModelSpec read = spec_from_file(GgufFile::open(dir / "m.gguf"));
   ASSERT_EQ(read.ropes.size(), 1u);
   EXPECT_TRUE(read.ropes[0] == rope);
+}
+
+TEST(Synth, FamiliesWithFusedTensorsWriteThem) {
+  const TempDir dir;
+  std::vector<ModelSpec> specs = {preset_spec("gpt2"), preset_spec("pythia-70m"), small_model(true)};
+  specs[2].family = "phi3";
+  specs[2].ropes[0].pairs = RopePairs::halves;
+  for (ModelSpec& spec : specs)
+    for (const char* type : {"f16", "q4_k_m"}) {
+      SCOPED_TRACE(spec.family);
+      spec.layers.resize(1);
+      spec.vocab_size = 700;
+      write_random_model(dir / "m.gguf", spec, {.type = type, .seed = 3});
+      const GgufFile file = GgufFile::open(dir / "m.gguf");
+      EXPECT_NE(file.find_tensor("blk.0.attn_qkv.weight"), nullptr);
+      EXPECT_EQ(file.find_tensor("blk.0.attn_q.weight"), nullptr);
+      EXPECT_EQ(file.find_tensor("blk.0.attn_k.bias"), nullptr);
+      EXPECT_EQ(file.find_tensor("blk.0.ffn_gate.weight"), nullptr);
+      const Model loaded = Model::load(dir / "m.gguf");
+      EXPECT_TRUE(loaded.spec() == spec);
+      if (std::string(type) == "f16")
+        EXPECT_EQ(logits_of(loaded), logits_of(Model::random(spec, weight_types_by_name(type, spec), 3)));
+      else
+        EXPECT_EQ(logits_of(loaded).size(), 700u);
+    }
 }
 
 TEST(Synth, SmallVocabulariesHaveNoTokenizer) {

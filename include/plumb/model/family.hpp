@@ -36,6 +36,14 @@ PLUMB_API void write_spec(GgufWriter& writer, const ModelSpec& spec);
 /// What files of the spec's family call a tensor: "blk.3.attn_q.weight".
 PLUMB_API std::string tensor_name(const ModelSpec& spec, const TensorId& id);
 
+/// A tensor that the spec's family holds in one with others when it writes files: the name of the whole, and the role
+/// of its first part. The parts follow each other in the order of their roles. Nothing for a tensor of its own.
+struct FusedTensor {
+  std::string name;
+  TensorRole first;
+};
+std::optional<FusedTensor> fused_tensor(const ModelSpec& spec, const TensorSpec& tensor);
+
 /// A tensor of the spec in a file: by its name, or as a part of a fused one. Nothing where it is absent.
 PLUMB_API std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpec& spec,
                                                      const TensorSpec& tensor);

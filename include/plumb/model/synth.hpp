@@ -21,7 +21,8 @@ struct SynthOptions {
 };
 
 /// Writes `spec` with the weights of random_tensors, its metadata, and the tokenizer of synthetic_vocabulary when the
-/// vocabulary has room for one. The file appears complete or not at all.
+/// vocabulary has room for one. The file appears complete or not at all. Where the family's files hold several matrices
+/// in one (q, k and v of gpt2), a mix of types gives all of it the type of the first.
 /// @throws Error{bad_value, unsupported_architecture} as check_spec and write_spec,
 /// Error{invalid_argument} for an unknown type, {unsupported_type} for one that no file holds, Error{io}.
 PLUMB_API void write_random_model(const std::filesystem::path& path, const ModelSpec& spec,
