@@ -241,7 +241,7 @@ void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style) {
     ExpertsSpec own = experts;
     own.expert.gated = own.shared.gated = dense.gated;
     own.expert.activation = own.shared.activation = dense.activation;
-    own.expert.bias = keys.is_gguf() ? exists(TensorRole::expert_up, true) : style.biases;
+    own.expert.bias = keys.is_gguf() ? has_bias(keys, TensorRole::expert_up, l, "ffn_gate_up_exps") : style.biases;
     own.router_bias = keys.is_gguf() ? exists(TensorRole::router, true) : style.biases;
     own.choice_bias = exists(TensorRole::router_choice_bias, false);
     layer.ffn = own;

@@ -71,13 +71,13 @@ constexpr Alias kOldNames[] = {
 
 constexpr ModelType kTypes[] = {
     {"falcon",
-     R"({"max_position_embeddings":2048,"layer_norm_epsilon":1e-5,"activation":"gelu","tie_word_embeddings":true})",
+     R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"hidden_act":"gelu","tie_word_embeddings":true})",
      kNames},
     {"RefinedWebModel",
-     R"({"max_position_embeddings":2048,"layer_norm_epsilon":1e-5,"multi_query":false,"tie_word_embeddings":true})",
+     R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"multi_query":false,"tie_word_embeddings":true})",
      kOldNames},
     {"RefinedWeb",
-     R"({"max_position_embeddings":2048,"layer_norm_epsilon":1e-5,"new_decoder_architecture":true,
+     R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"new_decoder_architecture":true,
          "tie_word_embeddings":true})",
      kOldNames},
 };

@@ -27,11 +27,16 @@ ModelSpec read_granite(const Keys& keys) {
   return spec;
 }
 
-ModelSpec read_granite_moe(const Keys& keys) {
-  ModelSpec spec = read_granite(keys);
-  ExpertStyle style;  // the usual key of a width is that of an expert
+/// The usual key of a width is that of an expert.
+void add_experts(const Keys& keys, ModelSpec& spec) {
+  ExpertStyle style;
   style.fallback_inner = std::get<DenseSpec>(spec.layers.front().ffn).inner;
   read_experts(keys, spec, style);
+}
+
+ModelSpec read_granite_moe(const Keys& keys) {
+  ModelSpec spec = read_granite(keys);
+  add_experts(keys, spec);
   return spec;
 }
 
@@ -55,6 +60,7 @@ ModelSpec read_minicpm(const Keys& keys) {
       gguf ? keys.real_or({"logit_scale", ""}, static_cast<float>(256.0 / width)) : static_cast<float>(width / base);
   spec.output.scale = 1.0f / divisor;
   for (LayerSpec& layer : spec.layers) layer.residual_scale = branch;
+  if (keys.natural_or({"expert_count", "num_experts"}, 0, SpecLimits::kExperts) > 0) add_experts(keys, spec);
   return spec;
 }
 
@@ -83,7 +89,7 @@ constexpr ModelType kGraniteMoe[] = {
 constexpr ModelType kMiniCpm[] = {
     {"minicpm",
      R"({"max_position_embeddings":2048,"rms_norm_eps":1e-6,"scale_emb":1,"scale_depth":1,"dim_model_base":1,
-         "tie_word_embeddings":true})"}};
+         "norm_topk_prob":true,"tie_word_embeddings":true})"}};
 
 constexpr Family kFamilies[] = {
     {"granite", "Granite 3, dense", read_granite, kGranite, write_granite},

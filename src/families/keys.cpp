@@ -133,6 +133,11 @@ std::vector<std::string> Keys::texts(const Field& field) const {
 std::vector<int> Keys::numbers(const Field& field) const {
   std::vector<int> all;
   if (!has(field)) return all;
+  if (file_) {
+    const auto found = file_->get_ints(gguf_name(field));
+    all.assign(found.begin(), found.end());
+    return all;
+  }
   const std::string name = json_name(field);
   for (const double number : reals(field)) {
     if (number != std::floor(number) || std::abs(number) > SpecLimits::kContext)

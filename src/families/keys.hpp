@@ -59,8 +59,9 @@ class Keys {
   std::string text_or(const Field& field, std::string_view fallback) const;
   /// An array of true and false (GGUF), one for each layer; nothing where it is absent, or a number.
   std::optional<std::vector<bool>> flags(const Field& field, int layers) const;
-  /// An array of strings or of integers (config.json); empty where it is absent.
+  /// An array of strings (config.json); empty where it is absent.
   std::vector<std::string> texts(const Field& field) const;
+  /// An array of integers; empty where it is absent.
   std::vector<int> numbers(const Field& field) const;
   /// An array of numbers (config.json); empty where it is absent.
   std::vector<double> reals(const Field& field) const;

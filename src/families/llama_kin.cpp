@@ -49,7 +49,8 @@ ModelSpec read_smollm3(const Keys& keys) {
 /// model. Models that see pictures have sections of rotated pairs, which for text are halves.
 ModelSpec read_glm4(const Keys& keys) {
   Style style;
-  if (keys.has({"rope.dimension_sections", ""})) style.pairs = RopePairs::halves;
+  const std::vector<int> sections = keys.numbers({"rope.dimension_sections", ""});
+  if (sections.size() > 1 && sections[0] > 0 && sections[1] > 0) style.pairs = RopePairs::halves;
   ModelSpec spec = read_decoder(keys, style);
   set_biases(keys, spec, false);
   for (LayerSpec& layer : spec.layers)
@@ -66,8 +67,7 @@ constexpr RoleName kSeedTensors[] = {{TensorRole::ffn_norm, "post_attention_norm
 
 constexpr ModelType kInternLm[] = {
     {"internlm2", R"({"max_position_embeddings":2048,"rms_norm_eps":1e-6,"bias":true})", kInternLmNames}};
-constexpr ModelType kExaone[] = {
-    {"exaone", R"({"max_position_embeddings":2048,"layer_norm_epsilon":1e-5})", kExaoneNames}};
+constexpr ModelType kExaone[] = {{"exaone", R"({"max_position_embeddings":2048,"rms_norm_eps":1e-5})", kExaoneNames}};
 constexpr ModelType kErnie[] = {
     {"ernie4_5",
      R"({"max_position_embeddings":131072,"rms_norm_eps":1e-5,"num_key_value_heads":2,"head_dim":128,

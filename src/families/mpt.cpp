@@ -110,9 +110,9 @@ constexpr Alias kBloomNames[] = {
 };
 
 constexpr ModelType kMpt[] = {
-    {"mpt", R"({"max_seq_len":2048,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})", kMptNames}};
+    {"mpt", R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"tie_word_embeddings":true})", kMptNames}};
 constexpr ModelType kBloom[] = {
-    {"bloom", R"({"seq_length":2048,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})", kBloomNames}};
+    {"bloom", R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"tie_word_embeddings":true})", kBloomNames}};
 
 constexpr Family kFamilies[] = {
     {.architecture = "mpt",

@@ -26,7 +26,8 @@ ModelSpec read_arcee(const Keys& keys) {
 constexpr Alias kNemotronNames[] = {{"layer_norm_eps", "norm_eps"}};
 
 constexpr ModelType kNemotron[] = {
-    {"nemotron", R"({"max_position_embeddings":4096,"norm_eps":1e-5,"partial_rotary_factor":0.5})", kNemotronNames}};
+    {"nemotron", R"({"max_position_embeddings":4096,"layer_norm_eps":1e-5,"partial_rotary_factor":0.5})",
+     kNemotronNames}};
 constexpr ModelType kArcee[] = {{"arcee", R"({"max_position_embeddings":4096,"rms_norm_eps":1e-5})"}};
 
 constexpr Family kFamilies[] = {

@@ -29,7 +29,7 @@ ModelSpec read_phi2(const Keys& keys) {
     layer.parallel = layer.shared_norm = true;
     layer.ffn_branch.norm.reset();
   }
-  if (!keys.is_gguf()) spec.output.bias = true;
+  spec.output.bias = true;
   return spec;
 }
 

@@ -46,7 +46,8 @@ constexpr Alias kOldNames[] = {{"partial_rotary_factor", "rope_pct"}, {"layer_no
 constexpr ModelType kTypes[] = {
     {"stablelm",
      R"({"max_position_embeddings":4096,"layer_norm_eps":1e-5,"num_key_value_heads":32,"partial_rotary_factor":0.25})"},
-    {"stablelm_epoch", R"({"max_position_embeddings":4096,"norm_eps":1e-5,"num_key_value_heads":32,"rope_pct":0.25})",
+    {"stablelm_epoch",
+     R"({"max_position_embeddings":4096,"layer_norm_eps":1e-5,"num_key_value_heads":32,"partial_rotary_factor":0.25})",
      kOldNames},
 };
 

@@ -46,10 +46,10 @@ constexpr Alias kNames2[] = {
     {"layer_norm_eps", "norm_epsilon"}, {"attention_bias", "use_bias"}, {"mlp_bias", "use_bias"}};
 
 constexpr ModelType kStarcoder[] = {
-    {"gpt_bigcode", R"({"n_positions":1024,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})", kNames}};
+    {"gpt_bigcode", R"({"max_position_embeddings":1024,"layer_norm_eps":1e-5,"tie_word_embeddings":true})", kNames}};
 constexpr ModelType kStarcoder2[] = {
     {"starcoder2",
-     R"({"max_position_embeddings":4096,"norm_epsilon":1e-5,"num_key_value_heads":2,"tie_word_embeddings":true})",
+     R"({"max_position_embeddings":4096,"layer_norm_eps":1e-5,"num_key_value_heads":2,"tie_word_embeddings":true})",
      kNames2}};
 
 constexpr Family kFamilies[] = {

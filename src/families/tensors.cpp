@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "plumb/model/family.hpp"
 #include "registry.hpp"
@@ -89,6 +90,71 @@ std::optional<ConstTensorView> find_in_up(const ModelFile& file, const ModelSpec
   return std::nullopt;
 }
 
+/// Matrices of experts where a file does not hold them as a stack: `alone` names the tensor of one expert.
+struct ExpertNames {
+  TensorRole role;
+  std::string_view alone;
+};
+constexpr std::array kExpertNames{ExpertNames{TensorRole::expert_gate, "ffn_gate"},
+                                  ExpertNames{TensorRole::expert_up, "ffn_up"},
+                                  ExpertNames{TensorRole::expert_down, "ffn_down"}};
+constexpr std::string_view kGateUpStack = "ffn_gate_up_exps";
+
+/// Gates and ups of all experts in one tensor [E, 2F, D]: of each expert the rows of the gate first.
+std::optional<ops::StoredTensor> find_in_gate_up(const ModelFile& file, const TensorSpec& tensor) {
+  const TensorId& id = tensor.id;
+  if (id.role != TensorRole::expert_gate && id.role != TensorRole::expert_up) return std::nullopt;
+  const GgufTensor* whole = file.find_tensor(family::fused_name(kGateUpStack, id.layer, id.bias));
+  if (!whole) return std::nullopt;
+  const ConstTensorView& view = whole->view;
+  const std::int64_t count = tensor.shape[0], inner = tensor.shape[1];
+  const Shape expected = id.bias ? Shape{count, 2 * inner} : Shape{count, 2 * inner, tensor.shape[2]};
+  if (view.shape() != expected)
+    file.fail_tensor(
+        ErrorCode::bad_shape, whole->name,
+        "shape " + view.shape().to_string() + ", expected " + expected.to_string() + " by the configuration");
+  const std::int64_t first = id.role == TensorRole::expert_gate ? 0 : inner;
+  if (id.bias) {
+    const DTypeInfo& type = dtype_info(view.dtype());
+    if (type.block_elements != 1)
+      file.fail_tensor(ErrorCode::wrong_type, whole->name,
+                       "type " + std::string(dtype_name(view.dtype())) + ", expected F32, F16 or BF16");
+    const std::byte* const begin = view.data() + static_cast<std::size_t>(first) * type.block_bytes;
+    return ConstTensorView(begin, view.dtype(), tensor.shape, view.row_stride());
+  }
+  std::vector<const std::byte*> each;
+  for (std::int64_t e = 0; e < count; ++e) each.push_back(view.row(e * 2 * inner + first));
+  return ops::StoredTensor(ConstTensorView(each.front(), view.dtype(), tensor.shape), each);
+}
+
+/// A tensor for every expert, "blk.3.ffn_gate.0.weight", as files had before there were stacks.
+std::optional<ops::StoredTensor> find_one_by_one(const ModelFile& file, const TensorSpec& tensor) {
+  const TensorId& id = tensor.id;
+  const auto names = std::find_if(kExpertNames.begin(), kExpertNames.end(),
+                                  [&](const ExpertNames& own) { return own.role == id.role; });
+  if (names == kExpertNames.end() || id.bias) return std::nullopt;
+  const Shape expected{tensor.shape[1], tensor.shape[2]};
+  const GgufTensor* first = nullptr;
+  std::vector<const std::byte*> each;
+  for (std::int64_t e = 0; e < tensor.shape[0]; ++e) {
+    const std::string name = family::fused_name(std::string(names->alone) + "." + std::to_string(e), id.layer, false);
+    const GgufTensor* own = file.find_tensor(name);
+    if (!own && e == 0) return std::nullopt;
+    if (!own) file.fail_tensor(ErrorCode::missing_key, name, "is absent, expected one for each expert");
+    if (!first) first = own;
+    if (own->view.shape() != expected)
+      file.fail_tensor(
+          ErrorCode::bad_shape, name,
+          "shape " + own->view.shape().to_string() + ", expected " + expected.to_string() + " by the configuration");
+    if (own->view.dtype() != first->view.dtype())
+      file.fail_tensor(ErrorCode::wrong_type, name,
+                       "type " + std::string(dtype_name(own->view.dtype())) + ", expected that of the first expert, " +
+                           std::string(dtype_name(first->view.dtype())));
+    each.push_back(own->view.data());
+  }
+  return ops::StoredTensor(ConstTensorView(each.front(), first->view.dtype(), tensor.shape), each);
+}
+
 }  // namespace
 
 std::string tensor_name(const ModelSpec& spec, const TensorId& id) {
@@ -114,7 +180,7 @@ std::optional<FusedTensor> fused_tensor(const ModelSpec& spec, const TensorSpec&
   return std::nullopt;
 }
 
-std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
+std::optional<ops::StoredTensor> find_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
   const TensorId& id = tensor.id;
   const bool in_layer = id.layer >= 0 && id.layer < spec.n_layers();
   if (in_layer) {  // before the name: `up` may stand for more than up
@@ -122,10 +188,8 @@ std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpe
   }
   if (const GgufTensor* found = file.find_tensor(tensor_name(spec, id))) return found->view;
   if (!in_layer) return std::nullopt;
-  const bool gate_or_up = id.role == TensorRole::expert_gate || id.role == TensorRole::expert_up;
-  if (gate_or_up && !id.bias && file.find_tensor(family::fused_name("ffn_gate_up_exps", id.layer, false)))
-    file.fail_tensor(ErrorCode::unsupported_type, family::fused_name("ffn_gate_up_exps", id.layer, false),
-                     "gates and ups of the experts in one tensor; supported: ffn_gate_exps and ffn_up_exps");
+  if (auto parts = find_in_gate_up(file, tensor)) return parts;
+  if (auto parts = find_one_by_one(file, tensor)) return parts;
   return find_in_qkv(file, spec.layers[static_cast<std::size_t>(id.layer)], tensor);
 }
 

@@ -27,7 +27,7 @@ class Rows {
   /// Rows [first, first + n), stride() apart; valid until the next call. @throws Error{bad_value} for weights that are
   /// not finite and change type.
   const std::byte* read(std::int64_t first, std::int64_t n) {
-    if (as_stored_) return w_.file.row(first);
+    if (as_stored_) return w_.stored_row(first);
     made_.resize(bytes_ * static_cast<std::size_t>(kPanelRows));
     write(first, n, made_.data());
     return made_.data();
@@ -36,7 +36,7 @@ class Rows {
   void write(std::int64_t first, std::int64_t n, std::byte* out) {
     floats_.resize(static_cast<std::size_t>(n * w_.cols));
     for (std::int64_t r = 0; r < n; ++r)
-      dequantize_row_fast(w_.file.dtype(), w_.file.row(first + r), floats_.data() + r * w_.cols, w_.cols);
+      dequantize_row_fast(w_.file.dtype(), w_.stored_row(first + r), floats_.data() + r * w_.cols, w_.cols);
     quantize_rows(w_.type, floats_.data(), out, n, w_.cols, nullptr, method_);
   }
 
@@ -88,6 +88,7 @@ class Preparation {
       rows.write(at.begin, at.size(), made.data() + static_cast<std::size_t>(at.begin) * stride);
     });
     m.w->file = ConstTensorView(made.data(), m.w->type, Shape{m.w->count * m.w->rows, m.w->cols});
+    m.w->each = nullptr;
     weights_.remade.push_back(std::move(made));
   }
 
@@ -97,7 +98,9 @@ class Preparation {
       const std::byte* const from = rows.read(at.begin, at.size());
       pack_panel(m.w->type, from, rows.stride(), at.size(), m.w->cols, panels + static_cast<std::size_t>(p) * stride);
     });
-    if (m.w->file.dtype() != m.w->type) m.w->file = {};  // the rows of the file are other weights now
+    if (m.w->file.dtype() == m.w->type) return;
+    m.w->file = {};  // the rows of the file are other weights now
+    m.w->each = nullptr;
   }
 
   /// work(rows, p, rows of p) for each panel p, on all threads, each with its own Rows. The file's pages are given back
@@ -134,8 +137,12 @@ class Preparation {
   }
 
   void give_back(const ops::WeightMatrix& w, std::int64_t first, std::int64_t last) const {
-    if (checkpoint_.release)
-      checkpoint_.release(w.file.row(first), static_cast<std::size_t>(last - first) * w.file.row_stride());
+    if (!checkpoint_.release) return;
+    while (first < last) {
+      const std::int64_t end = w.each ? std::min(last, (first / w.rows + 1) * w.rows) : last;
+      checkpoint_.release(w.stored_row(first), static_cast<std::size_t>(end - first) * w.file.row_stride());
+      first = end;
+    }
   }
 
   Weights& weights_;

@@ -67,7 +67,7 @@ class RandomMaker {
 
   Weights make() {
     const auto rows = std::make_shared<std::vector<AlignedBuffer>>();
-    TensorSource source{"random", [&](const TensorSpec& tensor) { return view(tensor, *rows); },
+    TensorSource source{"random", [&](const TensorSpec& tensor) { return ops::StoredTensor(view(tensor, *rows)); },
                         [](const TensorId& id) { return gguf_tensor_name(id); }};
     Weights weights = bind_weights(spec_, source);
     weights.owner = rows;

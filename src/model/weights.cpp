@@ -26,12 +26,13 @@ class Binder {
  public:
   explicit Binder(const TensorSource& source) : source_(source) {}
 
-  void bind(const TensorSlot& slot) const {
-    const ConstTensorView view = require(slot.spec);
-    if (slot.matrix)
-      *slot.matrix = ops::make_weight_stack(view, slot.spec.shape.rank() > 2 ? slot.spec.shape[0] : 1);
-    else
-      read(slot.spec, view, *slot.vector);
+  /// `places` keeps where the matrices of scattered stacks begin.
+  void bind(const TensorSlot& slot, std::vector<std::vector<const std::byte*>>& places) const {
+    ops::StoredTensor found = require(slot.spec);
+    if (!slot.matrix) return read(slot.spec, found.view, *slot.vector);
+    const std::byte* const* each = nullptr;
+    if (!found.each.empty()) each = places.emplace_back(std::move(found.each)).data();
+    *slot.matrix = ops::make_weight_stack(found.view, slot.spec.shape.rank() > 2 ? slot.spec.shape[0] : 1, each);
   }
 
  private:
@@ -39,16 +40,18 @@ class Binder {
     return source_.name + ": tensor '" + source_.name_of(tensor.id) + "'";
   }
 
-  ConstTensorView require(const TensorSpec& tensor) const {
-    const std::optional<ConstTensorView> view = source_.find(tensor);
-    if (!view) throw Error(ErrorCode::missing_key, quoted(tensor) + " is absent, expected " + tensor.shape.to_string());
-    if (!same_shape(view->shape(), tensor.shape))
-      throw Error(ErrorCode::bad_shape, quoted(tensor) + ": shape " + view->shape().to_string() + ", expected " +
+  ops::StoredTensor require(const TensorSpec& tensor) const {
+    std::optional<ops::StoredTensor> found = source_.find(tensor);
+    if (!found)
+      throw Error(ErrorCode::missing_key, quoted(tensor) + " is absent, expected " + tensor.shape.to_string());
+    const ConstTensorView& view = found->view;
+    if (!same_shape(view.shape(), tensor.shape))
+      throw Error(ErrorCode::bad_shape, quoted(tensor) + ": shape " + view.shape().to_string() + ", expected " +
                                             tensor.shape.to_string() + " by the configuration");
-    if (!dtype_info(view->dtype()).computed)
+    if (!dtype_info(view.dtype()).computed)
       throw Error(ErrorCode::unsupported_type,
-                  quoted(tensor) + ": type " + std::string(dtype_name(view->dtype())) + " cannot be computed");
-    return *view;
+                  quoted(tensor) + ": type " + std::string(dtype_name(view.dtype())) + " cannot be computed");
+    return *std::move(found);
   }
 
   /// A vector of any float type, as f32.
@@ -75,7 +78,7 @@ Weights bind_weights(const ModelSpec& spec, const TensorSource& source) {
   const Binder binder(source);
   Weights weights;
   weights.layers.resize(spec.layers.size());
-  for_each_slot(spec, weights, [&](const TensorSlot& slot) { binder.bind(slot); });
+  for_each_slot(spec, weights, [&](const TensorSlot& slot) { binder.bind(slot, weights.places); });
   if (spec.output.tied) weights.head.w = weights.embedding.w;
   for (std::size_t l = 0; l < spec.layers.size(); ++l)
     if (const auto* attention = std::get_if<AttentionSpec>(&spec.layers[l].mixer))

@@ -181,7 +181,7 @@ ReportCard Reporter::card_at_load(const std::string& type, const std::string& me
     const Model rows = Model::from_file(file_, load);
     std::map<std::string, ConstTensorView, std::less<>> matrices;
     for_each_matrix(rows.spec(), rows.transformer().weights, [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
-      matrices.emplace(tensor_name(rows.spec(), tensor.id), w.file);
+      if (!w.each) matrices.emplace(tensor_name(rows.spec(), tensor.id), w.file);
     });
     judge_tensors(card, [&](std::string_view name) -> std::optional<ConstTensorView> {
       const auto found = matrices.find(name);

@@ -14,7 +14,7 @@ namespace plumb::inline PLUMB_ABI {
 WeightTypes weight_types_of(const ModelFile& file, const ModelSpec& spec) {
   return gather_weight_types(spec, [&](const TensorSpec& tensor) {
     const auto found = find_tensor(file, spec, tensor);
-    return found ? found->dtype() : DType::f32;
+    return found ? found->view.dtype() : DType::f32;
   });
 }
 

@@ -24,34 +24,11 @@
 namespace plumb {
 namespace {
 
-/// Writes the spec and its tensors, without any data: a file with holes.
-ModelSpec through_a_file(const ModelSpec& spec) {
-  const test::TempDir dir;
-  GgufWriter writer;
-  write_spec(writer, spec);
-  const WeightTypes types(DType::q4_0);
-  for_each_tensor(spec, [&](const TensorSpec& tensor) {
-    writer.add_tensor(tensor_name(spec, tensor.id), types.of(tensor), tensor.shape);
-  });
-  const std::vector<std::byte> header = writer.header();
-  const auto path = dir.file("m.gguf", {reinterpret_cast<const char*>(header.data()), header.size()});
-  const GgufTensorPlan& last = writer.tensors().back();
-  std::filesystem::resize_file(path, header.size() + last.offset + last.bytes + kGgufDefaultAlignment);
-  const GgufFile file = GgufFile::open(path);
-  ModelSpec read = spec_from_file(file);
-  for_each_tensor(spec, [&](const TensorSpec& tensor) {
-    const auto view = find_tensor(file, read, tensor);
-    ASSERT_TRUE(view) << tensor_name(spec, tensor.id);
-    EXPECT_EQ(view->shape(), tensor.shape) << tensor_name(spec, tensor.id);
-  });
-  return read;
-}
-
 TEST(Family, EveryPresetReadsBackFromAFile) {
   for (const Preset& preset : all_presets()) {
     SCOPED_TRACE(preset.name);
     const ModelSpec spec = preset.spec();
-    const ModelSpec read = through_a_file(spec);
+    const ModelSpec read = test::through_a_file(spec);
     EXPECT_EQ(read.name, spec.name);
     test::expect_same(read, spec);
   }
@@ -63,7 +40,7 @@ TEST(Family, SpecsBeyondThePresetsReadBack) {
     SCOPED_TRACE(what);
     ModelSpec own = spec;
     edit(own);
-    test::expect_same(through_a_file(own), own);
+    test::expect_same(test::through_a_file(own), own);
   };
   const auto attention = [](ModelSpec& s, int l) -> AttentionSpec& {
     return std::get<AttentionSpec>(s.layers[static_cast<std::size_t>(l)].mixer);
@@ -145,7 +122,7 @@ TEST(Family, FoldersReadBackFromAFile) {
         "olmoe",       "phi",         "seed_oss",    "smollm3",     "stablelm",   "starcoder2"}) {
     SCOPED_TRACE(name);
     const ModelSpec spec = spec_from_json_file(test::fixtures_dir() / "hf-dev" / name / "config.json");
-    test::expect_same(through_a_file(spec), spec);
+    test::expect_same(test::through_a_file(spec), spec);
   }
 }
 
@@ -233,8 +210,8 @@ TEST(Family, FusedTensorsAreTakenApart) {
     const auto view = find_tensor(file, spec, {{role, 0, bias}, shape});
     EXPECT_TRUE(view) << whole;
     if (!view) return std::ptrdiff_t{-1};
-    EXPECT_EQ(view->shape(), shape) << whole;
-    return (view->data() - file.get_tensor(whole).view.data()) / static_cast<std::ptrdiff_t>(sizeof(float));
+    EXPECT_EQ(view->view.shape(), shape) << whole;
+    return (view->view.data() - file.get_tensor(whole).view.data()) / static_cast<std::ptrdiff_t>(sizeof(float));
   };
   const char *qkv = "blk.0.attn_qkv.weight", *bias = "blk.0.attn_qkv.bias", *up = "blk.0.ffn_up.weight";
   EXPECT_EQ(offset(TensorRole::attn_q, false, {8, 8}, qkv), 0);

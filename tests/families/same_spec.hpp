@@ -1,9 +1,17 @@
 #pragma once
-/// Compares specs, with a hint where they differ.
+/// Compares specs, with a hint where they differ, and sends them through files.
 
 #include <gtest/gtest.h>
 
-#include "plumb/model/spec.hpp"
+#include <filesystem>
+#include <vector>
+
+#include "plumb/blocks/weight_types.hpp"
+#include "plumb/io/gguf.hpp"
+#include "plumb/io/gguf_writer.hpp"
+#include "plumb/model/family.hpp"
+#include "plumb/model/weights.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace plumb::test {
 
@@ -30,6 +38,29 @@ inline void expect_same(ModelSpec got, const ModelSpec& want) {
   }
   EXPECT_TRUE(got.output == want.output) << "output";
   EXPECT_TRUE(got == want);
+}
+
+/// Writes the spec and its tensors, without any data: a file with holes.
+inline ModelSpec through_a_file(const ModelSpec& spec) {
+  const TempDir dir;
+  GgufWriter writer;
+  write_spec(writer, spec);
+  const WeightTypes types(DType::q4_0);
+  for_each_tensor(spec, [&](const TensorSpec& tensor) {
+    writer.add_tensor(tensor_name(spec, tensor.id), types.of(tensor), tensor.shape);
+  });
+  const std::vector<std::byte> header = writer.header();
+  const auto path = dir.file("m.gguf", {reinterpret_cast<const char*>(header.data()), header.size()});
+  const GgufTensorPlan& last = writer.tensors().back();
+  std::filesystem::resize_file(path, header.size() + last.offset + last.bytes + kGgufDefaultAlignment);
+  const GgufFile file = GgufFile::open(path);
+  ModelSpec read = spec_from_file(file);
+  for_each_tensor(spec, [&](const TensorSpec& tensor) {
+    const auto view = find_tensor(file, read, tensor);
+    ASSERT_TRUE(view) << tensor_name(spec, tensor.id);
+    EXPECT_EQ(view->view.shape(), tensor.shape) << tensor_name(spec, tensor.id);
+  });
+  return read;
 }
 
 }  // namespace plumb::test

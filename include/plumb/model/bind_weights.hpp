@@ -15,7 +15,7 @@ namespace plumb::inline PLUMB_ABI {
 struct TensorSource {
   std::string name;  ///< for messages: the path of the file
   /// The tensor, or nothing. The shape that is expected tells where a part of a fused tensor lies.
-  std::function<std::optional<ConstTensorView>(const TensorSpec&)> find;
+  std::function<std::optional<ops::StoredTensor>(const TensorSpec&)> find;
   /// What the source calls a tensor, for messages.
   std::function<std::string(const TensorId&)> name_of;
 };

@@ -44,9 +44,10 @@ struct FusedTensor {
 };
 std::optional<FusedTensor> fused_tensor(const ModelSpec& spec, const TensorSpec& tensor);
 
-/// A tensor of the spec in a file: by its name, or as a part of a fused one. Nothing where it is absent.
-PLUMB_API std::optional<ConstTensorView> find_tensor(const ModelFile& file, const ModelSpec& spec,
-                                                     const TensorSpec& tensor);
+/// A tensor of the spec in a file: by its name, as a part of a fused one, or in parts. Nothing where it is absent.
+/// @throws Error{missing_key, bad_shape, wrong_type} for tensors that hold others and disagree with the spec.
+PLUMB_API std::optional<ops::StoredTensor> find_tensor(const ModelFile& file, const ModelSpec& spec,
+                                                       const TensorSpec& tensor);
 
 /// A family, for listings.
 struct FamilyInfo {

@@ -27,9 +27,10 @@ struct Weights {
   Linear head;                                                 // [V, D]; the embedding matrix again when tied
   Vector rope_factors, rope_factors_long, rope_factors_short;  // [rotated dims / 2], or empty
 
-  std::shared_ptr<const void> owner;  // of the matrices in file layout
-  std::vector<AlignedBuffer> remade;  // matrices in file layout, in another type than the file has
-  AlignedBuffer packed;               // panels of all packed matrices: one block, so that huge pages leave no gaps
+  std::shared_ptr<const void> owner;                  // of the matrices in file layout
+  std::vector<std::vector<const std::byte*>> places;  // where the matrices of scattered stacks begin
+  std::vector<AlignedBuffer> remade;                  // matrices in file layout, in another type than the file has
+  AlignedBuffer packed;  // panels of all packed matrices: one block, so that huge pages leave no gaps
 };
 
 namespace detail {

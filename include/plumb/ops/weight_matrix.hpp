@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "plumb/core/parallel.hpp"
 #include "plumb/core/tensor.hpp"
@@ -20,9 +22,16 @@ struct WeightMatrix {
   ConstTensorView file;               ///< [count * rows, cols], as stored; empty for a matrix made in packed form
   const std::byte* panels = nullptr;  ///< R16K4 panels, panel_bytes(type, cols) apart, or none
   std::int64_t count = 1;             ///< matrices of the stack; a product wants one: see matrix_of
+  /// Where each matrix of a stack begins as stored, if they do not follow each other; `file` tells the type and stride.
+  const std::byte* const* each = nullptr;
 
   bool empty() const { return rows == 0; }
   bool packed() const { return panels != nullptr; }
+  /// Row r as stored, counted over the whole stack. Rows of one matrix are file.row_stride() apart.
+  const std::byte* stored_row(std::int64_t r) const {
+    if (!each) return file.row(r);
+    return each[r / rows] + static_cast<std::size_t>(r % rows) * file.row_stride();
+  }
   /// Bytes of all weights; of one matrix, those that a product reads.
   std::size_t bytes() const { return tensor_bytes(type, Shape{count * rows, cols}); }
   /// Panels of one matrix. A panel holds rows of one matrix only.
@@ -40,9 +49,20 @@ inline WeightMatrix make_weight_matrix(const ConstTensorView& view) {
   return {view.dtype(), view.rows(), view.cols(), view, nullptr};
 }
 
-/// A stack as it is stored: [count, rows, cols].
-inline WeightMatrix make_weight_stack(const ConstTensorView& view, std::int64_t count) {
-  return {view.dtype(), view.rows() / count, view.cols(), view, nullptr, count};
+/// A tensor where it is stored.
+struct StoredTensor {
+  ConstTensorView view;  ///< type, shape and stride; all rows unless `each` says where they are
+  /// Where each matrix of a stack begins, if they do not follow each other: files may hold a tensor for every expert.
+  std::vector<const std::byte*> each = {};
+
+  StoredTensor(const ConstTensorView& whole) : view(whole) {}
+  StoredTensor(const ConstTensorView& like, std::vector<const std::byte*> parts) : view(like), each(std::move(parts)) {}
+};
+
+/// A stack as it is stored: [count, rows, cols]. `each`: as in WeightMatrix.
+inline WeightMatrix make_weight_stack(const ConstTensorView& view, std::int64_t count,
+                                      const std::byte* const* each = nullptr) {
+  return {view.dtype(), view.rows() / count, view.cols(), view, nullptr, count, each};
 }
 
 /// Bytes of all panels of a matrix of this shape.
@@ -58,7 +78,11 @@ inline std::size_t packed_bytes(const WeightMatrix& w) {
 inline WeightMatrix matrix_of(const WeightMatrix& stack, std::int64_t m) {
   WeightMatrix w = stack;
   w.count = 1;
-  if (!stack.file.empty()) w.file = stack.file.slice_rows(m * stack.rows, stack.rows);
+  w.each = nullptr;
+  if (stack.each)
+    w.file = ConstTensorView(stack.each[m], stack.file.dtype(), Shape{stack.rows, stack.cols}, stack.file.row_stride());
+  else if (!stack.file.empty())
+    w.file = stack.file.slice_rows(m * stack.rows, stack.rows);
   if (stack.packed()) w.panels += static_cast<std::size_t>(m) * packed_bytes(stack.type, stack.rows, stack.cols);
   return w;
 }
