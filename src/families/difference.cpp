@@ -109,6 +109,8 @@ void compare(Finder& f, const ExpertsSpec& a, const ExpertsSpec& b) {
   f.field("experts.shared_gate", a.shared_gate, b.shared_gate);
   f.field("experts.router_bias", a.router_bias, b.router_bias);
   f.field("experts.choice_bias", a.choice_bias, b.choice_bias);
+  f.field("experts.expert_scale", a.expert_scale, b.expert_scale);
+  f.norm("experts.apart", a.apart, b.apart);
   f.field("experts.sigmoid", a.routing.sigmoid, b.routing.sigmoid);
   f.field("experts.renormalise", a.routing.renormalise, b.routing.renormalise);
   f.field("experts.weight_scale", a.routing.weight_scale, b.routing.weight_scale);

@@ -249,6 +249,25 @@ void read_gemma4_ropes(const Keys& keys, ModelSpec& spec) {
   for_each_attention(spec, [&](AttentionSpec& attention) { attention.rope = attention.window > 0 && global ? 1 : 0; });
 }
 
+/// Experts beside the dense block, which takes the place of a shared one. Each of the two has norms of its own, and
+/// what an expert puts out is scaled.
+void read_gemma4_experts(const Keys& keys, ModelSpec& spec) {
+  if (!keys.is_gguf() && !keys.flag_or({"", "enable_moe_block"}, false)) return;
+  for (int l = 0; l < spec.n_layers(); ++l) {
+    LayerSpec& layer = spec.layers[static_cast<std::size_t>(l)];
+    if (keys.is_gguf() && !keys.tensor_exists({TensorRole::router, l, false})) continue;
+    const auto& dense = std::get<DenseSpec>(layer.ffn);
+    ExpertsSpec experts;
+    experts.count = keys.count({"expert_count", "num_experts"}, Limits::kExperts);
+    experts.used = keys.count({"expert_used_count", "top_k_experts"}, experts.count);
+    experts.expert = experts.shared = dense;
+    experts.expert.inner = keys.count({"expert_feed_forward_length", "moe_intermediate_size"}, Limits::kFfn);
+    experts.expert_scale = !keys.is_gguf() || keys.tensor_exists({TensorRole::expert_scale, l, false});
+    experts.apart = *spec.output.norm;
+    layer.ffn = experts;
+  }
+}
+
 ModelSpec read_gemma4(const Keys& keys) {
   const Field bidirectional{"", "use_bidirectional_attention"};
   if (keys.text_or(bidirectional, "") == "all")
@@ -271,10 +290,12 @@ ModelSpec read_gemma4(const Keys& keys) {
     layer.layer_scale = !keys.is_gguf() || keys.tensor_exists({TensorRole::layer_scale, l, false});
   }
   read_per_layer(keys, spec, 0);
+  read_gemma4_experts(keys, spec);
   return spec;
 }
 
-/// Layers with a window have keys of their own, and are always told by flags.
+/// Layers with a window have keys of their own, and are always told by flags. The length of a feed-forward block is
+/// that of the one beside the experts.
 void write_gemma4(GgufWriter& writer, const ModelSpec& spec) {
   write_common(writer, spec, "gemma4.");
   const auto lengths = [&](const AttentionSpec& attention, const std::string& suffix) {
@@ -288,9 +309,12 @@ void write_gemma4(GgufWriter& writer, const ModelSpec& spec) {
     set("rope.dimension_count", rope.dims);
     writer.set("gemma4.rope.freq_base" + suffix, rope.base);
   };
-  GgufArray flags(GgufType::boolean);
+  GgufArray flags(GgufType::boolean), inner(GgufType::u32);
   int window = 0;
   for (const LayerSpec& layer : spec.layers) {
+    const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn);
+    const auto* dense = std::get_if<DenseSpec>(&layer.ffn);
+    inner.add(static_cast<std::uint32_t>(experts ? experts->shared.inner : dense ? dense->inner : 0));
     const auto* attention = std::get_if<AttentionSpec>(&layer.mixer);
     if (!attention) continue;
     flags.add(attention->window > 0);
@@ -299,7 +323,12 @@ void write_gemma4(GgufWriter& writer, const ModelSpec& spec) {
   }
   writer.set("gemma4.attention.sliding_window", static_cast<std::uint32_t>(window));
   writer.set("gemma4.attention.sliding_window_pattern", flags);
+  writer.set("gemma4.feed_forward_length", inner);
 }
+
+/// The block beside the experts is named like one alone.
+constexpr RoleName kShared4[] = {
+    {TensorRole::shared_gate, "ffn_gate"}, {TensorRole::shared_up, "ffn_up"}, {TensorRole::shared_down, "ffn_down"}};
 
 constexpr Alias kNames[] = {{"hidden_act", "hidden_activation"}};
 
@@ -324,7 +353,7 @@ constexpr ModelType kGemma4[] = {
 
 constexpr Family kFamilies[] = {
     {"gemma3n", "Gemma 3n, text", read_gemma3n, kGemma3n, write_gemma3n},
-    {"gemma4", "Gemma 4, text", read_gemma4, kGemma4, write_gemma4},
+    {"gemma4", "Gemma 4, text", read_gemma4, kGemma4, write_gemma4, kShared4},
 };
 
 }  // namespace

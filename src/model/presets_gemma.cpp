@@ -1,4 +1,4 @@
-// Gemma 2 and 3: the fields that matter of the config.json beside each model's weights.
+// Gemma 2 to 4: the fields that matter of the config.json beside each model's weights.
 //
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
 // or the paper's or repository's table.
@@ -10,6 +10,14 @@ namespace {
 
 constexpr std::string_view kGemma = "huggingface.co/google: config.json, safetensors total";
 constexpr std::string_view kGemmaText = "huggingface.co/google: text_config, total less the vision tower and projector";
+/// 5'439'438'272 and 7'849'978'192, of which 983'281'504 belong to pictures and sound and 2'097'408 to each layer that
+/// reads the keys and values of another.
+constexpr std::string_view kGemma3n =
+    "huggingface.co/google: text_config, total less towers, projectors and what layers with shared keys do not use";
+constexpr std::string_view kGemma4 = "huggingface.co/google: text_config, total of the model card";
+/// 5.1 and 8 billion with embeddings; encoders of about 150 and 300 million.
+constexpr std::string_view kGemma4Text =
+    "huggingface.co/google: text_config, total of the model card less its encoders";
 
 constexpr Preset kPresets[] = {
     {"gemma-2-2b", "Gemma 2 2B",
@@ -51,6 +59,44 @@ constexpr Preset kPresets[] = {
        "intermediate_size":21504,"num_attention_heads":32,"num_hidden_layers":62,"num_key_value_heads":16,
        "query_pre_attn_scalar":168,"rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024}})",
      27'009'346'304, kGemmaText},
+    {"gemma-3n-e2b", "Gemma 3n E2B",
+     R"({"model_type":"gemma3n","text_config":{"model_type":"gemma3n_text","intermediate_size":8192,
+       "num_hidden_layers":30,"num_kv_shared_layers":10}})",
+     4'435'182'688, kGemma3n},
+    {"gemma-3n-e4b", "Gemma 3n E4B",
+     R"({"model_type":"gemma3n","text_config":{"model_type":"gemma3n_text","intermediate_size":16384,
+       "num_hidden_layers":35,"num_kv_shared_layers":15}})",
+     6'835'235'568, kGemma3n},
+    {"gemma-4-e2b", "Gemma 4 E2B",
+     R"({"model_type":"gemma4","text_config":{"model_type":"gemma4_text","hidden_size":1536,"intermediate_size":6144,
+       "num_hidden_layers":35,"num_attention_heads":8,"num_key_value_heads":1,"num_kv_shared_layers":20,
+       "use_double_wide_mlp":true,"final_logit_softcapping":30.0,"layer_types":[
+       "sliding_attention","sliding_attention","sliding_attention","sliding_attention","full_attention",
+       "sliding_attention","sliding_attention","sliding_attention","sliding_attention","full_attention",
+       "sliding_attention","sliding_attention","sliding_attention","sliding_attention","full_attention",
+       "sliding_attention","sliding_attention","sliding_attention","sliding_attention","full_attention",
+       "sliding_attention","sliding_attention","sliding_attention","sliding_attention","full_attention",
+       "sliding_attention","sliding_attention","sliding_attention","sliding_attention","full_attention",
+       "sliding_attention","sliding_attention","sliding_attention","sliding_attention","full_attention"]}})",
+     4'650'000'000, kGemma4Text, 100'000'000},
+    {"gemma-4-e4b", "Gemma 4 E4B",
+     R"({"model_type":"gemma4","text_config":{"model_type":"gemma4_text","hidden_size":2560,"intermediate_size":10240,
+       "num_hidden_layers":42,"num_attention_heads":8,"num_key_value_heads":2,"num_kv_shared_layers":18,
+       "final_logit_softcapping":30.0}})",
+     7'550'000'000, kGemma4Text, 1'000'000'000},
+    {"gemma-4-26b-a4b", "Gemma 4 26B A4B",
+     R"({"model_type":"gemma4","text_config":{"model_type":"gemma4_text","hidden_size":2816,"intermediate_size":2112,
+       "hidden_size_per_layer_input":0,"num_hidden_layers":30,"num_attention_heads":16,"num_key_value_heads":8,
+       "num_global_key_value_heads":2,"attention_k_eq_v":true,"enable_moe_block":true,"num_experts":128,
+       "top_k_experts":8,"moe_intermediate_size":704,"sliding_window":1024,"final_logit_softcapping":30.0,
+       "max_position_embeddings":262144}})",
+     25'200'000'000, kGemma4, 100'000'000},
+    {"gemma-4-31b", "Gemma 4 31B",
+     R"({"model_type":"gemma4","text_config":{"model_type":"gemma4_text","hidden_size":5376,"intermediate_size":21504,
+       "hidden_size_per_layer_input":0,"num_hidden_layers":60,"num_attention_heads":32,"num_key_value_heads":16,
+       "num_global_key_value_heads":4,"attention_k_eq_v":true,"sliding_window":1024,"final_logit_softcapping":30.0,
+       "max_position_embeddings":262144}})",
+     30'700'000'000, kGemma4, 100'000'000},
 };
 
 }  // namespace

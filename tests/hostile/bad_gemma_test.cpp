@@ -88,6 +88,24 @@ GgufBuilder tiny_gemma4() {
   return file;
 }
 
+/// The same with experts beside the dense block of layer 1.
+GgufBuilder tiny_gemma4_moe() {
+  GgufBuilder file = tiny_gemma4();
+  std::mt19937 random(16);
+  for (const auto& [key, value] :
+       {std::pair{"expert_count", 3u}, {"expert_used_count", 2u}, {"expert_feed_forward_length", 6u}})
+    file.set_u32(std::string("gemma4.") + key, value);
+  for (const char* norm : {"pre_ffw_norm_2", "post_ffw_norm_1", "post_ffw_norm_2"})
+    file.add_random(std::string("blk.1.") + norm + ".weight", {kDim}, random, 1);
+  file.add_random("blk.1.ffn_gate_inp.weight", {kDim, 3}, random);
+  file.add_random("blk.1.ffn_gate_inp.scale", {kDim}, random, 1);
+  file.add_random("blk.1.ffn_gate_exps.weight", {kDim, 6, 3}, random);
+  file.add_random("blk.1.ffn_up_exps.weight", {kDim, 6, 3}, random);
+  file.add_random("blk.1.ffn_down_exps.weight", {6, kDim, 3}, random);
+  file.add_random("blk.1.ffn_down_exps.scale", {3}, random, 1);
+  return file;
+}
+
 GgufBuilder tiny_gemma3n() {
   GgufBuilder file = tiny_gemma("gemma3n", {4, 4}, 0);
   std::mt19937 random(13);
@@ -196,12 +214,37 @@ void gemma3n_cases(BadFiles& files) {
   });
 }
 
+void gemma4_moe_cases(BadFiles& files) {
+  for (const char* key : {"expert_count", "expert_used_count", "expert_feed_forward_length"}) {
+    const std::string name = std::string("gemma4.") + key;
+    files.spoil(std::string("missing_") + key, ErrorCode::missing_key, name,
+                [=](GgufBuilder& file) { file.erase(name); });
+    number(files, std::string(key) + "_0", ErrorCode::bad_value, name, 0);
+    number(files, std::string(key) + "_2_31", ErrorCode::bad_value, name, 1u << 31);
+  }
+  number(files, "more_experts_used_than_there_are", ErrorCode::bad_value, "gemma4.expert_used_count", 4);
+  number(files, "expert_count_differs", ErrorCode::bad_shape, "gemma4.expert_count", 4, "blk.1.ffn_gate_inp.weight");
+  for (const char* part : {"blk.1.pre_ffw_norm_2", "blk.1.post_ffw_norm_1", "blk.1.post_ffw_norm_2", "blk.1.ffn_down",
+                           "blk.1.ffn_gate_exps", "blk.1.ffn_down_exps"})
+    missing(files, part);
+  files.spoil("missing_scale_of_the_router", ErrorCode::missing_key, "blk.1.ffn_gate_inp.scale",
+              [](GgufBuilder& file) { file.erase_tensor("blk.1.ffn_gate_inp.scale"); });
+  for (const char* scale : {"blk.1.ffn_down_exps.scale", "blk.1.ffn_gate_inp.scale"})
+    files.spoil(scale[10] == 'd' ? "two_scales_of_experts" : "two_scales_of_the_router", ErrorCode::bad_shape, scale,
+                [=](GgufBuilder& file) {
+                  std::mt19937 random(17);
+                  file.erase_tensor(scale);
+                  file.add_random(scale, {2}, random, 1);
+                });
+}
+
 std::vector<BadFile> all_cases() {
-  BadFiles four(tiny_gemma4, "gemma4_"), nano(tiny_gemma3n, "gemma3n_");
+  BadFiles four(tiny_gemma4, "gemma4_"), moe(tiny_gemma4_moe, "gemma4_moe_"), nano(tiny_gemma3n, "gemma3n_");
   gemma4_cases(four);
+  gemma4_moe_cases(moe);
   gemma3n_cases(nano);
   std::vector<BadFile> all = four.all();
-  all.insert(all.end(), nano.all().begin(), nano.all().end());
+  for (const BadFiles* files : {&moe, &nano}) all.insert(all.end(), files->all().begin(), files->all().end());
   return all;
 }
 
@@ -222,6 +265,7 @@ void expect_accepted(const GgufBuilder& file) {
 
 TEST(OddGemma, TheUnspoiltFilesAreAccepted) {
   expect_accepted(tiny_gemma4());
+  expect_accepted(tiny_gemma4_moe());
   expect_accepted(tiny_gemma3n());
 }
 
@@ -234,6 +278,9 @@ TEST(OddGemma, WhatFilesMayLeaveOut) {
   std::mt19937 random(15);
   file.erase_tensor("per_layer_token_embd.weight");
   file.add_random("per_layer_token_embd.weight", {12, 1}, random);
+  expect_accepted(file);
+  file = tiny_gemma4_moe();
+  file.erase_tensor("blk.1.ffn_down_exps.scale");
   expect_accepted(file);
   file = tiny_gemma4();
   file.erase("gemma4.attention.shared_kv_layers");

@@ -24,7 +24,7 @@ TEST(GgufNames, OfRolesAreReadBack) {
     for (const int layer : {-1, 0, 12}) {
       const TensorId id{names.role, layer, false};
       EXPECT_EQ(tensor_id_of_gguf_name(gguf_tensor_name(id)), id) << gguf_tensor_name(id);
-      if (names.role == TensorRole::router_choice_bias) continue;  // is a bias itself
+      if (names.role == TensorRole::router_choice_bias || is_scale_role(names.role)) continue;  // have no bias
       const TensorId bias{names.role, layer, true};
       EXPECT_EQ(tensor_id_of_gguf_name(gguf_tensor_name(bias)), bias) << gguf_tensor_name(bias);
     }
@@ -38,8 +38,8 @@ TEST(TensorRoles, NormsRoutersAndTablesAreNoMatrices) {
     const bool other = names.name.ends_with("norm") || names.name.find("router") != std::string_view::npos ||
                        names.name.starts_with("rope_") || names.role == TensorRole::position_embedding ||
                        names.role == TensorRole::attn_sinks || names.role == TensorRole::layer_scale ||
-                       names.role == TensorRole::altup_predict || names.role == TensorRole::altup_correct ||
-                       names.role == TensorRole::altup_scale;
+                       names.role == TensorRole::expert_scale || names.role == TensorRole::altup_predict ||
+                       names.role == TensorRole::altup_correct || names.role == TensorRole::altup_scale;
     EXPECT_EQ(is_matrix_role(names.role), !other) << names.name;
   }
 }

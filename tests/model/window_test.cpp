@@ -18,9 +18,23 @@ namespace {
 constexpr int kContext = 1200, kWindow = 40, kBatch = 24;  // rings of 256 positions: a text goes round several times
 constexpr int kVocab = 96;
 
-/// Windows in all layers but every third, or in all; sinks or ALiBi beside them; rotation by another table there.
-enum class Kind { mixed, all, sinks, alibi };
-constexpr Kind kKinds[] = {Kind::mixed, Kind::all, Kind::sinks, Kind::alibi};
+/// Windows in all layers but every third, or in all; sinks or ALiBi beside them; rotation by another table there;
+/// layers that read the keys of others, with all that Gemma 3n has beside its layers.
+enum class Kind { mixed, all, sinks, alibi, shared };
+constexpr Kind kKinds[] = {Kind::mixed, Kind::all, Kind::sinks, Kind::alibi, Kind::shared};
+
+void share_keys(ModelSpec& spec) {
+  for (const int source : {1, 2}) {
+    spec.layers.push_back(spec.layers[static_cast<std::size_t>(source)]);
+    test::attention_of(spec, spec.n_layers() - 1).kv_from = source;
+  }
+  test::attention_of(spec, 3).window = kWindow - 9;
+  spec.embedding.per_layer = PerLayerEmbeddingSpec{.width = 32, .vocab = kVocab - 5, .norm = {}};
+  spec.altup = AltupSpec{.streams = 3, .active = 1, .norm = {}};
+  for (LayerSpec& layer : spec.layers) layer.laurel = LaurelSpec{32, {}};
+  test::for_each_dense(spec, [](DenseSpec& dense) { dense.sparsity = 0.5f; });
+  for_each_attention(spec, [](AttentionSpec& a) { a.value_norm = true, a.value_norm_eps = 1e-5f; });
+}
 
 const Model& model(Kind kind) {
   static const std::vector<Model> models = [] {
@@ -43,6 +57,7 @@ const Model& model(Kind kind) {
         attention.alibi_max_bias = each == Kind::alibi ? 8.0f : 0.0f;
         attention.sinks = each == Kind::sinks;
       });
+      if (each == Kind::shared) share_keys(spec);
       made.push_back(Model::random(spec, DType::q8_0, 7));
     }
     return made;
@@ -89,7 +104,7 @@ TEST(Windows, AnySplitGivesTheBitsOfASessionThatKeepsEveryPosition) {
                                    {.context = kContext, .threads = 2, .batch = batch, .kv = kv}),
                   want)
             << "batch " << batch;
-      if (kind != Kind::mixed) continue;
+      if (kind != Kind::mixed && kind != Kind::shared) continue;
       EXPECT_EQ(
           test::all_logits(model(kind), tokens, 1, {.context = kContext, .threads = 1, .batch = kBatch, .kv = kv}),
           want)

@@ -77,6 +77,10 @@ inline bool is_norm(TensorRole role) {
     case TensorRole::per_layer_norm:
     case TensorRole::per_layer_post_norm:
     case TensorRole::laurel_norm:
+    case TensorRole::router_norm:
+    case TensorRole::experts_norm:
+    case TensorRole::experts_post_norm:
+    case TensorRole::shared_post_norm:
     case TensorRole::altup_router_norm:
     case TensorRole::attn_norm:
     case TensorRole::attn_q_norm:
@@ -134,7 +138,12 @@ inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
   if (e == nullptr) return;
   clipped(e->expert, rows * e->used);
   if (e->has_shared()) clipped(e->shared, rows);
-  const double outputs = e->used + (e->has_shared() ? 1 : 0);
+  const double outputs = e->used + (e->has_shared() && !e->apart ? 1 : 0);
+  if (e->apart) sum.sums += 2 * rows * kWidth;
+  if (e->expert_scale) {
+    sum.choice += rows * e->used;
+    sum.choice_bytes += e->count * 4;
+  }
   sum.choice += rows * (e->count * ElementCost::kSoftmax + 2 * outputs * kWidth);
   if (e->has_shared() && e->shared_gate) sum.choice += rows * ElementCost::kPlain;
   if (!e->choice_bias) return;

@@ -227,6 +227,14 @@ TEST(TouchedBytes, EqualTheLedgerForExperts) {
          e.shared_gate = true;
          test::set_experts(s, e);
        }},
+      {"apart from the shared one, with scales",
+       [](ModelSpec& s) {
+         ExpertsSpec e = test::experts(4, 4, 256, 512);
+         e.apart = NormSpec{};
+         e.expert_scale = true;
+         test::set_experts(s, e);
+         layers(s, [](auto& l) { l.ffn_branch.post_norm = NormSpec{}; });
+       }},
       {"biases and no gates",
        [](ModelSpec& s) {
          ExpertsSpec e = test::experts(4, 4, 256, 256);

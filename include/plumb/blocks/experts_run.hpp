@@ -28,18 +28,19 @@ class ExpertsRun {
   ops::ActivationForms forms() const {
     ops::ActivationForms forms;
     if (spec_.has_shared()) forms = shared_.forms();
-    forms.f32 = true;  // routers
+    forms.f32 = forms.f32 || !spec_.apart;  // routers
     return forms;
   }
-  const Linear& first() const { return w_.router; }
+  const Linear& first() const { return spec_.apart ? shared_.first() : w_.router; }
   Range columns(const Worker& worker) const { return ops::matmul_rows(worker, w_.down.w); }
 
   /// By every worker, on the prepared input [n, D].
   void run(const Worker& worker, const ops::Activations& x, const BranchOutput& output) {
-    score(worker, x);
+    const ops::Activations own = spec_.apart ? read_apart(worker) : x;
+    score(worker, own);
     worker.barrier();
     const ops::Routing& routing = route(worker);
-    gather(worker, x, routing);
+    gather(worker, spec_.apart ? pass_.activations(s_.apart, x.cols, s_.scored_form) : x, routing);
     meet(worker, routing, spec_.expert.gated ? w_.gate.w : w_.up.w);
     spread(worker, routing);
     if (spec_.has_shared()) shared_.spread(worker, x);
@@ -47,7 +48,10 @@ class ExpertsRun {
     contract(worker, routing);
     if (spec_.has_shared())
       products_.run(worker, shared_.inner(), {{Op::down, Products::into(w_.shared.down, s_.shared_out)}});
-    combine(worker, routing, output);
+    if (spec_.apart)
+      combine_apart(worker, routing, output);
+    else
+      combine(worker, routing, output);
   }
 
  private:
@@ -130,9 +134,13 @@ class ExpertsRun {
       float* const sum = output.rows->row(n);
       if (!output.accumulate) std::fill(sum + mine.begin, sum + mine.end, 0.0f);
       for (const ops::Routing::Visit& visit : routing.visits(n))
-        add_scaled(visit.weight, s_.out.row(visit.slot), mine, sum);
-      if (spec_.has_shared()) add_scaled(shared_weight(n), s_.shared_out.row(n), mine, sum);
+        add_scaled(weight(visit), s_.out.row(visit.slot), mine, sum);
+      if (spec_.has_shared() && !spec_.apart) add_scaled(shared_weight(n), s_.shared_out.row(n), mine, sum);
     }
+  }
+  float weight(const ops::Routing::Visit& visit) const {
+    if (!spec_.expert_scale) return visit.weight;
+    return visit.weight * w_.expert_scale[static_cast<std::size_t>(visit.expert)];
   }
   float shared_weight(std::int64_t n) const {
     if (!spec_.shared_gate) return 1.0f;
@@ -140,6 +148,45 @@ class ExpertsRun {
   }
   static void add_scaled(float weight, const float* from, Range columns, float* sum) {
     for (std::int64_t k = columns.begin; k < columns.end; ++k) sum[k] += weight * from[k];
+  }
+
+  /// What experts apart from the shared one and their router read of the stream: this worker's column tiles of both,
+  /// each normed. Returns the router's.
+  ops::Activations read_apart(const Worker& worker) {
+    const std::int64_t width = w_.router.w.cols;
+    const Rows& stream = pass_.scratch().residual;
+    const ops::Activations x = pass_.activations(s_.scored, width, s_.scored_form);
+    const float scale = 1.0f / std::sqrt(static_cast<float>(width));
+    const Range mine = worker.share(x.tiles());
+    for (std::int64_t t = mine.begin; t < mine.end; ++t) {
+      worker.enter(Op::ffn_norm);
+      const Range tile = x.tile(static_cast<int>(t));
+      for (std::int64_t n = tile.begin; n < tile.end; ++n) {
+        norm_row(products_.kernels(), *spec_.apart, w_.norm, stream.row(n), s_.apart.row(n), width);
+        float* const scored = s_.scored.row(n);
+        norm_row(products_.kernels(), *spec_.apart, w_.router_norm, stream.row(n), scored, width);
+        for (std::int64_t k = 0; k < width; ++k) scored[k] *= scale;
+      }
+      worker.enter(Op::quantize);
+      ops::prepare_tile(products_.kernels(), x, {.f32 = true}, static_cast<int>(t), {0, width});
+    }
+    worker.barrier();
+    return x;
+  }
+  /// output = the norm of the sum of a row's experts + the norm of the shared one's output, by rows.
+  void combine_apart(const Worker& worker, const ops::Routing& routing, const BranchOutput& output) {
+    Rows& sums = s_.scored;  // read by nobody since the scores
+    combine(worker, routing, {&sums, false});
+    worker.barrier();
+    worker.enter(Op::ffn_norm);
+    const std::int64_t width = w_.router.w.cols;
+    const Range mine = worker.share(pass_.n());
+    for (std::int64_t n = mine.begin; n < mine.end; ++n) {
+      float *const sum = sums.row(n), *const shared = s_.shared_out.row(n), *const out = output.rows->row(n);
+      norm_row(products_.kernels(), *spec_.apart, w_.post_norm, sum, sum, width);
+      norm_row(products_.kernels(), *spec_.apart, w_.shared_post_norm, shared, shared, width);
+      for (std::int64_t k = 0; k < width; ++k) out[k] = sum[k] + shared[k];
+    }
   }
 
   /// visit(e, slots) for every expert that some row visits.

@@ -173,6 +173,10 @@ inline void layer_check(const LayerSpec& spec, std::span<const RopeSpec> ropes, 
   if (spec.laurel && (spec.parallel || !spec.mixer_branch.norm || std::holds_alternative<Nothing>(spec.mixer)))
     check.fail(ErrorCode::bad_value,
                "a branch beside the mixer, expected a normed mixer and parts one after the other");
+  const auto* experts = std::get_if<ExpertsSpec>(&spec.ffn);
+  if (experts && experts->apart && (!spec.ffn_branch.post_norm || spec.parallel))
+    check.fail(ErrorCode::bad_value,
+               "experts apart from the shared one, expected parts one after the other and a norm after the block");
   if (spec.layer_scale && (spec.parallel || std::holds_alternative<Nothing>(spec.ffn)))
     check.fail(ErrorCode::bad_value,
                "a scale of the layer, expected parts one after the other, the last a feed-forward block");

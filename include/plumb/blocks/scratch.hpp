@@ -60,6 +60,9 @@ struct ExpertsScratch {
   Rows up;                            // [slots, F']
   Rows out;                           // [slots, D], outputs of the experts
   Rows shared_out;                    // [max_rows, D], output of the shared expert
+  Rows apart;                         // [max_rows, D], input of experts apart from the shared one
+  Rows scored;                        // [max_rows, D], what their router reads, then the sum of their outputs
+  ops::ActivationBuffer scored_form;  // [max_rows, D], scored, prepared for products
   ops::ActivationBuffer input_form;   // [slots, D], normed rows by expert, prepared for products
   ops::ActivationBuffer inner_form;   // [slots, F'], act(gate) * up, prepared for products
   std::vector<ops::Routing> routing;  // one a worker
@@ -110,6 +113,11 @@ inline ExpertsScratch::ExpertsScratch(const ScratchSizes& sizes, std::int64_t ma
   up = Rows(slots, sizes.expert_inner);
   out = Rows(slots, sizes.width);
   if (sizes.shared_expert) shared_out = Rows(max_rows, sizes.width);
+  if (sizes.experts_apart) {
+    apart = Rows(max_rows, sizes.width);
+    scored = Rows(max_rows, sizes.width);
+    scored_form = ops::ActivationBuffer(max_rows, sizes.width);
+  }
   input_form = ops::ActivationBuffer(slots, sizes.width);
   inner_form = ops::ActivationBuffer(slots, sizes.expert_inner);
   routing.assign(static_cast<std::size_t>(threads), ops::Routing(max_rows, sizes.experts, sizes.used));
@@ -117,8 +125,8 @@ inline ExpertsScratch::ExpertsScratch(const ScratchSizes& sizes, std::int64_t ma
 
 inline std::size_t ExpertsScratch::bytes() const {
   std::size_t total = 0;
-  for (const Rows* rows : {&scores, &gate, &up, &out, &shared_out}) total += rows->bytes();
-  return total + input_form.bytes() + inner_form.bytes();
+  for (const Rows* rows : {&scores, &gate, &up, &out, &shared_out, &apart, &scored}) total += rows->bytes();
+  return total + input_form.bytes() + inner_form.bytes() + scored_form.bytes();
 }
 
 inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, int threads)

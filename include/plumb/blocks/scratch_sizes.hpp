@@ -24,6 +24,7 @@ struct ScratchSizes {
   int used = 0;             ///< of which a row visits
   int expert_inner = 0;     ///< inner width of an expert
   bool shared_expert = false;
+  bool experts_apart = false;                  ///< experts read other rows than the shared one
   bool recurrent = false;                      ///< rows are needed by sequence
   int laurel = 0;                              ///< rank of the branches beside mixers
   int per_layer = 0;                           ///< values of the per-layer embedding, all layers together
@@ -38,7 +39,8 @@ struct ScratchSizes {
     const std::int64_t stream = std::int64_t{2 + branches} * width + q + k + v + heads + 2 * inner;
     const std::int64_t visits = std::int64_t{used} * (2 * width + 3 * expert_inner) + experts;
     const std::int64_t beside = std::int64_t{2 * streams} * width + laurel + per_layer;
-    return stream + visits + beside + (shared_expert ? width : 0);
+    const int of_experts = (shared_expert ? 1 : 0) + (experts_apart ? 3 : 0);
+    return stream + visits + beside + std::int64_t{of_experts} * width;
   }
 };
 

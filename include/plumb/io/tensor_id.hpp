@@ -48,11 +48,16 @@ enum class TensorRole {
   ffn_gate,             ///< gate projection of a dense block
   ffn_up,               ///< up projection
   ffn_down,             ///< down projection
+  experts_norm,         ///< before the experts, where the shared one has a norm of its own (gemma4)
+  shared_post_norm,     ///< after the shared expert
+  experts_post_norm,    ///< after the sum of the others
+  router_norm,          ///< before their scores
   router,               ///< scores of the experts
   router_choice_bias,   ///< added to the scores for the choice of experts alone
   expert_gate,          ///< gate projections of all experts
   expert_up,            ///< up projections
   expert_down,          ///< down projections
+  expert_scale,         ///< a number for each expert that multiplies its output
   shared_router,        ///< gate of the shared expert
   shared_gate,          ///< gate projection of the shared expert
   shared_up,            ///< up projection
@@ -114,11 +119,16 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::ffn_gate, "ffn_gate", "ffn_gate"},
     RoleNames{TensorRole::ffn_up, "ffn_up", "ffn_up"},
     RoleNames{TensorRole::ffn_down, "ffn_down", "ffn_down"},
+    RoleNames{TensorRole::experts_norm, "experts_norm", "pre_ffw_norm_2"},
+    RoleNames{TensorRole::shared_post_norm, "shared_post_norm", "post_ffw_norm_1"},
+    RoleNames{TensorRole::experts_post_norm, "experts_post_norm", "post_ffw_norm_2"},
+    RoleNames{TensorRole::router_norm, "router_norm", "ffn_gate_inp"},
     RoleNames{TensorRole::router, "router", "ffn_gate_inp"},
     RoleNames{TensorRole::router_choice_bias, "router_choice_bias", "exp_probs_b"},
     RoleNames{TensorRole::expert_gate, "expert_gate", "ffn_gate_exps"},
     RoleNames{TensorRole::expert_up, "expert_up", "ffn_up_exps"},
     RoleNames{TensorRole::expert_down, "expert_down", "ffn_down_exps"},
+    RoleNames{TensorRole::expert_scale, "expert_scale", "ffn_down_exps"},
     RoleNames{TensorRole::shared_router, "shared_router", "ffn_gate_inp_shexp"},
     RoleNames{TensorRole::shared_gate, "shared_gate", "ffn_gate_shexp"},
     RoleNames{TensorRole::shared_up, "shared_up", "ffn_up_shexp"},
@@ -166,6 +176,11 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::mla_q_norm:
     case TensorRole::mla_kv_norm:
     case TensorRole::ffn_norm:
+    case TensorRole::experts_norm:
+    case TensorRole::shared_post_norm:
+    case TensorRole::experts_post_norm:
+    case TensorRole::router_norm:
+    case TensorRole::expert_scale:
     case TensorRole::router:
     case TensorRole::router_choice_bias:
     case TensorRole::shared_router:
@@ -219,9 +234,16 @@ struct TensorId {
   bool operator==(const TensorId&) const = default;
 };
 
-/// What follows the role in a tensor's name: ".weight" or ".bias", which the steering bias of a router is too.
+/// Whether a tensor scales what another of its name makes: GGUF files tell the two by ".scale".
+constexpr bool is_scale_role(TensorRole role) {
+  return role == TensorRole::router_norm || role == TensorRole::expert_scale;
+}
+
+/// What follows the role in a tensor's name: ".weight", ".scale" or ".bias", which the steering bias of a router is
+/// too.
 constexpr std::string_view gguf_suffix(const TensorId& id) {
-  return id.bias || id.role == TensorRole::router_choice_bias ? ".bias" : ".weight";
+  if (id.bias || id.role == TensorRole::router_choice_bias) return ".bias";
+  return is_scale_role(id.role) ? ".scale" : ".weight";
 }
 
 /// The usual name in GGUF files: "blk.3.attn_q.weight", "output.bias". `base` replaces the name of the role.
@@ -234,7 +256,7 @@ inline std::string gguf_tensor_name(const TensorId& id, std::string_view base = 
 /// A tensor's name taken apart: "blk.7.ffn_down.weight" is "ffn_down" of layer 7, "output.bias" the bias of "output".
 struct GgufName {
   std::string_view base;    ///< between layer and suffix
-  std::string_view suffix;  ///< ".weight", ".bias" or nothing
+  std::string_view suffix;  ///< ".weight", ".bias", ".scale" or nothing
   int layer = -1;
 };
 constexpr GgufName split_gguf_name(std::string_view name) {
@@ -250,7 +272,8 @@ constexpr GgufName split_gguf_name(std::string_view name) {
       name = rest.substr(digits + 1);
     }
   }
-  for (const std::string_view suffix : {std::string_view(".weight"), std::string_view(".bias")})
+  for (const std::string_view suffix :
+       {std::string_view(".weight"), std::string_view(".bias"), std::string_view(".scale")})
     if (name.ends_with(suffix)) {
       parts.suffix = suffix;
       name.remove_suffix(suffix.size());
@@ -263,7 +286,7 @@ constexpr GgufName split_gguf_name(std::string_view name) {
 constexpr std::optional<TensorId> tensor_id_of_gguf_name(std::string_view name) {
   const GgufName parts = split_gguf_name(name);
   for (const RoleNames& known : kRoleNames)
-    if (known.gguf == parts.base)
+    if (known.gguf == parts.base && is_scale_role(known.role) == (parts.suffix == ".scale"))
       return TensorId{known.role, parts.layer, parts.suffix == ".bias" && known.role != TensorRole::router_choice_bias};
   return std::nullopt;
 }

@@ -17,8 +17,9 @@ struct PLUMB_API Preset {
   std::string_view name;                  ///< as people write it: "llama-3.2-1b"
   std::string_view display_name;          ///< "Llama 3.2 1B"
   std::string_view config;                ///< the fields of its config.json that matter, as published
-  std::int64_t published_parameters = 0;  ///< total, exact
+  std::int64_t published_parameters = 0;  ///< total
   std::string_view source;                ///< where configuration and total were published
+  std::int64_t rounded_to = 1;            ///< the total is a multiple of this: 1 where it is exact
 
   /// The spec that the config.json describes, under the display name.
   ModelSpec spec() const;

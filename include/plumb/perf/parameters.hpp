@@ -66,11 +66,16 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::expert_down: return ParameterPart::experts;
     case TensorRole::router:
     case TensorRole::router_choice_bias:
+    case TensorRole::expert_scale:
     case TensorRole::altup_router:
     case TensorRole::altup_predict:
     case TensorRole::altup_correct: return ParameterPart::router;
     case TensorRole::head: return ParameterPart::head;
     case TensorRole::embedding_norm:
+    case TensorRole::experts_norm:
+    case TensorRole::shared_post_norm:
+    case TensorRole::experts_post_norm:
+    case TensorRole::router_norm:
     case TensorRole::per_layer_norm:
     case TensorRole::attn_norm:
     case TensorRole::attn_q_norm:
