@@ -13,5 +13,7 @@
 #include "kernels/generic/attention_scores.hpp"
 #include "kernels/generic/attention_values.hpp"
 #include "kernels/generic/attention_range.hpp"
+#include "kernels/generic/latent_keys.hpp"
+#include "kernels/generic/index_scores.hpp"
 #include "kernels/generic/vector_table.hpp"
 // clang-format on

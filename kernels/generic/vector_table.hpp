@@ -20,6 +20,7 @@ template <class Kv>
 static void add_attention(AttentionKernels& kernels, DType type) {
   kernels.attend[kv_index(type)] = attend<Kv>;
   kernels.unpack[kv_index(type)] = unpack_kv<Kv>;
+  kernels.index_scores[kv_index(type)] = index_scores<Kv>;
 }
 
 static void add_attention_kernels(KernelTable& table) {
@@ -29,6 +30,7 @@ static void add_attention_kernels(KernelTable& table) {
   add_attention<KvI8>(a, DType::i8);
   a.merge = merge_states;
   a.finish = finish_state;
+  a.keys_of_rows = keys_of_rows;
   a.store_key[kv_index(DType::f32)] = store_key_f32;
   a.store_key[kv_index(DType::f16)] = store_key_f16;
   a.store_key[kv_index(DType::i8)] = store_key_i8;

@@ -97,6 +97,12 @@ void compare(Finder& f, const LatentAttentionSpec& a, const LatentAttentionSpec&
   f.norm("latent.norm", a.norm, b.norm);
   f.field("latent.rope", a.rope, b.rope);
   f.field("latent.scale", a.scale, b.scale);
+  f.field("latent.down_bias", a.down_bias, b.down_bias);
+  f.field("indexer.heads", a.indexer.heads, b.indexer.heads);
+  f.field("indexer.dims", a.indexer.dims, b.indexer.dims);
+  f.field("indexer.top", a.indexer.top, b.indexer.top);
+  f.field("indexer.rope", a.indexer.rope, b.indexer.rope);
+  f.norm("indexer.norm", a.indexer.norm, b.indexer.norm);
 }
 
 void compare(Finder& f, const DenseSpec& a, const DenseSpec& b) { f.dense("ffn", a, b); }

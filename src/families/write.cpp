@@ -103,6 +103,10 @@ void write_latent(KeyWriter& keys, const LatentAttentionSpec& latent) {
   keys.count("attention.key_length_mla", latent.nope_dims + latent.rope_dims);
   keys.count("attention.value_length_mla", latent.v_dims);
   keys.real_unless("attention.scale", latent.scale, 0.0f);
+  if (!latent.indexer.exists()) return;
+  keys.count("attention.indexer.head_count", latent.indexer.heads);
+  keys.count("attention.indexer.key_length", latent.indexer.dims);
+  keys.count("attention.indexer.top_k", latent.indexer.top);
 }
 
 void write_ropes(KeyWriter& keys, const ModelSpec& spec) {
@@ -110,7 +114,7 @@ void write_ropes(KeyWriter& keys, const ModelSpec& spec) {
   const RopeSpec& rope = spec.ropes[0];
   keys.count("rope.dimension_count", rope.dims);
   keys.real("rope.freq_base", rope.base);
-  if (spec.ropes.size() > 1) keys.real("rope.freq_base_swa", spec.ropes[1].base);
+  if (spec.ropes.size() > 1 && spec.ropes[1].pairs == rope.pairs) keys.real("rope.freq_base_swa", spec.ropes[1].base);
   keys.real_unless("rope.scaling.attn_factor", rope.attn_factor, 1.0f);
   if (rope.original_context > 0) keys.count("rope.scaling.original_context_length", rope.original_context);
   if (rope.scaling == RopeScaling::none) {

@@ -33,6 +33,9 @@ constexpr TensorRole input_of(TensorRole role) {
 }
 
 std::int64_t visits_of(const ModelSpec& spec, const TensorId& id) {
+  const Mixer& mixer = spec.layers[static_cast<std::size_t>(std::max(id.layer, 0))].mixer;
+  if (id.role == TensorRole::mla_k_up || id.role == TensorRole::mla_v_up)
+    return std::get<LatentAttentionSpec>(mixer).n_heads;
   const bool expert =
       id.role == TensorRole::expert_gate || id.role == TensorRole::expert_up || id.role == TensorRole::expert_down;
   return expert ? std::get<ExpertsSpec>(spec.layers[static_cast<std::size_t>(id.layer)].ffn).used : 1;

@@ -91,7 +91,9 @@ class RandomMaker {
   }
   /// Whether a tensor of two dimensions is a matrix rather than a table of norms.
   static bool is_linear(const TensorSpec& tensor) {
-    return tensor.is_matrix() || tensor.id.role == TensorRole::router || tensor.id.role == TensorRole::shared_router;
+    const TensorRole role = tensor.id.role;
+    return tensor.is_matrix() || role == TensorRole::router || role == TensorRole::shared_router ||
+           role == TensorRole::indexer_weights;
   }
 
   void make_all_panels(Weights& weights) {

@@ -12,10 +12,8 @@
 namespace plumb::inline PLUMB_ABI {
 
 WeightTypes weight_types_of(const ModelFile& file, const ModelSpec& spec) {
-  return gather_weight_types(spec, [&](const TensorSpec& tensor) {
-    const auto found = find_tensor(file, spec, tensor);
-    return found ? found->view.dtype() : DType::f32;
-  });
+  return gather_weight_types(
+      spec, [&](const TensorSpec& tensor) { return found_type(file, spec, tensor).value_or(DType::f32); });
 }
 
 Subject load_subject(const std::string& name_or_path) {

@@ -91,6 +91,7 @@ RecipeFacts recipe_facts(const ModelFile& file) {
 }
 
 bool is_quantizable(const TensorId& tensor, const Shape& shape) {
+  if (tensor.role == TensorRole::indexer_q || tensor.role == TensorRole::indexer_k) return false;  // they only choose
   return shape.rank() >= 2 && !tensor.bias && is_matrix_role(tensor.role) && shape.rows() > 1 && shape.cols() > 1;
 }
 

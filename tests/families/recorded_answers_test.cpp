@@ -94,7 +94,8 @@ INSTANTIATE_TEST_SUITE_P(Recorded, Families,
                                          "qwen3moe", "gemma2", "gemma3", "gemma3n", "gemma4", "phi3", "gpt2", "gptneox",
                                          "granite", "command-r", "cohere2", "falcon", "falcon40", "gpt-oss",
                                          "granitemoe", "granitemoe-shared", "minicpm", "mpt", "nemotron", "phi2",
-                                         "stablelm", "stablelm12", "olmo3", "seed_oss"),
+                                         "stablelm", "stablelm12", "olmo3", "seed_oss", "deepseek2", "deepseek3",
+                                         "deepseek32"),
                          [](const auto& parameter) {
                            std::string name = parameter.param;
                            std::erase(name, '-');

@@ -154,11 +154,6 @@ TEST(RandomModelTypes, BadConfigurationsAreRefused) {
   test::expect_error(ErrorCode::bad_value, [&] { Model::random(spec, DType::f32); });
   spec = small_model(false, false);
   test::expect_error(ErrorCode::unsupported_type, [&] { Model::random(spec, DType::iq1_s); });
-  LatentAttentionSpec latent;
-  latent.n_heads = 4;
-  latent.kv_rank = latent.nope_dims = latent.v_dims = 32;
-  spec.layers[1].mixer = latent;
-  test::expect_error(ErrorCode::unsupported_architecture, [&] { Model::random(spec, DType::f32); });
 }
 
 }  // namespace

@@ -50,11 +50,30 @@ struct Counts {
   int attentions = 0;             ///< layers with attention so far
   bool multiplied_since = false;  ///< products stand between the attention of one layer and that of the next
   double stored = 0;              ///< bytes of keys and values written
+  /// Where the state lies: what attention reads elsewhere was read from there before.
+  const std::byte* state_begin = nullptr;
+  const std::byte* state_end = nullptr;
+  Touched latents;                                 ///< rows of latent vectors
+  std::map<const std::byte*, double> scale_bytes;  ///< of int8 rows, by the address of the rows
+  double index_pairs = 0, index_products = 0, index_macs = 0;
+  std::map<const std::byte*, double> index_bytes;  ///< keys of indexers, by the address of a range
+
+  bool in_state(const void* p) const { return p >= state_begin && p < state_end; }
 
   double keys_read() const {
     double sum = 0;
     for (const auto& [place, range] : keys)
       sum += range.bytes * static_cast<double>(std::count(range.seen.begin(), range.seen.end(), true));
+    return sum;
+  }
+  double latents_read() {
+    double sum = latents.bytes();
+    for (const auto& [address, bytes] : scale_bytes) sum += bytes;
+    return sum;
+  }
+  double index_read() const {
+    double sum = 0;
+    for (const auto& [address, bytes] : index_bytes) sum += bytes;
     return sum;
   }
 };
@@ -208,7 +227,8 @@ void attend(const AttentionRange& range) {
   {
     const std::lock_guard lock(mutex);
     if (std::exchange(counts.multiplied_since, false)) ++counts.attentions;
-    auto& [seen, bytes] = counts.keys[{counts.attentions, range.k}];
+    Counts::Range turned;  // of keys that lie in the worker's memory
+    auto& [seen, bytes] = counts.in_state(range.k) ? counts.keys[{counts.attentions, range.k}] : turned;
     seen.resize(kKeyRange, false);
     bytes = static_cast<double>(range.k_tile_bytes + range.v_tile_bytes) / kKeyTile;
     double scores = 0;
@@ -242,6 +262,44 @@ void store_value(const float* value, int dim, std::byte* out, int slot) {
   real.attention.store_value[Kv](value, dim, out, slot);
 }
 
+/// Address of the rows that this thread has turned into f32 last.
+inline thread_local const std::byte* last_rows = nullptr;
+
+template <int Kv>
+void unpack_rows(const std::byte* from, std::int64_t n, float* to) {
+  {
+    const std::lock_guard lock(mutex);
+    last_rows = from;
+    if (counts.in_state(from))
+      counts.latents.add(from, static_cast<std::size_t>(n) * dtype_info(kKvOf[Kv]).block_bytes);
+  }
+  real.attention.unpack[Kv](from, n, to);
+}
+inline void keys_of_rows(const float* rows, std::int64_t stride, int count, int dim, const std::byte* scales,
+                         float* keys) {
+  {
+    const std::lock_guard lock(mutex);
+    for (int p = 0; p < count && counts.in_state(rows); ++p)
+      counts.latents.add(reinterpret_cast<const std::byte*>(rows + p * stride),
+                         static_cast<std::size_t>(dim) * sizeof(float));
+    if (scales != nullptr) counts.scale_bytes[last_rows] = count * 4.0;
+  }
+  real.attention.keys_of_rows(rows, stride, count, dim, scales, keys);
+}
+template <int Kv>
+void index_scores(const IndexRange& range) {
+  {
+    const std::lock_guard lock(mutex);
+    const double positions = range.positions;
+    counts.index_pairs += positions;
+    counts.index_products += positions * range.heads;
+    counts.index_macs += positions * range.heads * range.dim;
+    double& bytes = counts.index_bytes[range.k];
+    bytes = std::max(bytes, positions * static_cast<double>(range.k_tile_bytes) / kKeyTile);
+  }
+  real.attention.index_scores[Kv](range);
+}
+
 inline void finish(const float* acc, float top, float total, float sink, float* out, int v_dim) {
   {
     const std::lock_guard lock(mutex);
@@ -270,6 +328,13 @@ inline KernelTable counting_table() {
   table.attention.attend[1] = attend<1>;
   table.attention.attend[2] = attend<2>;
   table.attention.finish = finish;
+  table.attention.unpack[0] = unpack_rows<0>;
+  table.attention.unpack[1] = unpack_rows<1>;
+  table.attention.unpack[2] = unpack_rows<2>;
+  table.attention.keys_of_rows = keys_of_rows;
+  table.attention.index_scores[0] = index_scores<0>;
+  table.attention.index_scores[1] = index_scores<1>;
+  table.attention.index_scores[2] = index_scores<2>;
   table.attention.store_key[0] = store_key<0>;
   table.attention.store_key[1] = store_key<1>;
   table.attention.store_key[2] = store_key<2>;

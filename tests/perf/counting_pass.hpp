@@ -66,6 +66,8 @@ inline Counts run(const Model& model, const TestPass& pass, DType kv, int thread
   for (int at = 0; at < pass.position; at += kBatch) forward(at, std::min(kBatch, pass.position - at), false);
   counting.kernels = &table;
   counts = {};
+  counts.state_begin = state.kv(0).base;
+  counts.state_end = counts.state_begin + state.bytes();
   forward(pass.position, pass.tokens, pass.all_logits);
   counting.kernels = own;
   return std::exchange(counts, {});
@@ -86,6 +88,9 @@ inline bool is_norm(TensorRole role) {
     case TensorRole::attn_q_norm:
     case TensorRole::attn_k_norm:
     case TensorRole::attn_post_norm:
+    case TensorRole::mla_q_norm:
+    case TensorRole::mla_kv_norm:
+    case TensorRole::indexer_k_norm:
     case TensorRole::ffn_norm:
     case TensorRole::ffn_post_norm:
     case TensorRole::output_norm: return true;
@@ -220,7 +225,11 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
   EXPECT_EQ(seen.unpacked, products.operations.unpack);
 
   const OpWork attention = ledger.sum_of(Op::attention), rope = ledger.sum_of(Op::rope);
-  EXPECT_EQ(seen.keys_read(), attention.bytes.kv_read);
+  EXPECT_EQ(seen.keys_read() + seen.latents_read(), attention.bytes.kv_read);
+  const OpWork index = ledger.sum_of(Op::index);
+  EXPECT_EQ(seen.index_read(), index.bytes.kv_read);
+  EXPECT_EQ(2 * seen.index_macs + ElementCost::kIndex * seen.index_products + ElementCost::kChoose * seen.index_pairs,
+            index.operations.f32);
   EXPECT_EQ(2 * seen.score_macs + ElementCost::kSoftmax * seen.scores + ElementCost::kSoftcap * seen.capped_scores +
                 ElementCost::kAlibi * seen.sloped_scores,
             attention.operations.f32);
@@ -248,11 +257,17 @@ inline constexpr TestPass kPasses[] = {{0, 1, 1, false},  {300, 1, 1, false}, {4
 inline void expect_all_passes(const std::string& name, const ModelSpec& spec, const WeightTypes& types) {
   const Model model = Model::random(spec, types);
   bool some_visited = false;
+  int most_chosen = kContext;
   for (const LayerSpec& layer : spec.layers)
     if (const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn)) some_visited |= experts->used < experts->count;
+  for (const LayerSpec& layer : spec.layers)
+    if (const auto* latent = std::get_if<LatentAttentionSpec>(&layer.mixer); latent && latent->indexer.exists())
+      most_chosen = std::min(most_chosen, latent->indexer.top);
   for (const TestPass& pass : kPasses) {
-    // Which experts several rows visit is known to the pass alone, unless each visits all.
+    // Which experts several rows visit is known to the pass alone, unless each visits all; so are the positions that
+    // several rows of a sequence choose.
     if (some_visited && pass.tokens * pass.sequences > 1) continue;
+    if (pass.tokens > 1 && pass.position + pass.tokens > most_chosen) continue;
     for (const int threads : {1, 2})
       // Narrow keys and values are unpacked for many query rows, and then read from scratch: those passes take f32.
       for (const DType kv : {DType::f32, DType::f16, DType::i8}) {

@@ -183,6 +183,65 @@ TEST(TouchedBytes, EqualTheLedgerForWhatStandsBesideTheParts) {
   });
 }
 
+/// Latent attention in every layer.
+void latent(ModelSpec& spec, const LatentAttentionSpec& attention) {
+  layers(spec, [&](LayerSpec& l) { l.mixer = attention; });
+}
+
+TEST(TouchedBytes, EqualTheLedgerForLatentAttention) {
+  static constexpr LatentAttentionSpec kPlain{
+      .n_heads = 6, .kv_rank = 64, .rope_dims = 32, .nope_dims = 32, .v_dims = 48};
+  static constexpr LatentAttentionSpec kCompressed{
+      .n_heads = 5, .q_rank = 96, .kv_rank = 128, .rope_dims = 32, .nope_dims = 64, .v_dims = 32};
+  expect_features({
+      {"latent attention", [](ModelSpec& s) { latent(s, kPlain); }},
+      {"compressed queries", [](ModelSpec& s) { latent(s, kCompressed); }},
+      {"many heads",
+       [](ModelSpec& s) {
+         LatentAttentionSpec many = kPlain;
+         many.n_heads = 40;
+         latent(s, many);
+       }},
+      {"biases and a scale",
+       [](ModelSpec& s) {
+         LatentAttentionSpec biased = kCompressed;
+         biased.down_bias = biased.out_bias = true;
+         biased.scale = 0.2f;
+         latent(s, biased);
+       }},
+      {"no rotation, and no part for it",
+       [](ModelSpec& s) {
+         s.ropes.clear();
+         LatentAttentionSpec still = kPlain;
+         still.rope = -1;
+         latent(s, still);
+         still.rope_dims = 0;
+         s.layers[1].mixer = still;
+       }},
+      {"beside other attention", [](ModelSpec& s) { s.layers[1].mixer = kCompressed; }},
+  });
+}
+
+TEST(TouchedBytes, EqualTheLedgerForIndexers) {
+  static constexpr LatentAttentionSpec kIndexed{.n_heads = 4,
+                                                .q_rank = 64,
+                                                .kv_rank = 64,
+                                                .rope_dims = 32,
+                                                .nope_dims = 32,
+                                                .v_dims = 32,
+                                                .indexer = {.heads = 3, .dims = 64, .top = 48, .rope = 0}};
+  expect_features({
+      {"an indexer", [](ModelSpec& s) { latent(s, kIndexed); }},
+      {"an indexer that lets every position pass",
+       [](ModelSpec& s) {
+         LatentAttentionSpec all = kIndexed;
+         all.indexer.top = 1024;
+         all.indexer.rope = -1;
+         latent(s, all);
+       }},
+  });
+}
+
 TEST(TouchedBytes, EqualTheLedgerForEveryWayInAndOut) {
   expect_features({
       {"positions", [](ModelSpec& s) { s.embedding.positions = true; }},

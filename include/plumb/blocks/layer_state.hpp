@@ -25,9 +25,11 @@ struct KvState {
   bool operator==(const KvState&) const = default;
 };
 
-/// One compressed vector per position, shared by all heads (latent attention).
+/// One compressed vector per position, shared by all heads (latent attention): a key, whose first elements are a value.
 struct LatentState {
-  int dim = 0;
+  int value_dim = 0;  ///< elements that are value and key
+  int rest_dim = 0;   ///< further elements of the key
+  int index_dim = 0;  ///< of the key by which an indexer chooses positions; 0: none
 
   bool operator==(const LatentState&) const = default;
 };
@@ -68,7 +70,10 @@ inline double bytes_per_position(const KvState& state, DType kv) {
   return state.kv_heads * ((static_cast<double>(state.k_dim) + state.v_dim) * bytes + scales);
 }
 inline double bytes_per_position(const LatentState& state, DType kv) {
-  return state.dim * dtype_info(kv).bits_per_weight() / 8;
+  double bytes = 0;
+  for (const int dim : {state.value_dim, state.rest_dim, state.index_dim})
+    if (dim > 0) bytes += dim * dtype_info(kv).bits_per_weight() / 8 + (kv == DType::i8 ? 4 : 0);
+  return bytes;
 }
 inline double bytes_per_position(const LayerState& state, DType kv) {
   if (const auto* own = std::get_if<KvState>(&state.positions)) return bytes_per_position(*own, kv);

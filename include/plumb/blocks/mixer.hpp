@@ -44,25 +44,34 @@ inline void mixer_work(const Mixer& mixer, int width, std::span<const RopeSpec> 
   match(
       mixer, [](const Nothing&) {},
       [&](const AttentionSpec& s) { attention_work(s, width, rotated_dims(ropes, s.rope), writer); },
-      [&](const LatentAttentionSpec& s) { latent_attention_work(s, width, writer); });
+      [&](const LatentAttentionSpec& s) {
+        latent_attention_work(s, width, rotated_dims(ropes, s.rope), rotated_dims(ropes, s.indexer.rope), writer);
+      });
 }
 
 inline void mixer_scratch(const Mixer& mixer, ScratchSizes& sizes) {
   match(
       mixer, [](const Nothing&) {}, [&](const AttentionSpec& s) { attention_scratch(s, sizes); },
-      [](const LatentAttentionSpec&) {});
+      [&](const LatentAttentionSpec& s) { latent_attention_scratch(s, sizes); });
 }
 
 /// @throws Error{bad_value} for a mixer that makes no sense.
 inline void mixer_check(const Mixer& mixer, std::span<const RopeSpec> ropes, const SpecChecker& check) {
   const int tables = static_cast<int>(ropes.size());
+  const auto turns = [&](const char* field, int rope, int dims) {
+    if (rope >= 0) check.in_range(field, ropes[static_cast<std::size_t>(rope)].dims, 2, dims);
+  };
   match(
       mixer, [](const Nothing&) {},
       [&](const AttentionSpec& s) {
         attention_check(s, tables, check);
-        if (s.rope >= 0) check.in_range("rope.dims", ropes[static_cast<std::size_t>(s.rope)].dims, 2, s.head_dim);
+        turns("rope.dims", s.rope, s.head_dim);
       },
-      [&](const LatentAttentionSpec& s) { latent_attention_check(s, tables, check); });
+      [&](const LatentAttentionSpec& s) {
+        latent_attention_check(s, tables, check);
+        turns("rope.dims", s.rope, s.rope_dims);
+        turns("indexer's rope.dims", s.indexer.rope, s.indexer.dims);
+      });
 }
 
 /// Why a mixer cannot be run here; empty when it can.

@@ -12,11 +12,12 @@ namespace plumb::inline PLUMB_ABI {
 enum class Op {
   embedding,   ///< one row of the table per token
   attn_norm,   ///< norm before attention
-  q,           ///< query projection (both steps of a compressed one)
+  q,           ///< query projection (both steps of a compressed one; MLA: and what it absorbs of the keys')
   k,           ///< key projection; MLA: the compressed key and value
-  v,           ///< value projection
+  v,           ///< value projection; MLA: of weighted values
   rope,        ///< norms and rotation of heads, and the write to the KV cache
-  attention,   ///< scores, softmax, weighted values; MLA: with the absorbed projections
+  index,       ///< an indexer's scores and the choice of positions
+  attention,   ///< scores, softmax, weighted values
   attn_out,    ///< output projection
   laurel,      ///< low-rank branch beside the mixer
   ffn_norm,    ///< norm before the feed-forward block
@@ -33,10 +34,10 @@ enum class Op {
   sampling,    ///< the choice of a token, after the pass
 };
 
-inline constexpr Op kAllOps[] = {Op::embedding, Op::attn_norm,  Op::q,       Op::k,         Op::v,      Op::rope,
-                                 Op::attention, Op::attn_out,   Op::laurel,  Op::ffn_norm,  Op::router, Op::gate,
-                                 Op::up,        Op::activation, Op::down,    Op::per_layer, Op::altup,  Op::quantize,
-                                 Op::head_norm, Op::head,       Op::sampling};
+inline constexpr Op kAllOps[] = {Op::embedding, Op::attn_norm, Op::q,          Op::k,       Op::v,         Op::rope,
+                                 Op::index,     Op::attention, Op::attn_out,   Op::laurel,  Op::ffn_norm,  Op::router,
+                                 Op::gate,      Op::up,        Op::activation, Op::down,    Op::per_layer, Op::altup,
+                                 Op::quantize,  Op::head_norm, Op::head,       Op::sampling};
 
 /// Short lower-case name for tables.
 constexpr std::string_view op_name(Op op) {
@@ -47,6 +48,7 @@ constexpr std::string_view op_name(Op op) {
     case Op::k: return "k";
     case Op::v: return "v";
     case Op::rope: return "rope";
+    case Op::index: return "index";
     case Op::attention: return "attention";
     case Op::attn_out: return "attn_out";
     case Op::laurel: return "laurel";

@@ -38,6 +38,11 @@ class Products {
   void multiply(const Worker& worker, const ops::Activations& x, const Named& named, bool in_f32) const {
     multiply(worker, x, named, in_f32, ops::matmul_rows(worker, *named.task.weights));
   }
+  /// The same, rows [rows.begin, rows.end) of the matrix, which begin at a multiple of 16.
+  void multiply(const Worker& worker, const ops::Activations& x, const Named& named, bool in_f32, Range rows) const {
+    worker.enter(named.op);
+    ops::matmul(worker, {&kernels_, &scratch_, in_f32}, named.task, x, rows);
+  }
 
   /// inner = act(gate x) * up x, or act(up x) without a gate, prepared for the next product, in the columns that are
   /// this worker's; nobody watches x. `inner` lies where the first of the products goes. Of many rows 128 columns at a
@@ -110,10 +115,6 @@ class Products {
   }
 
  private:
-  void multiply(const Worker& worker, const ops::Activations& x, const Named& named, bool in_f32, Range rows) const {
-    worker.enter(named.op);
-    ops::matmul(worker, {&kernels_, &scratch_, in_f32}, named.task, x, rows);
-  }
   /// gate = act(gate) * up (or without up, where there is none), and inner's prepared form of it.
   void activate(const Worker& worker, Activation kind, const ops::MatmulTask& gate, const ops::MatmulTask* up,
                 const ops::Activations& inner, ops::ActivationForms forms, Range columns) const {

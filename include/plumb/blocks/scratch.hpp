@@ -70,6 +70,53 @@ struct ExpertsScratch {
   std::size_t bytes() const;
 };
 
+/// What one worker prepares for itself in latent attention.
+struct OwnLatents {
+  explicit OwnLatents(const LatentSizes& sizes)
+      : normed(kOwnRows, sizes.compressed),
+        compressed(kOwnRows, sizes.compressed),
+        heads(std::int64_t{kOwnRows} * sizes.heads, sizes.head_inputs) {}
+
+  Rows normed;                       // [kOwnRows, q_rank]
+  ops::ActivationBuffer compressed;  // normed, prepared for products
+  ops::ActivationBuffer heads;       // [kOwnRows * heads, inputs], of the heads that it multiplies
+};
+
+/// What latent attention needs.
+struct LatentScratch {
+  LatentScratch() = default;
+  LatentScratch(const LatentSizes& sizes, std::int64_t max_rows, int threads);
+
+  Rows compressed;                        // [max_rows, q_rank]
+  Rows latent;                            // [max_rows, kv_rank + rope_dims], the new vectors
+  Rows absorbed;                          // [max_rows, heads * (kv_rank + rope_dims)], queries against them
+  Rows weighted;                          // [max_rows, heads * kv_rank], weighted values
+  ops::ActivationBuffer compressed_form;  // normed compressed queries, prepared for products
+  ops::ActivationBuffer heads_form;       // [max_rows * heads, inputs], head by head, prepared for products
+  std::vector<OwnLatents> own;            // [threads], the same for batches of a few rows
+
+  std::size_t bytes() const;
+};
+
+/// What indexers need.
+struct IndexScratch {
+  IndexScratch() = default;
+  IndexScratch(const IndexSizes& sizes, std::int64_t max_rows, int context, int threads);
+  /// The positions that row n has chosen.
+  std::int32_t* chosen_of(std::int64_t n) { return chosen.as<std::int32_t>() + n * most; }
+
+  Rows q;                 // [max_rows, heads * dims]
+  Rows k;                 // [max_rows, dims]
+  Rows weights;           // [max_rows, heads]
+  Rows scores;            // [kScoredRows, context]
+  Rows sorted;            // [threads, context]
+  Rows packed;            // [threads, heads, to 8, * dims]
+  std::int64_t most = 0;  // positions that a row chooses
+  AlignedBuffer chosen;   // [max_rows, most] int32
+
+  std::size_t bytes() const;
+};
+
 /// Scratch of one session, for batches of up to `max_rows` rows and sequences of up to `context` positions.
 struct Scratch {
   Scratch() = default;
@@ -95,6 +142,8 @@ struct Scratch {
   ops::ActivationBuffer inner_form;       // heads, then act(gate) * up, prepared for products
   std::vector<OwnInputs> own;             // [threads], the same for batches of a few rows
   ExpertsScratch experts;                 // of models with experts
+  LatentScratch latent;                   // of models with latent attention
+  IndexScratch index;                     // of models with indexers
   ops::MatmulScratch matmul;
   ops::AttentionScratch attention;
 
@@ -129,6 +178,41 @@ inline std::size_t ExpertsScratch::bytes() const {
   return total + input_form.bytes() + inner_form.bytes() + scored_form.bytes();
 }
 
+inline LatentScratch::LatentScratch(const LatentSizes& sizes, std::int64_t max_rows, int threads)
+    : compressed(max_rows, sizes.compressed),
+      latent(max_rows, sizes.latent),
+      absorbed(max_rows, sizes.absorbed),
+      weighted(max_rows, sizes.weighted),
+      compressed_form(max_rows, sizes.compressed),
+      heads_form(checked_mul<std::int64_t>(max_rows, sizes.heads, "scratch"), sizes.head_inputs) {
+  own.reserve(static_cast<std::size_t>(threads));
+  for (int i = 0; i < threads; ++i) own.emplace_back(sizes);
+}
+
+inline std::size_t LatentScratch::bytes() const {
+  std::size_t total = compressed_form.bytes() + heads_form.bytes();
+  for (const Rows* rows : {&compressed, &latent, &absorbed, &weighted}) total += rows->bytes();
+  for (const OwnLatents& mine : own) total += mine.normed.bytes() + mine.compressed.bytes() + mine.heads.bytes();
+  return total;
+}
+
+inline IndexScratch::IndexScratch(const IndexSizes& sizes, std::int64_t max_rows, int context, int threads)
+    : q(max_rows, sizes.q),
+      k(max_rows, sizes.k),
+      weights(max_rows, sizes.heads),
+      scores(std::min<std::int64_t>(max_rows, kScoredRows), context),
+      sorted(threads, context),
+      packed(threads, checked_mul<std::int64_t>(round_up(sizes.heads, kQueryTile), sizes.k, "scratch")),
+      most(std::min(sizes.top, context)),
+      chosen(static_cast<std::size_t>(
+          checked_mul(checked_mul(max_rows, most, "scratch"), std::int64_t{sizeof(std::int32_t)}, "scratch"))) {}
+
+inline std::size_t IndexScratch::bytes() const {
+  std::size_t total = chosen.size();
+  for (const Rows* rows : {&q, &k, &weights, &scores, &sorted, &packed}) total += rows->bytes();
+  return total;
+}
+
 inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, int threads)
     : residual(max_rows, sizes.width),
       normed(max_rows, sizes.width),
@@ -156,6 +240,8 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
     streams.emplace_back(max_rows, sizes.width);
     predicted.emplace_back(max_rows, sizes.width);
   }
+  if (sizes.latent.heads > 0) latent = LatentScratch(sizes.latent, max_rows, threads);
+  if (sizes.index.heads > 0) index = IndexScratch(sizes.index, max_rows, context, threads);
 }
 
 inline std::size_t Scratch::bytes() const {
@@ -166,7 +252,8 @@ inline std::size_t Scratch::bytes() const {
   for (const auto* several : {&angles, &streams, &predicted})
     for (const Rows& rows : *several) total += rows.bytes();
   for (const OwnInputs& inputs : own) total += inputs.normed.bytes() + inputs.form.bytes() + inputs.heads_form.bytes();
-  return total + input_form.bytes() + inner_form.bytes() + experts.bytes() + attention.bytes() + by_sequence.bytes();
+  return total + input_form.bytes() + inner_form.bytes() + experts.bytes() + latent.bytes() + index.bytes() +
+         attention.bytes() + by_sequence.bytes();
 }
 
 }  // namespace plumb

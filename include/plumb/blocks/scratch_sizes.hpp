@@ -13,6 +13,29 @@ namespace plumb::inline PLUMB_ABI {
 /// would be the work of a single worker anyway, and so nobody waits for it.
 inline constexpr int kOwnRows = 4;
 
+/// What latent attention needs, the largest of all layers.
+struct LatentSizes {
+  int heads = 0;
+  int compressed = 0;         ///< compressed queries
+  int latent = 0;             ///< compressed keys and values
+  std::int64_t absorbed = 0;  ///< queries of all heads against them
+  std::int64_t weighted = 0;  ///< weighted values of all heads, still compressed
+  int head_inputs = 0;        ///< longest row of a matrix that a head has of its own
+
+  std::int64_t floats_per_row() const { return compressed + latent + absorbed + weighted; }
+};
+
+/// Rows of a batch whose positions indexers score together.
+inline constexpr int kScoredRows = 32;
+
+/// What indexers need, likewise.
+struct IndexSizes {
+  int q = 0, k = 0, heads = 0;
+  int top = 0;  ///< positions that a row chooses
+
+  std::int64_t floats_per_row() const { return std::int64_t{q} + k + heads + top; }
+};
+
 /// Widths of the rows that blocks write between their phases, the largest of all layers.
 struct ScratchSizes {
   int width = 0;            ///< D, the stream
@@ -24,12 +47,14 @@ struct ScratchSizes {
   int used = 0;             ///< of which a row visits
   int expert_inner = 0;     ///< inner width of an expert
   bool shared_expert = false;
-  bool experts_apart = false;                  ///< experts read other rows than the shared one
-  bool recurrent = false;                      ///< rows are needed by sequence
-  int laurel = 0;                              ///< rank of the branches beside mixers
-  int per_layer = 0;                           ///< values of the per-layer embedding, all layers together
-  int streams = 0;                             ///< streams, where there are several
-  bool sparse = false;                         ///< gates whose smaller values count as zero
+  bool experts_apart = false;  ///< experts read other rows than the shared one
+  bool recurrent = false;      ///< rows are needed by sequence
+  int laurel = 0;              ///< rank of the branches beside mixers
+  int per_layer = 0;           ///< values of the per-layer embedding, all layers together
+  int streams = 0;             ///< streams, where there are several
+  bool sparse = false;         ///< gates whose smaller values count as zero
+  LatentSizes latent;
+  IndexSizes index;
   int columns = 0;                             ///< longest row of a matrix
   std::vector<ops::AttentionShape> attention;  ///< of all layers
   std::vector<int> rope_dims;                  ///< of all tables
@@ -40,7 +65,8 @@ struct ScratchSizes {
     const std::int64_t visits = std::int64_t{used} * (2 * width + 3 * expert_inner) + experts;
     const std::int64_t beside = std::int64_t{2 * streams} * width + laurel + per_layer;
     const int of_experts = (shared_expert ? 1 : 0) + (experts_apart ? 3 : 0);
-    return stream + visits + beside + std::int64_t{of_experts} * width;
+    const std::int64_t latents = latent.floats_per_row() + index.floats_per_row();
+    return stream + visits + beside + latents + std::int64_t{of_experts} * width;
   }
 };
 

@@ -5,9 +5,10 @@
 /// Layout of keys and values, one place for all: [sequence][layer][KV head] { key tiles, value tiles }, tiles of 16
 /// positions as cpu/attention_kernels.hpp draws them. A head's keys are contiguous, so attention streams them; slabs
 /// are padded to an odd number of cache lines, since heads at power-of-two distances would fall into the same cache
-/// sets. A layer with a window keeps a ring of positions (kept_positions). Memory is touched when positions are stored.
-/// Elements are f32, f16, or int8 with one f32 scale per position and head. After them lie the layer's recurrent
-/// values, f32 whatever the type of keys and values.
+/// sets. Of latent attention there is one head: the vectors' first elements in value tiles, the rest as rows in the
+/// place of keys, and after them the key tiles of an indexer. A layer with a window keeps a ring of positions
+/// (kept_positions). Memory is touched when positions are stored. Elements are f32, f16, or int8 with one f32 scale per
+/// position and head. After them lie the layer's recurrent values, f32 whatever the type of keys and values.
 
 #include <algorithm>
 #include <cstdint>
@@ -81,6 +82,8 @@ class SessionState {
 
   /// Where the keys and values of one layer lie.
   ops::KvLayer kv(int layer) const;
+  /// Where the keys of its indexer lie.
+  ops::KvLayer index_keys(int layer) const;
   /// Where the recurrent values of a layer lie, from value `first` on.
   RecurrentLayer recurrent(int layer, std::int64_t first = 0) const {
     const Slabs& slabs = layers_[static_cast<std::size_t>(layer)];
@@ -97,6 +100,9 @@ class SessionState {
     std::int64_t value_offset = 0;  // bytes of one head's keys
     std::int64_t bytes = 0;         // keys and values of one head
     bool ring = false;
+    bool latent = false;
+    int index_dim = 0;              // of an indexer's keys
+    std::int64_t index_offset = 0;  // from the first slab to these
     std::int64_t recurrent_offset = 0, recurrent_bytes = 0;
   };
 
@@ -108,6 +114,7 @@ class SessionState {
   }
   Slabs place(const LayerState& layer, std::int64_t offset) const;
   Slabs place(const KvState& shape, std::int64_t offset) const;
+  Slabs place(const LatentState& shape, std::int64_t offset) const;
   std::byte* sequence_memory(std::size_t s) { return memory_.data() + static_cast<std::int64_t>(s) * sequence_bytes_; }
   void copy_positions(const Slabs& slabs, std::size_t from, std::size_t to, int length);
 
@@ -136,9 +143,22 @@ inline SessionState::Slabs SessionState::place(const KvState& shape, std::int64_
   return slabs;
 }
 
+inline SessionState::Slabs SessionState::place(const LatentState& shape, std::int64_t offset) const {
+  Slabs slabs = place(KvState{1, padded_value_dim(shape.rest_dim), shape.value_dim, 0}, offset);
+  slabs.latent = true;
+  slabs.index_dim = shape.index_dim;
+  if (shape.index_dim == 0) return slabs;
+  slabs.index_offset = slabs.bytes;
+  const std::int64_t tiles = ceil_div<std::int64_t>(slabs.positions, kKeyTile);
+  const std::int64_t keys = checked_mul(tiles, kv_tile_bytes(options_.kv, shape.index_dim), "KV cache");
+  slabs.bytes = checked_add(slabs.bytes, round_up<std::int64_t>(keys, kAlignment), "KV cache");
+  return slabs;
+}
+
 inline SessionState::Slabs SessionState::place(const LayerState& layer, std::int64_t offset) const {
-  const KvState* const kv = std::get_if<KvState>(&layer.positions);
-  Slabs slabs = kv ? place(*kv, offset) : Slabs{};
+  Slabs slabs;
+  if (const auto* const kv = std::get_if<KvState>(&layer.positions)) slabs = place(*kv, offset);
+  if (const auto* const latent = std::get_if<LatentState>(&layer.positions)) slabs = place(*latent, offset);
   const std::int64_t positions = checked_mul<std::int64_t>(slabs.bytes, slabs.shape.kv_heads, "KV cache");
   slabs.recurrent_offset = checked_add(offset, positions, "state");
   const std::int64_t values = checked_mul<std::int64_t>(layer.recurrent, sizeof(float), "state");
@@ -192,6 +212,18 @@ inline ops::KvLayer SessionState::kv(int layer) const {
   view.ring_tiles = slabs.ring ? static_cast<std::int32_t>(slabs.positions / kKeyTile) : 0;
   view.k_dim = slabs.shape.k_dim;
   view.v_dim = slabs.shape.v_dim;
+  view.type = options_.kv;
+  view.latent = slabs.latent;
+  if (slabs.latent) view.head_stride = 0;  // all heads read the same
+  return view;
+}
+
+inline ops::KvLayer SessionState::index_keys(int layer) const {
+  const Slabs& slabs = layers_[static_cast<std::size_t>(layer)];
+  ops::KvLayer view;
+  view.base = const_cast<std::byte*>(memory_.data()) + slabs.offset + slabs.index_offset;
+  view.sequence_stride = sequence_bytes_;
+  view.k_dim = slabs.index_dim;
   view.type = options_.kv;
   return view;
 }
@@ -247,6 +279,7 @@ inline void SessionState::copy_positions(const Slabs& slabs, std::size_t from, s
     };
     copy(0, tiles * kv_tile_bytes(options_.kv, slabs.shape.k_dim));
     copy(slabs.value_offset, tiles * kv_tile_bytes(options_.kv, padded_value_dim(slabs.shape.v_dim)));
+    if (slabs.index_dim > 0) copy(slabs.index_offset, tiles * kv_tile_bytes(options_.kv, slabs.index_dim));
   }
 }
 

@@ -65,7 +65,7 @@ struct MatrixWork {
 struct AttentionWork {
   DType kv = DType::f16;
   double head_dim = 0;
-  double kv_heads = 0;  ///< 0 when the operation is none, or reads a latent cache
+  double kv_heads = 0;  ///< 0 when the operation is none; of a latent cache the groups of heads that share its vectors
   double group = 1;     ///< query heads to a KV head
   double rows_per_sequence = 1;
   double scores = 0;  ///< (row, position) pairs, all sequences

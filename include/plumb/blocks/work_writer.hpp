@@ -27,6 +27,8 @@ struct ElementCost {
   static constexpr double kClipped = 6;    ///< what clipped_swiglu adds: minimum, multiply; clamp, add, multiply
   static constexpr double kQuantize = 3;   ///< magnitude, multiply, round
   static constexpr double kAdd = 1;        ///< bias, scale
+  static constexpr double kIndex = 3;      ///< of each product of an indexer's head: maximum with 0, weight, add
+  static constexpr double kChoose = 1;     ///< of each score among which a choice is made: compare
   static constexpr double kResidual = 2;   ///< what waited in a buffer: scale, add
 };
 

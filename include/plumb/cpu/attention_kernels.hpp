@@ -67,6 +67,20 @@ struct AttentionRange {
   float* scores = nullptr;  // [8][kScoreStride], work
 };
 
+/// The query heads of an indexer against keys of one head: what they give every position.
+struct IndexRange {
+  const float* q = nullptr;        // [ceil(heads / 8)][dim][8]
+  const float* weights = nullptr;  // [heads]
+  int heads = 0, dim = 0;
+  const std::byte* k = nullptr;  ///< the first key tile
+  std::int64_t k_tile_bytes = 0;
+  const std::byte* k_scale = nullptr;  ///< 16 f32 of the first tile, k_tile_bytes apart, or none
+  int positions = 0;
+  float* out = nullptr;  // [positions, to whole tiles]
+
+  int tiles() const { return (positions + kKeyTile - 1) / kKeyTile; }
+};
+
 /// Attention kernels of a tier. Arrays are indexed by kv_index().
 struct AttentionKernels {
   /// Folds one range of keys into (top, total, acc) of every row. Starting from (-inf, 0, 0) leaves the range's own
@@ -80,6 +94,12 @@ struct AttentionKernels {
   void (*finish)(const float* acc, float top, float total, float sink, float* out, int v_dim) = nullptr;
   /// Converts n elements of a tile to f32, int8 codes without their scales. n is a multiple of 16.
   void (*unpack[kKvTypes])(const std::byte* from, std::int64_t n, float* to) = {};
+  /// rows [count <= 16][stride], padded to 16 -> a key tile [dim][16], times a f32 scale per position where there are
+  /// such; 0 for positions beyond `count`.
+  void (*keys_of_rows)(const float* rows, std::int64_t stride, int count, int dim, const std::byte* scales,
+                       float* keys) = nullptr;
+  /// out[p] = sum_h weight[h] max(0, q[h].k[p]). A score's bits depend on its own key alone.
+  void (*index_scores[kKvTypes])(const IndexRange&) = {};
   /// `attend` by bf16 dots: queries, keys, weights and values are rounded to bf16 (relative error at most 2^-9), sums
   /// stay f32. Null where the tier has no such dot, and for f32 caches, which keep f32 arithmetic.
   void (*attend_bf16[kKvTypes])(const AttentionRange&) = {};

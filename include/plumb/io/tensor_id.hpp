@@ -42,8 +42,12 @@ enum class TensorRole {
   mla_q_up,             ///< queries from the compressed ones, or straight from the stream
   mla_kv_down,          ///< compression of keys and values
   mla_kv_norm,          ///< its norm
-  mla_k_up,             ///< keys from the compressed vector
-  mla_v_up,             ///< values from the compressed vector
+  mla_k_up,             ///< of each head: what queries of keys are against the compressed vector
+  mla_v_up,             ///< of each head: values from the compressed vector
+  indexer_q,            ///< queries of an indexer, from the compressed ones
+  indexer_k,            ///< its key
+  indexer_k_norm,       ///< its norm
+  indexer_weights,      ///< weights of its heads
   ffn_norm,             ///< before the feed-forward block
   ffn_gate,             ///< gate projection of a dense block
   ffn_up,               ///< up projection
@@ -115,6 +119,10 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::mla_kv_norm, "mla_kv_norm", "attn_kv_a_norm"},
     RoleNames{TensorRole::mla_k_up, "mla_k_up", "attn_k_b"},
     RoleNames{TensorRole::mla_v_up, "mla_v_up", "attn_v_b"},
+    RoleNames{TensorRole::indexer_q, "indexer_q", "indexer.attn_q_b"},
+    RoleNames{TensorRole::indexer_k, "indexer_k", "indexer.attn_k"},
+    RoleNames{TensorRole::indexer_k_norm, "indexer_k_norm", "indexer.k_norm"},
+    RoleNames{TensorRole::indexer_weights, "indexer_weights", "indexer.proj"},
     RoleNames{TensorRole::ffn_norm, "ffn_norm", "ffn_norm"},
     RoleNames{TensorRole::ffn_gate, "ffn_gate", "ffn_gate"},
     RoleNames{TensorRole::ffn_up, "ffn_up", "ffn_up"},
@@ -175,6 +183,8 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::attn_post_norm:
     case TensorRole::mla_q_norm:
     case TensorRole::mla_kv_norm:
+    case TensorRole::indexer_k_norm:
+    case TensorRole::indexer_weights:
     case TensorRole::ffn_norm:
     case TensorRole::experts_norm:
     case TensorRole::shared_post_norm:
@@ -208,6 +218,8 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::mla_kv_down:
     case TensorRole::mla_k_up:
     case TensorRole::mla_v_up:
+    case TensorRole::indexer_q:
+    case TensorRole::indexer_k:
     case TensorRole::ffn_gate:
     case TensorRole::ffn_up:
     case TensorRole::ffn_down:

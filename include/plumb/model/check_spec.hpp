@@ -86,6 +86,15 @@ inline void check_runnable(const ModelSpec& spec, std::string_view where) {
     for (const auto* branch : {&layer.mixer_branch, &layer.ffn_branch})
       for (const auto* norm : {&branch->norm, &branch->post_norm})
         if (*norm) own.finite("norm_eps", (*norm)->eps, true);
+    if (const auto* a = std::get_if<LatentAttentionSpec>(&layer.mixer)) {
+      own.finite("mla.norm.eps", a->norm.eps, true);
+      if (a->indexer.exists()) own.finite("indexer.norm.eps", a->indexer.norm.eps, true);
+      checked_mul(a->n_heads, a->head_dim(), what);
+      checked_mul(a->n_heads, a->latent(), what);
+      checked_mul(a->n_heads, a->v_dims, what);
+      if (a->indexer.exists()) checked_mul(a->indexer.heads, a->indexer.dims, what);
+      values = checked_add<std::int64_t>(values, std::int64_t{a->latent()} + a->indexer.dims, what);
+    }
     if (const auto* a = std::get_if<AttentionSpec>(&layer.mixer)) {
       checked_mul(a->n_heads, a->head_dim, what);
       checked_mul(a->n_heads, a->v_dim(), what);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plumb/core/memory.hpp"
 #include "plumb/io/gguf_writer.hpp"
 #include "plumb/io/model_file.hpp"
 #include "plumb/model/spec.hpp"
@@ -44,10 +45,22 @@ struct FusedTensor {
 };
 std::optional<FusedTensor> fused_tensor(const ModelSpec& spec, const TensorSpec& tensor);
 
-/// A tensor of the spec in a file: by its name, as a part of a fused one, or in parts. Nothing where it is absent.
+/// A tensor of the spec in a file: by its name, as a part of a fused one, or in parts. Nothing where it is absent
+/// or has another form: see make_tensor.
 /// @throws Error{missing_key, bad_shape, wrong_type} for tensors that hold others and disagree with the spec.
 PLUMB_API std::optional<ops::StoredTensor> find_tensor(const ModelFile& file, const ModelSpec& spec,
                                                        const TensorSpec& tensor);
+
+/// A tensor that a file does not have as it is needed, and its memory.
+struct MadeTensor {
+  AlignedBuffer memory;
+  ConstTensorView view;
+};
+/// A tensor of the spec made of one that has its weights in another order. Nothing where there is none.
+/// @throws Error{bad_shape, unsupported_type}.
+std::optional<MadeTensor> make_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor);
+/// The type in which find_tensor or make_tensor has a tensor. Nothing where it is absent.
+std::optional<DType> found_type(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor);
 
 /// A family, for listings.
 struct FamilyInfo {

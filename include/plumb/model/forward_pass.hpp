@@ -12,6 +12,7 @@
 #include "plumb/blocks/attention_run.hpp"
 #include "plumb/blocks/experts_run.hpp"
 #include "plumb/blocks/feed_forward_run.hpp"
+#include "plumb/blocks/latent_attention_run.hpp"
 #include "plumb/blocks/laurel_run.hpp"
 #include "plumb/blocks/per_layer_embedding_run.hpp"
 #include "plumb/blocks/residual.hpp"
@@ -202,7 +203,10 @@ class ForwardPass {
           AttentionRun run(pass_, attention, std::get<AttentionWeights>(w), l);
           visit(run);
         },
-        [](const LatentAttentionSpec&) {});  // refused by its block
+        [&](const LatentAttentionSpec& attention) {
+          LatentAttentionRun run(pass_, attention, std::get<LatentAttentionWeights>(w), l);
+          visit(run);
+        });
   }
 
   /// One part of a layer: reads the stream, runs, puts its output where the stream wants it. Returns the columns of the

@@ -8,6 +8,8 @@
 /// A head may have a *sink*: one more score s = sink[h] that takes its share of the softmax and has no value. Softcap,
 /// slopes (ALiBi) and sinks are optional.
 ///
+/// A row may attend to a choice of positions (AttentionShape::chosen): ranges are then of the list of these.
+///
 /// All query heads of a KV head's group, and all rows of a tile (attention_plan.hpp), share each load of K and V. Keys
 /// are walked in ranges of 256 positions cut at multiples of 256; each range is computed by itself and folded into the
 /// running softmax in rising order. A row's bits depend on its own keys alone: they are the same for every batch, split
@@ -24,6 +26,7 @@
 #include "plumb/cpu/kernel_table.hpp"
 #include "plumb/ops/attention_plan.hpp"
 #include "plumb/ops/kv.hpp"
+#include "plumb/ops/latent_keys.hpp"
 
 namespace plumb::inline PLUMB_ABI::ops {
 
@@ -47,7 +50,7 @@ class AttentionScratch {
   AttentionScratch() = default;
   /// For layers of any of these shapes and up to `context` positions. @throws Error{overflow, out_of_memory}.
   AttentionScratch(std::span<const AttentionShape> shapes, int threads, std::int64_t context) {
-    std::int64_t packed = 0, keys = 0, values = 0;
+    std::int64_t packed = 0, keys = 0, values = 0, rest = 0, scales = 0;
     for (const AttentionShape& shape : shapes) {
       const std::int64_t queries = round_up<std::int64_t>(AttentionPlan::max_queries(shape), kQueryTile);
       const std::int64_t cut_queries = AttentionPlan::max_cut_queries(shape), dim = padded_value_dim(shape.v_dim);
@@ -56,6 +59,9 @@ class AttentionScratch {
       values = std::max(values, kKeyRange * dim);
       whole_.grow(queries, dim);
       cut_.grow(cut_queries, dim);
+      if (!shape.latent) continue;
+      rest = std::max(rest, LatentBuffers::rest_floats(shape.k_dim - shape.v_dim));
+      scales = LatentBuffers::kScales;
     }
     std::int64_t floats = 0;
     const auto reserve = [&](std::int64_t n) {
@@ -67,6 +73,8 @@ class AttentionScratch {
     scores_ = reserve(kQueryTile * kScoreStride);
     keys_ = reserve(keys);
     values_ = reserve(values);
+    rest_ = reserve(rest);
+    scales_ = reserve(scales);
     first_ = reserve(whole_.queries);
     end_ = reserve(whole_.queries);
     slope_ = reserve(whole_.queries);
@@ -87,6 +95,7 @@ class AttentionScratch {
   float* scores(int worker) { return of(worker) + scores_; }
   float* keys(int worker) { return of(worker) + keys_; }
   float* values(int worker) { return of(worker) + values_; }
+  LatentBuffers latents(int worker) { return {keys(worker), values(worker), of(worker) + rest_, of(worker) + scales_}; }
   /// What the query rows of a tile see, and their slopes: [queries] each.
   std::int32_t* first(int worker) { return reinterpret_cast<std::int32_t*>(of(worker) + first_); }
   std::int32_t* end(int worker) { return reinterpret_cast<std::int32_t*>(of(worker) + end_); }
@@ -113,10 +122,17 @@ class AttentionScratch {
   float* of(int worker) { return memory_.as<float>() + stride_ * worker; }
 
   Room whole_, cut_;
-  std::int64_t packed_q_ = 0, scores_ = 0, keys_ = 0, values_ = 0, first_ = 0, end_ = 0, slope_ = 0, state_ = 0;
+  std::int64_t packed_q_ = 0, scores_ = 0, keys_ = 0, values_ = 0, rest_ = 0, scales_ = 0;
+  std::int64_t first_ = 0, end_ = 0, slope_ = 0, state_ = 0;
   std::int64_t parts_ = 0;
   std::int64_t stride_ = 0;
   AlignedBuffer memory_;  // [threads, stride_] f32
+};
+
+/// What rows attend to that do not attend to all they see: positions of row n, rising, from positions[n * stride] on.
+struct ChosenPositions {
+  const std::int32_t* positions = nullptr;
+  std::int64_t stride = 0;
 };
 
 /// The operands of one attention layer.
@@ -134,11 +150,17 @@ struct AttentionCall {
   bool rounded = false;
   const float* slopes = nullptr;  // [n_heads] of ALiBi (ops/alibi.hpp), or null
   const float* sinks = nullptr;   // [n_heads], or null; finite or -inf
+  ChosenPositions chosen = {};    ///< where the shape says that positions are chosen
 
+  /// The positions that the row of a tile has chosen, from the index `first` on; null where it attends to all.
+  const std::int32_t* chosen_in(const AttentionTile& tile, std::int32_t first) const {
+    if (!shape->chooses(rows[static_cast<std::size_t>(tile.begin)].position)) return nullptr;
+    return chosen.positions + tile.begin * chosen.stride + first;
+  }
   /// Whether this call multiplies by bf16 dots.
   bool by_bf16() const {
-    return rounded && kernels->attention.attend_bf16[kv_index(kv->type)] != nullptr && shape->k_dim % 2 == 0 &&
-           shape->k_dim <= kMaxBf16KeyDim;
+    return rounded && !kv->latent && kernels->attention.attend_bf16[kv_index(kv->type)] != nullptr &&
+           shape->k_dim % 2 == 0 && shape->k_dim <= kMaxBf16KeyDim;
   }
 };
 
@@ -225,6 +247,11 @@ class AttentionWorker {
     range.first_key = std::max(0, tile.first_key - range.start);
     range.end_key = std::min(kKeyRange, tile.end_key - range.start);
     const std::int64_t first = std::int64_t{r} * (kKeyRange / kKeyTile);
+    if (kv_.latent) {
+      const std::int32_t* const chosen = call_.chosen_in(tile, range.start);
+      LatentRange(*call_.kernels, kv_, tile.sequence, first, chosen, scratch_.latents(worker_)).fill(range);
+      return call_.kernels->attention.attend[kv_index(DType::f32)](range);
+    }
     range.k = kv_.key_tile(tile.sequence, head, first);
     range.v = kv_.value_tile(tile.sequence, head, first);
     range.k_tile_bytes = kv_.k_tile_bytes();

@@ -30,14 +30,18 @@ struct AttentionShape {
   float scale = 1.0f;    ///< multiplies q.k
   float softcap = 0.0f;  ///< cap * tanh(score / cap); 0 = off
   int window = 0;        ///< positions that a row sees, its own included; 0 = all
+  bool latent = false;   ///< values are the first v_dim elements of keys, and all heads share them (KvLayer::latent)
+  int chosen = 0;        ///< a row that sees more positions attends to so many of them, which are given; 0 = to all
 
   int group() const { return n_heads / n_kv_heads; }
   /// First position that a row at `position` sees.
   std::int32_t first_key(std::int32_t position) const {
     return window > 0 && position >= window ? position - window + 1 : 0;
   }
-  /// First position after them that it does not see.
-  std::int32_t end_key(std::int32_t position) const { return position + 1; }
+  /// First position after them that it does not see. Of chosen positions they are the indices that count.
+  std::int32_t end_key(std::int32_t position) const { return chooses(position) ? chosen : position + 1; }
+  /// Whether a row at `position` attends to a choice of what it sees.
+  bool chooses(std::int32_t position) const { return chosen > 0 && position >= chosen; }
 };
 
 /// Query rows (batch rows x heads of a group) that a tile aims at: enough to hide the conversion of K and V.
@@ -95,6 +99,7 @@ class AttentionPlan {
     for (t.end = begin + 1; t.end < most; ++t.end) {
       const AttentionRow& row = rows_[static_cast<std::size_t>(t.end)];
       if (row.sequence != head.sequence || row.position != head.position + (t.end - begin)) break;
+      if (shape_.chooses(row.position)) break;  // each its own keys
     }
     t.sequence = head.sequence;
     t.first_key = shape_.first_key(head.position);

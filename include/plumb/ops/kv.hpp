@@ -24,6 +24,9 @@ struct KvLayer {
   int k_dim = 0, v_dim = 0;
   DType type = DType::f32;      ///< f32, f16 or i8
   std::int64_t ring_tiles = 0;  ///< see kv_ring_tiles(); 0 = no ring
+  /// Latent attention: a value is the first v_dim elements of its key. In the place of keys lie the k_dim (padded to
+  /// 16) elements that follow, as rows like those of values.
+  bool latent = false;
 
   /// Where positions [16 tile, 16 tile + 16) lie, in tiles.
   std::int64_t slot(std::int64_t tile) const { return ring_tiles > 0 ? tile % ring_tiles : tile; }
@@ -58,6 +61,15 @@ inline void store_kv(const KernelTable& kernels, const KvLayer& kv, std::int64_t
   const std::int64_t tile = position / kKeyTile;
   kernels.attention.store_key[type](key, kv.k_dim, kv.key_tile(sequence, kv_head, tile), slot);
   kernels.attention.store_value[type](value, kv.v_dim, kv.value_tile(sequence, kv_head, tile), slot);
+}
+
+/// Stores one latent vector: the values [v_dim], and the rest of the key [rest], where there is any.
+inline void store_latent(const KernelTable& kernels, const KvLayer& kv, std::int64_t sequence, std::int64_t position,
+                         const float* value, const float* key_rest, int rest) {
+  const int type = kv_index(kv.type), slot = static_cast<int>(position % kKeyTile);
+  const std::int64_t tile = position / kKeyTile;
+  kernels.attention.store_value[type](value, kv.v_dim, kv.value_tile(sequence, 0, tile), slot);
+  if (rest > 0) kernels.attention.store_value[type](key_rest, rest, kv.key_tile(sequence, 0, tile), slot);
 }
 
 }  // namespace plumb::ops

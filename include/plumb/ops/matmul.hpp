@@ -86,17 +86,18 @@ inline Range matmul_rows(const Worker& worker, const WeightMatrix& weights) {
 /// Bytes that `prefetch_product` asks for: what a core reads from memory in about a microsecond.
 inline constexpr std::size_t kPrefetchProductBytes = 16384;
 
-/// Asks for the first bytes of W that this worker's next product will stream, so that memory works while workers meet:
-/// a product that begins cold waits for its first lines. Call it before the barrier that precedes the product.
-inline void prefetch_product(const Worker& worker, const WeightMatrix& w) {
-  if (!w.packed()) return;
-  const Range rows = matmul_rows(worker, w);
-  if (rows.empty()) return;
+/// Asks for the first bytes of some rows of W.
+inline void prefetch_rows(const WeightMatrix& w, Range rows) {
+  if (!w.packed() || rows.empty()) return;
   const std::size_t stride = panel_bytes(w.type, w.cols);
   const std::byte* const begin = w.panels + static_cast<std::size_t>(rows.begin / kPanelRows) * stride;
   const std::size_t share = static_cast<std::size_t>(ceil_div(rows.size(), kPanelRows)) * stride;
   for (std::size_t at = 0; at < std::min(share, kPrefetchProductBytes); at += 64) __builtin_prefetch(begin + at, 0, 2);
 }
+
+/// Asks for the first bytes of W that this worker's next product will stream, so that memory works while workers meet:
+/// a product that begins cold waits for its first lines. Call it before the barrier that precedes the product.
+inline void prefetch_product(const Worker& worker, const WeightMatrix& w) { prefetch_rows(w, matmul_rows(worker, w)); }
 
 namespace detail {
 

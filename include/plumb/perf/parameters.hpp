@@ -49,6 +49,9 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::mla_kv_down:
     case TensorRole::mla_k_up:
     case TensorRole::mla_v_up:
+    case TensorRole::indexer_q:
+    case TensorRole::indexer_k:
+    case TensorRole::indexer_weights:
     case TensorRole::attn_out:
     case TensorRole::laurel_down:
     case TensorRole::laurel_up: return ParameterPart::attention;
@@ -82,6 +85,7 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::attn_k_norm:
     case TensorRole::mla_q_norm:
     case TensorRole::mla_kv_norm:
+    case TensorRole::indexer_k_norm:
     case TensorRole::laurel_norm:
     case TensorRole::attn_post_norm:
     case TensorRole::ffn_norm:
