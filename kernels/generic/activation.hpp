@@ -65,6 +65,20 @@ struct Relu2 {
   PLUMB_INLINE F32x16 apply(F32x16 x) { return mul(Relu::apply(x), Relu::apply(x)); }
 };
 
+// Above 0: above x^2 + linear x; elsewhere: below (e^min(x, eps) - 1 - x) + linear x.
+PLUMB_INLINE F32x16 xielu(const XieluCurve& curve, F32x16 x) {
+  const F32x16 low = sub(exp_less_one(min(splat_f32(curve.eps), x)), x);
+  const F32x16 curved =
+      select(less(zero_f32(), x), mul(splat_f32(curve.above), mul(x, x)), mul(splat_f32(curve.below), low));
+  return mul_add(splat_f32(curve.linear), x, curved);
+}
+
+static void xielu_of(const XieluCurve& curve, float* x, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) store_f32(x + i, xielu(curve, load_f32(x + i)));
+  if (i < n) store_f32_first(x + i, xielu(curve, load_f32_first(x + i, n - i)), n - i);
+}
+
 template <class Act>
 static void activate(float* gate, const float* up, std::int64_t n) {
   std::int64_t i = 0;

@@ -23,8 +23,9 @@ struct Scaled {
   F32x16 mantissa, power;
 };
 
-// x in [-120, 89]; what lies outside is 0 or infinity whatever it is multiplied with in these kernels.
-PLUMB_INLINE Scaled exp_scaled(F32x16 x) {
+// x in [-120, 89]; what lies outside is 0 or infinity whatever it is multiplied with in these kernels. The mantissa is
+// less 1: e^r - 1.
+PLUMB_INLINE Scaled exp_less_one_scaled(F32x16 x) {
   constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   // e^r = 1 + r + r^2 q(r), relative error 3.1e-9
   constexpr float kQ[] = {0.499999934518f, 0.166665206868f, 0.0416683873078f, 0.00836871010149f, 0.0013814617036f};
@@ -32,8 +33,19 @@ PLUMB_INLINE Scaled exp_scaled(F32x16 x) {
   const F32x16 n = round(mul(x, splat_f32(kLog2E)));
   F32x16 r = neg_mul_add(n, splat_f32(kLn2High), x);
   r = neg_mul_add(n, splat_f32(kLn2Low), r);
-  const F32x16 tail = mul_add(mul(r, r), polynomial(r, kQ), r);
-  return {add(tail, splat_f32(1.0f)), n};
+  return {mul_add(mul(r, r), polynomial(r, kQ), r), n};
+}
+
+PLUMB_INLINE Scaled exp_scaled(F32x16 x) {
+  const Scaled e = exp_less_one_scaled(x);
+  return {add(e.mantissa, splat_f32(1.0f)), e.power};
+}
+
+// e^x - 1 for x <= 0, also where that is nearly x: 2^n (e^r - 1) + (2^n - 1), the latter exact where it matters.
+PLUMB_INLINE F32x16 exp_less_one(F32x16 x) {
+  const Scaled e = exp_less_one_scaled(x);
+  const F32x16 one = splat_f32(1.0f);
+  return add(scale_by_power(e.mantissa, e.power), sub(scale_by_power(one, e.power), one));
 }
 
 PLUMB_INLINE F32x16 exp(F32x16 x) {

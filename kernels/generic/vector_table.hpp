@@ -14,6 +14,7 @@ static void add_vector_kernels(KernelTable& table) {
   v.gelu = activate<Gelu>;
   v.relu = activate<Relu>;
   v.relu2 = activate<Relu2>;
+  v.xielu = xielu_of;
 }
 
 template <class Kv>

@@ -39,8 +39,9 @@ Activation read_activation(const Keys& keys, const Style& style) {
   if (name == "gelu") return style.gelu_is_tanh ? Activation::gelu_tanh : Activation::gelu;
   if (name == "relu") return Activation::relu;
   if (name == "relu2") return Activation::relu2;
+  if (name == "xielu") return Activation::xielu;
   keys.fail(ErrorCode::bad_value, field,
-            "is " + quote(name) + ", expected silu, gelu, gelu_new, gelu_pytorch_tanh, relu or relu2");
+            "is " + quote(name) + ", expected silu, gelu, gelu_new, gelu_pytorch_tanh, relu, relu2 or xielu");
 }
 
 /// Whether a product of the layer has a bias. `fused`: what the files may call a tensor that holds it and others.
@@ -160,6 +161,30 @@ ModelSpec read_decoder(const Keys& keys, const Style& style) {
   return spec;
 }
 
+void norm_queries_and_keys(ModelSpec& spec, QkNormOver over, bool after_rope) {
+  for_each_attention(spec, [&](AttentionSpec& attention) {
+    attention.qk_norm_over = over;
+    attention.qk_norm = *spec.output.norm;
+    attention.qk_norm_after_rope = after_rope;
+  });
+}
+
+void rotate_windowed_layers_alone(ModelSpec& spec) {
+  bool windows = false;
+  for_each_attention(spec, [&](AttentionSpec& attention) { windows |= attention.window > 0; });
+  for_each_attention(spec, [&](AttentionSpec& attention) {
+    if (windows && attention.window == 0) attention.rope = -1;
+  });
+}
+
+void plain_expert_weights(ModelSpec& spec, bool sigmoid) {
+  for_each_experts(spec, [&](ExpertsSpec& experts) {
+    experts.routing.sigmoid = sigmoid;
+    experts.routing.renormalise = true;
+    experts.routing.weight_scale = 1.0f;
+  });
+}
+
 void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style) {
   const int n = spec.n_layers();
   const int absent = keys.is_gguf() ? style.absent : 0;
@@ -210,15 +235,16 @@ void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style) {
   rule.renormalise =
       keys.flag_or({"expert_weights_norm", "norm_topk_prob"}, keys.is_gguf() ? style.renormalise : false);
   rule.weight_scale = keys.real_or({"expert_weights_scale", "routed_scaling_factor"}, 1.0f);
+  if (keys.is_gguf() && rule.weight_scale == 0) rule.weight_scale = 1.0f;  // files may write 0 for none
   const Field gating{"expert_gating_func", "scoring_func"};
   if (keys.is_gguf()) {
     const int function = keys.natural_or(gating, 0, std::numeric_limits<int>::max());
     if (function > 2)
       keys.fail(ErrorCode::unsupported_type, gating,
                 std::to_string(function) + ", expected 1 (softmax) or 2 (sigmoid)");
-    rule.sigmoid = function == 2;
+    rule.sigmoid = function == 2 || (function == 0 && style.sigmoid);
   } else {
-    const std::string function = keys.text_or(gating, "softmax");
+    const std::string function = keys.text_or(gating, style.sigmoid ? "sigmoid" : "softmax");
     if (function != "softmax" && function != "sigmoid")
       keys.fail(ErrorCode::bad_value, gating, "is " + quote(function) + ", expected softmax or sigmoid");
     rule.sigmoid = function == "sigmoid";
@@ -243,7 +269,7 @@ void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style) {
     own.expert.activation = own.shared.activation = dense.activation;
     own.expert.bias = keys.is_gguf() ? has_bias(keys, TensorRole::expert_up, l, "ffn_gate_up_exps") : style.biases;
     own.router_bias = keys.is_gguf() ? exists(TensorRole::router, true) : style.biases;
-    own.choice_bias = exists(TensorRole::router_choice_bias, false);
+    own.choice_bias = keys.is_gguf() ? exists(TensorRole::router_choice_bias, false) : style.choice_bias;
     layer.ffn = own;
   }
 }

@@ -45,15 +45,41 @@ void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style = 
 /// How a family's experts are read.
 struct ExpertStyle {
   bool renormalise = true;   ///< GGUF without `expert_weights_norm`; config.json says by `norm_topk_prob`
+  bool sigmoid = false;      ///< scores become sigmoids where no key says how they become weights
   int fallback_inner = 0;    ///< inner width of an expert where no key says it; 0: the key must be there
   int shared_inner = 0;      ///< inner width of a shared expert where no key says it or how many there are; 0: none
   bool shared_gate = false;  ///< a shared expert has a gate
   bool biases = false;       ///< config.json: experts and router have biases; GGUF files tell by their tensors
+  bool choice_bias = false;  ///< config.json: the choice has a bias; GGUF files tell by their tensors
   /// Layers that have experts by config.json; GGUF files tell by their tensors.
   std::function<bool(int layer)> sparse;
 };
 /// Puts experts in place of dense blocks, in all layers but the leading dense ones and those without a router.
 void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style);
+
+/// What the engine that GGUF files are made for does with experts of some families whatever the keys say: weights that
+/// are divided by their sum, and are not scaled.
+void plain_expert_weights(ModelSpec& spec, bool sigmoid);
+
+/// Queries and keys are normed by the norm of the stream.
+void norm_queries_and_keys(ModelSpec& spec, QkNormOver over, bool after_rope = false);
+
+/// Layers without a window rotate nothing, in models that have windows.
+void rotate_windowed_layers_alone(ModelSpec& spec);
+
+/// A rotation of the same pairs and dimensions by another base, not stretched.
+RopeSpec plain_rope(const RopeSpec& like, float base);
+/// Layers with a window rotate by a table of their own.
+void rotate_windows_by(ModelSpec& spec, const RopeSpec& local);
+
+/// Calls visit(ExpertsSpec&) for the experts of every layer that has some.
+template <class Visit>
+void for_each_experts(ModelSpec& spec, const Visit& visit) {
+  for (LayerSpec& layer : spec.layers)
+    if (auto* experts = std::get_if<ExpertsSpec>(&layer.ffn)) visit(*experts);
+}
+/// The inner width of the first layer's dense block, before experts take its place.
+inline int dense_inner(const ModelSpec& spec) { return std::get<DenseSpec>(spec.layers.front().ffn).inner; }
 
 /// The rotation of heads of `head_dim` dimensions: base, rotated part, stretching, factors. `pairs` other than none.
 /// `kind`: the type of layer, for files that have `rope_parameters` for each.

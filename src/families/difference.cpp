@@ -42,6 +42,12 @@ class Finder {
     field(name + ".activation", a.activation, b.activation);
     field(name + ".bias", a.bias, b.bias);
     field(name + ".sparsity", a.sparsity, b.sparsity);
+    field(name + ".limit", a.limit, b.limit);
+    field(name + ".xielu.alpha_p", a.xielu.alpha_p, b.xielu.alpha_p);
+    field(name + ".xielu.alpha_n", a.xielu.alpha_n, b.xielu.alpha_n);
+    field(name + ".xielu.beta", a.xielu.beta, b.xielu.beta);
+    field(name + ".xielu.eps", a.xielu.eps, b.xielu.eps);
+    norm(name + ".down_norm", a.down_norm, b.down_norm);
   }
   const std::string& found() const { return found_; }
 
@@ -77,13 +83,20 @@ void compare(Finder& f, const AttentionSpec& a, const AttentionSpec& b) {
   f.field("attention.value_norm_eps", a.value_norm_eps, b.value_norm_eps);
   f.field("attention.values_are_keys", a.values_are_keys, b.values_are_keys);
   f.field("attention.kv_from", a.kv_from, b.kv_from);
+  f.field("attention.output_gate", a.output_gate, b.output_gate);
+  f.norm("attention.out_norm", a.out_norm, b.out_norm);
   f.field("attention.rope", a.rope, b.rope);
   f.field("attention.alibi_max_bias", a.alibi_max_bias, b.alibi_max_bias);
   f.field("attention.window", a.window, b.window);
+  f.field("attention.chunk", a.chunk, b.chunk);
   f.field("attention.sinks", a.sinks, b.sinks);
   f.field("attention.clip", a.clip, b.clip);
   f.field("attention.softcap", a.softcap, b.softcap);
   f.field("attention.scale", a.scale, b.scale);
+  f.field("attention.temperature.scale", a.temperature.scale, b.temperature.scale);
+  f.field("attention.temperature.floor", a.temperature.floor, b.temperature.floor);
+  f.field("attention.temperature.offset", a.temperature.offset, b.temperature.offset);
+  f.field("attention.value_scale", a.value_scale, b.value_scale);
 }
 
 void compare(Finder& f, const LatentAttentionSpec& a, const LatentAttentionSpec& b) {
@@ -117,6 +130,9 @@ void compare(Finder& f, const ExpertsSpec& a, const ExpertsSpec& b) {
   f.field("experts.choice_bias", a.choice_bias, b.choice_bias);
   f.field("experts.expert_scale", a.expert_scale, b.expert_scale);
   f.norm("experts.apart", a.apart, b.apart);
+  f.field("experts.weigh_input", a.weigh_input, b.weigh_input);
+  f.field("experts.route_early", a.route_early, b.route_early);
+  f.field("experts.by_score", a.routing.by_score, b.routing.by_score);
   f.field("experts.sigmoid", a.routing.sigmoid, b.routing.sigmoid);
   f.field("experts.renormalise", a.routing.renormalise, b.routing.renormalise);
   f.field("experts.weight_scale", a.routing.weight_scale, b.routing.weight_scale);

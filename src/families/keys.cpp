@@ -16,7 +16,7 @@ Keys::Keys(const JsonFields& json, const ModelType& type) : type_(&type), scopes
 const std::string& Keys::where() const { return file_ ? file_->path() : scopes_.back().where(); }
 
 std::string Keys::gguf_name(const Field& field) const {
-  return std::string(family_->architecture) + "." + std::string(field.gguf);
+  return (field.whole ? "" : std::string(family_->architecture) + ".") + std::string(field.gguf);
 }
 
 std::string Keys::json_name(const Field& field) const {
@@ -45,21 +45,29 @@ bool Keys::has(const Field& field) const {
   return !name.empty() && scope_of(name).has(name);
 }
 
-int Keys::count(const Field& field, int high) const {
-  if (file_) return static_cast<int>(file_->get_int(gguf_name(field), 1, high));
+int Keys::integer(const Field& field, int low, int high) const {
+  if (file_) return static_cast<int>(file_->get_int(gguf_name(field), low, high));
   const std::string name = json_name(field);
-  return scope_of(name).get_int(name, 1, high);
+  const std::vector<int> all = scope_of(name).is_array(name) ? numbers(field) : std::vector<int>{};
+  if (all.empty()) return scope_of(name).get_int(name, low, high);
+  for (const int number : all) {
+    if (number != all.front())
+      fail(ErrorCode::bad_value, field, "holds different numbers, expected the same for all layers");
+    if (number < low || number > high)
+      fail(ErrorCode::bad_value, field,
+           "holds " + std::to_string(number) + ", expected " + std::to_string(low) + " to " + std::to_string(high));
+  }
+  return all.front();
 }
+
+int Keys::count(const Field& field, int high) const { return integer(field, 1, high); }
 
 int Keys::count_or(const Field& field, int fallback, int high) const {
   return has(field) ? count(field, high) : fallback;
 }
 
 int Keys::natural_or(const Field& field, int fallback, int high) const {
-  if (!has(field)) return fallback;
-  if (file_) return static_cast<int>(file_->get_int(gguf_name(field), 0, high));
-  const std::string name = json_name(field);
-  return scope_of(name).get_int(name, 0, high);
+  return has(field) ? integer(field, 0, high) : fallback;
 }
 
 std::vector<int> Keys::per_layer(const Field& field, int layers, int high) const {
@@ -87,10 +95,39 @@ bool Keys::is_array(const Field& field) const {
 float Keys::real(const Field& field) const {
   if (file_) return file_->get_float(gguf_name(field));
   const std::string name = json_name(field);
-  const double number = scope_of(name).get_number(name);
+  const JsonFields& scope = scope_of(name);
+  if (!scope.is_array(name)) return narrowed(field, scope.get_number(name));
+  const std::vector<double> numbers = scope.numbers_or_empty(name);
+  if (numbers.empty()) fail(ErrorCode::bad_value, field, "is an array without a number");
+  return narrowed(field, numbers.front());
+}
+
+float Keys::narrowed(const Field& field, double number) const {
   if (std::abs(number) > static_cast<double>(std::numeric_limits<float>::max()))
     fail(ErrorCode::bad_value, field, "is beyond the range of a float");
   return static_cast<float>(number);
+}
+
+std::vector<float> Keys::reals_per_layer(const Field& field, float fallback, int layers) const {
+  const auto n = static_cast<std::size_t>(layers);
+  if (!has(field)) return std::vector<float>(n, fallback);
+  if (!file_) {
+    const std::string name = json_name(field);
+    std::vector<float> all;
+    for (const double number : scope_of(name).numbers_or_empty(name, static_cast<double>(fallback)))
+      all.push_back(narrowed(field, number));
+    all.resize(n, fallback);
+    return all;
+  }
+  const std::string name = gguf_name(field);
+  if (!file_->find(name)->is_array()) return std::vector<float>(n, file_->get_float(name));
+  std::vector<float> all = file_->get_floats(name);
+  if (all.size() != n)
+    fail(ErrorCode::bad_value, field,
+         std::to_string(all.size()) + " numbers for " + std::to_string(layers) + " layers");
+  for (const float number : all)
+    if (!std::isfinite(number)) fail(ErrorCode::bad_value, field, "holds a number that is not finite");
+  return all;
 }
 
 float Keys::real_or(const Field& field, float fallback) const { return has(field) ? real(field) : fallback; }
@@ -113,12 +150,21 @@ std::optional<std::vector<bool>> Keys::flags(const Field& field, int layers) con
   if (!file_ || !has(field)) return std::nullopt;
   const GgufValue& value = *file_->find(gguf_name(field));
   if (!value.is_array()) return std::nullopt;
-  if (value.element_type() != GgufType::boolean)
+  const bool numbers = value.element_type() == GgufType::i32 || value.element_type() == GgufType::u32;
+  if (value.element_type() != GgufType::boolean && !numbers)
     fail(ErrorCode::wrong_type, field, "is an " + value.type_name() + ", expected an array of bool, or a number");
   if (value.size() != static_cast<std::uint64_t>(layers))
     fail(ErrorCode::bad_value, field,
          std::to_string(value.size()) + " flags for " + std::to_string(layers) + " layers");
   std::vector<bool> all;
+  if (numbers) {
+    for (const std::int32_t number : file_->get_ints(gguf_name(field))) {
+      if (number != 0 && number != 1)
+        fail(ErrorCode::bad_value, field, "holds " + std::to_string(number) + ", expected 0 and 1");
+      all.push_back(number == 1);
+    }
+    return all;
+  }
   GgufElements elements(value);
   while (const auto element = elements.next()) all.push_back(element->as_bool().value_or(false));
   return all;
@@ -151,6 +197,12 @@ std::vector<double> Keys::reals(const Field& field) const {
   if (!has(field)) return {};
   const std::string name = json_name(field);
   return scope_of(name).numbers_or_empty(name);
+}
+
+bool Keys::is_text(const Field& field) const {
+  if (file_ || !has(field)) return false;
+  const std::string name = json_name(field);
+  return scope_of(name).is_text(name);
 }
 
 Keys Keys::within(std::string_view object) const {

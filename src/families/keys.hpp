@@ -24,6 +24,7 @@ struct ModelType;
 /// name: that world does not have it.
 struct Field {
   std::string_view gguf, json;
+  bool whole = false;  ///< the GGUF key stands without the architecture's prefix
 };
 
 /// Rows of the tensor of a name; nothing where there is none.
@@ -43,7 +44,7 @@ class Keys {
   const std::string& where() const;
 
   bool has(const Field& field) const;
-  /// An integer from 1 to `high`.
+  /// An integer from 1 to `high`. A config.json may have an array of equal ones, one for each layer.
   int count(const Field& field, int high) const;
   int count_or(const Field& field, int fallback, int high) const;
   /// An integer from 0 to `high`.
@@ -52,12 +53,14 @@ class Keys {
   std::vector<int> per_layer(const Field& field, int layers, int high) const;
   /// Whether the field holds an array.
   bool is_array(const Field& field) const;
-  /// A finite number that fits a float.
+  /// The same for numbers of any kind; absent or null: `fallback`. An array of a config.json may be longer or shorter.
+  std::vector<float> reals_per_layer(const Field& field, float fallback, int layers) const;
+  /// A finite number that fits a float; of an array of them (config.json) the first.
   float real(const Field& field) const;
   float real_or(const Field& field, float fallback) const;
   bool flag_or(const Field& field, bool fallback) const;
   std::string text_or(const Field& field, std::string_view fallback) const;
-  /// An array of true and false (GGUF), one for each layer; nothing where it is absent, or a number.
+  /// An array of true and false, or 1 and 0 (GGUF), one for each layer; nothing where it is absent, or a number.
   std::optional<std::vector<bool>> flags(const Field& field, int layers) const;
   /// An array of strings (config.json); empty where it is absent.
   std::vector<std::string> texts(const Field& field) const;
@@ -65,6 +68,8 @@ class Keys {
   std::vector<int> numbers(const Field& field) const;
   /// An array of numbers (config.json); empty where it is absent.
   std::vector<double> reals(const Field& field) const;
+  /// Whether the field is a string (config.json).
+  bool is_text(const Field& field) const;
 
   /// Fields of a nested object come first, then this object's (config.json). Itself where there is none, and for GGUF.
   Keys within(std::string_view object) const;
@@ -78,6 +83,8 @@ class Keys {
   bool fused_exists(std::string_view base, int layer, bool bias) const;
   /// The same for a tensor that no role stands for, by its full name.
   bool named_exists(const std::string& name) const { return file_ && tensors_(name).has_value(); }
+  /// Whether a tensor of this very name is there (GGUF).
+  bool name_exists(const std::string& name) const { return file_ && tensors_(name).has_value(); }
   /// What the file calls a tensor.
   std::string name_of(const TensorId& id) const;
 
@@ -93,7 +100,8 @@ class Keys {
   std::string json_name(const Field& field) const;
   /// The innermost object that has the field, or the innermost one.
   const JsonFields& scope_of(const std::string& name) const;
-  std::vector<int> checked(const Field& field, const std::vector<std::int32_t>& values, int layers, int high) const;
+  int integer(const Field& field, int low, int high) const;
+  float narrowed(const Field& field, double number) const;
 
   const ModelFile* file_ = nullptr;
   const Family* family_ = nullptr;

@@ -5,6 +5,8 @@
 // another (tensors.cpp). Long-context models have long and short rope factors. Both kinds of files have a
 // `sliding_window`. The engine that GGUF files are made for does not read it, and answers of long prompts would differ
 // from its own, so windows are left out here too.
+//
+// Phi-3.5 with experts (phimoe) is that with matrices of their own and biases.
 
 #include "decoder.hpp"
 #include "registry.hpp"
@@ -39,6 +41,34 @@ ModelSpec read_phi3(const Keys& keys) {
   return read_decoder(keys, style);
 }
 
+/// Experts in every layer; norms and products have biases. The engine that GGUF files are made for norms without taking
+/// off the mean, where the model's own code does, and divides the weights of a row by their sum; so it is done here.
+ModelSpec read_phimoe(const Keys& keys) {
+  Style style;
+  style.pairs = RopePairs::halves;
+  ModelSpec spec = read_decoder(keys, style);
+  for (LayerSpec& layer : spec.layers) layer.mixer_branch.norm->bias = layer.ffn_branch.norm->bias = true;
+  spec.output.norm->bias = true;
+  if (!keys.is_gguf()) spec.output.bias = keys.flag_or({"", "lm_head_bias"}, false);
+  const int inner = dense_inner(spec);
+  ExpertStyle experts;
+  experts.fallback_inner = inner;
+  read_experts(keys, spec, experts);
+  plain_expert_weights(spec, false);
+  for_each_experts(spec, [&](ExpertsSpec& own) {
+    own.expert.inner = inner;
+    own.shared.inner = 0;
+    own.choice_bias = false;
+  });
+  return spec;
+}
+
+constexpr Alias kMoeNames[] = {{"num_experts", "num_local_experts"}, {"moe_intermediate_size", "intermediate_size"}};
+constexpr ModelType kPhiMoe[] = {
+    {"phimoe",
+     R"({"max_position_embeddings":131072,"rms_norm_eps":1e-5,"num_key_value_heads":8,"rope_theta":1000000.0,
+         "num_experts_per_tok":2,"num_local_experts":16})",
+     kMoeNames}};
 constexpr ModelType kPhi2[] = {
     {"phi", R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"partial_rotary_factor":0.5})"}};
 constexpr ModelType kPhi3[] = {
@@ -51,6 +81,7 @@ constexpr Family kFamilies[] = {
      .read = read_phi3,
      .types = kPhi3,
      .fused = {.qkv = true, .gate_up = true}},
+    {"phimoe", "Phi-3.5 with experts", read_phimoe, kPhiMoe},
 };
 
 }  // namespace

@@ -15,10 +15,14 @@ namespace family {
 std::span<const Family> all_families() {
   static const std::vector<Family> all = [] {
     std::vector<Family> families;
-    for (const auto part : {llama_families(), qwen_families(), gemma_families(), gemma4_families(), gpt_families(),
-                            phi_families(), granite_families(), deepseek_families(), cohere_families(),
-                            falcon_families(), gpt_oss_families(), llama_kin_families(), mpt_families(),
-                            nemotron_families(), olmo_families(), stablelm_families(), starcoder_families()})
+    for (const auto part :
+         {llama_families(),        qwen_families(),      gemma_families(),    gemma4_families(),   gpt_families(),
+          phi_families(),          granite_families(),   deepseek_families(), cohere_families(),   falcon_families(),
+          gpt_oss_families(),      llama_kin_families(), mpt_families(),      nemotron_families(), olmo_families(),
+          stablelm_families(),     starcoder_families(), afmoe_families(),    apertus_families(),  bailing_families(),
+          bitnet_families(),       dots_families(),      ernie_families(),    exaone_families(),   glm_families(),
+          hunyuan_families(),      llama4_families(),    mimo_families(),     minimax_families(),  mistral_families(),
+          smallthinker_families(), step_families()})
       families.insert(families.end(), part.begin(), part.end());
     std::sort(families.begin(), families.end(),
               [](const Family& a, const Family& b) { return a.architecture < b.architecture; });
@@ -50,25 +54,20 @@ std::string fused_name(std::string_view base, int layer, bool bias) {
 
 namespace {
 
-std::string known_architectures() {
-  std::string known;
-  for (const Family& family : all_families()) known.append(known.empty() ? "" : ", ").append(family.architecture);
-  return known;
-}
-
 struct TypeOfFamily {
   const Family* family;
   const ModelType* type;
 };
 
 TypeOfFamily find_type(std::string_view name, const JsonFields& json) {
-  std::string known;
+  int known = 0;
   for (const Family& family : all_families())
     for (const ModelType& type : family.types) {
       if (type.name == name) return {&family, &type};
-      known.append(known.empty() ? "" : ", ").append(type.name);
+      ++known;
     }
-  json.fail(ErrorCode::unsupported_architecture, "model_type", "is " + quote(name, 60) + ", expected one of " + known);
+  json.fail(ErrorCode::unsupported_architecture, "model_type",
+            "is " + quote(name, 60) + ", expected one of the " + std::to_string(known) + " types that families list");
 }
 
 }  // namespace
@@ -79,7 +78,8 @@ ModelSpec spec_from_file(const ModelFile& file) {
   const family::Family* found = family::find_family(name);
   if (!found)
     file.fail_key(ErrorCode::unsupported_architecture, "general.architecture",
-                  quote(name, 60) + " is not known here, expected one of " + family::known_architectures());
+                  quote(name, 60) + " is not known here, expected one of the " +
+                      std::to_string(family::all_families().size()) + " architectures that families list");
   const family::Keys keys(file, *found, [&file](const std::string& name_of) -> std::optional<std::int64_t> {
     const GgufTensor* tensor = file.find_tensor(name_of);
     if (!tensor) return std::nullopt;

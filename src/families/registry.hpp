@@ -76,6 +76,21 @@ std::span<const Family> nemotron_families();
 std::span<const Family> olmo_families();
 std::span<const Family> stablelm_families();
 std::span<const Family> starcoder_families();
+std::span<const Family> afmoe_families();
+std::span<const Family> apertus_families();
+std::span<const Family> bailing_families();
+std::span<const Family> bitnet_families();
+std::span<const Family> dots_families();
+std::span<const Family> ernie_families();
+std::span<const Family> exaone_families();
+std::span<const Family> glm_families();
+std::span<const Family> hunyuan_families();
+std::span<const Family> llama4_families();
+std::span<const Family> mimo_families();
+std::span<const Family> minimax_families();
+std::span<const Family> mistral_families();
+std::span<const Family> smallthinker_families();
+std::span<const Family> step_families();
 
 /// What the family's GGUF files call a tensor, whatever the spec.
 std::string usual_name(const Family& family, const TensorId& id);

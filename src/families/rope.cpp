@@ -32,6 +32,25 @@ void read_yarn(const Keys& keys, RopeSpec& rope) {
 
 }  // namespace
 
+RopeSpec plain_rope(const RopeSpec& like, float base) {
+  RopeSpec rope;
+  rope.pairs = like.pairs;
+  rope.dims = like.dims;
+  rope.base = base;
+  return rope;
+}
+
+void rotate_windows_by(ModelSpec& spec, const RopeSpec& local) {
+  const int table = static_cast<int>(spec.ropes.size());
+  bool used = false;
+  for_each_attention(spec, [&](AttentionSpec& attention) {
+    if (attention.window == 0) return;
+    attention.rope = table;
+    used = true;
+  });
+  if (used) spec.ropes.push_back(local);
+}
+
 void usual_yarn_borders(ModelSpec& spec) {
   for (RopeSpec& rope : spec.ropes) {
     rope.yarn_beta_fast = RopeSpec{}.yarn_beta_fast;
@@ -70,14 +89,14 @@ RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context,
     const float factor = stretched();
     if (scaling == "yarn")
       read_yarn(own, rope);
-    else if (scaling == "linear" || (scaling.empty() && factor != 1.0f))
-      rope.scaling = RopeScaling::linear;
-    else if (!scaling.empty() && scaling != "none" && scaling != "longrope")
+    else if (scaling == "linear" || scaling.empty())
+      rope.scaling = factor != 1.0f ? RopeScaling::linear : RopeScaling::none;
+    else if (scaling != "none" && scaling != "longrope")
       own.fail(ErrorCode::bad_value, type, quote(scaling) + ", expected none, linear, yarn or longrope");
     if (rope.scaling != RopeScaling::none) rope.factor = factor;
   } else if (scaling == "linear") {
-    rope.scaling = RopeScaling::linear;
     rope.factor = stretched();
+    if (rope.factor != 1.0f) rope.scaling = RopeScaling::linear;
   } else if (scaling == "yarn") {
     read_yarn(own, rope);
     rope.factor = stretched();

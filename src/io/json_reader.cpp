@@ -143,12 +143,21 @@ std::string JsonFields::string_or(std::string_view key, std::string_view fallbac
   return has(key) ? get_string(key) : std::string(fallback);
 }
 
-std::vector<double> JsonFields::numbers_or_empty(std::string_view key) const {
+bool JsonFields::is_text(std::string_view key) const {
+  const json* value = find(key);
+  return value && value->is_string();
+}
+
+std::vector<double> JsonFields::numbers_or_empty(std::string_view key, std::optional<double> null) const {
   std::vector<double> numbers;
   const json* value = find(key);
   if (!value) return numbers;
   if (!value->is_array()) wrong_type(key, *value, "an array of numbers");
   for (const json& element : *value) {
+    if (null && element.is_null()) {
+      numbers.push_back(*null);
+      continue;
+    }
     if (!element.is_number()) wrong_type(key, element, "an array of numbers");
     numbers.push_back(element.get<double>());
     if (!std::isfinite(numbers.back())) refuse(key, "holds a number that is not finite");

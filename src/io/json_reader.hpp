@@ -44,8 +44,10 @@ class JsonFields {
   bool bool_or(std::string_view key, bool fallback) const;
   std::string get_string(std::string_view key) const;
   std::string string_or(std::string_view key, std::string_view fallback) const;
-  /// The elements of an array of numbers; empty when absent. @throws Error{wrong_type, bad_value}.
-  std::vector<double> numbers_or_empty(std::string_view key) const;
+  bool is_text(std::string_view key) const;
+  /// The elements of an array of numbers; empty when absent. `null`: what a null in it means.
+  /// @throws Error{wrong_type, bad_value}.
+  std::vector<double> numbers_or_empty(std::string_view key, std::optional<double> null = std::nullopt) const;
   /// The elements of an array of strings; empty when absent. @throws Error{wrong_type}.
   std::vector<std::string> strings_or_empty(std::string_view key) const;
   /// The elements of an array of objects; empty when absent. @throws Error{wrong_type}.

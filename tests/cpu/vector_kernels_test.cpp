@@ -78,6 +78,31 @@ TEST_P(VectorKernelsOf, ElementFunctionsAreWithinTheirUlps) {
   sweep("gelu_tanh", -12, 12, 0.00031f, 4, gate(v.gelu_tanh), exact_gelu_tanh);
 }
 
+/// Against long double, in units of the last place of the larger of the two terms.
+TEST_P(VectorKernelsOf, XieluIsItsCurve) {
+  const XieluCurve curve{0.9f, 1.4f, 0.5f, -1e-6f};
+  for (float at = -110.0f; at < 20.0f; at += 0.0173f)
+    for (const float near : {1.0f, 1e-3f, 1e-6f, 1e-9f}) {
+      const float x = at * near;
+      float got[17];
+      std::fill_n(got, 17, x);
+      v.xielu(curve, got, 17);
+      const Wide w = x, linear = static_cast<Wide>(curve.linear) * w;
+      const Wide low = std::expm1(std::min(w, static_cast<Wide>(curve.eps))) - w;
+      const Wide curved = x > 0 ? static_cast<Wide>(curve.above) * w * w : static_cast<Wide>(curve.below) * low;
+      // Of the linear term, the curved one, and x, which is taken off inside of it.
+      const Wide largest = std::max({std::abs(linear), std::abs(curved), x > 0 ? Wide{0} : std::abs(w)});
+      const Wide unit = std::max(largest * 0x1p-23L, Wide{1e-45L});
+      EXPECT_LE(std::abs(static_cast<Wide>(got[0]) - (linear + curved)), 4 * unit) << x;
+      EXPECT_EQ(got[16], got[0]) << x;
+    }
+  std::vector<float> x = {NAN, INFINITY, 0.0f};
+  v.xielu(curve, x.data(), 3);
+  EXPECT_TRUE(std::isnan(x[0]));
+  EXPECT_EQ(x[1], INFINITY);
+  EXPECT_NEAR(x[2], 1.4f * -1e-6f, 1e-9f);
+}
+
 TEST_P(VectorKernelsOf, SmallArgumentsKeepTheirRelativeError) {
   for (const float x : {1e-38f, -1e-30f, 1e-42f, 3e-8f, -2e-5f}) {
     const auto apply = [&](const InPlace& f) {

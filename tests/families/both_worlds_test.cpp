@@ -115,11 +115,11 @@ TEST(Family, WhatFilesCannotSayIsRefusedByName) {
 TEST(Family, FoldersReadBackFromAFile) {
   PLUMB_REQUIRE_FIXTURES();
   for (const char* name :
-       {"llama",       "mistral",     "mixtral",     "qwen2",       "qwen2_moe",  "qwen3",     "qwen3-fp8",
-        "qwen3_moe",   "gemma2",      "gemma3_text", "gemma4_text", "phi3",       "gpt2",      "gpt_neox",
-        "deepseek_v2", "deepseek_v3", "bloom",       "cohere",      "cohere2",    "ernie4_5",  "falcon",
-        "gemma",       "glm4",        "gpt_oss",     "granite",     "granitemoe", "olmo2",     "olmo3",
-        "olmoe",       "phi",         "seed_oss",    "smollm3",     "stablelm",   "starcoder2"}) {
+       {"llama",    "mistral",     "mixtral",     "qwen2",    "qwen2_moe",   "qwen3",      "qwen3-fp8",   "qwen3_moe",
+        "gemma2",   "gemma3_text", "gemma4_text", "phi3",     "gpt2",        "gpt_neox",   "deepseek_v2", "deepseek_v3",
+        "bloom",    "cohere",      "cohere2",     "ernie4_5", "falcon",      "gemma",      "glm4",        "gpt_oss",
+        "granite",  "granitemoe",  "olmo2",       "olmo3",    "olmoe",       "phi",        "seed_oss",    "smollm3",
+        "stablelm", "starcoder2",  "glm4_moe",    "exaone4",  "llama4_text", "ministral3", "qwen3_vl"}) {
     SCOPED_TRACE(name);
     const ModelSpec spec = spec_from_json_file(test::fixtures_dir() / "hf-dev" / name / "config.json");
     test::expect_same(test::through_a_file(spec), spec);

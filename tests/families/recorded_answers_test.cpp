@@ -94,8 +94,10 @@ INSTANTIATE_TEST_SUITE_P(Recorded, Families,
                                          "qwen3moe", "gemma2", "gemma3", "gemma3n", "gemma4", "phi3", "gpt2", "gptneox",
                                          "granite", "command-r", "cohere2", "falcon", "falcon40", "gpt-oss",
                                          "granitemoe", "granitemoe-shared", "minicpm", "mpt", "nemotron", "phi2",
-                                         "stablelm", "stablelm12", "olmo3", "seed_oss", "deepseek2", "deepseek3",
-                                         "deepseek32"),
+                                         "stablelm", "stablelm12", "olmo3", "seed_oss", "glm4moe", "minimax-m2",
+                                         "qwen3vl", "exaone4", "dots1", "bailingmoe2", "hunyuan-dense", "hunyuan-moe",
+                                         "ernie4_5-moe", "mistral3", "llama4", "smallthinker", "mimo2", "step35",
+                                         "apertus", "bitnet", "afmoe", "phimoe", "deepseek2", "deepseek3", "deepseek32"),
                          [](const auto& parameter) {
                            std::string name = parameter.param;
                            std::erase(name, '-');

@@ -7,6 +7,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/models.hpp"
@@ -19,9 +20,10 @@ constexpr int kContext = 1200, kWindow = 40, kBatch = 24;  // rings of 256 posit
 constexpr int kVocab = 96;
 
 /// Windows in all layers but every third, or in all; sinks or ALiBi beside them; rotation by another table there;
-/// layers that read the keys of others, with all that Gemma 3n has beside its layers.
-enum class Kind { mixed, all, sinks, alibi, shared };
-constexpr Kind kKinds[] = {Kind::mixed, Kind::all, Kind::sinks, Kind::alibi, Kind::shared};
+/// layers that read the keys of others, with all that Gemma 3n has beside its layers; chunks of the text in place of
+/// windows.
+enum class Kind { mixed, all, sinks, alibi, shared, chunks };
+constexpr Kind kKinds[] = {Kind::mixed, Kind::all, Kind::sinks, Kind::alibi, Kind::shared, Kind::chunks};
 
 void share_keys(ModelSpec& spec) {
   for (const int source : {1, 2}) {
@@ -56,6 +58,7 @@ const Model& model(Kind kind) {
         attention.rope = each == Kind::alibi ? -1 : attention.window > 0 ? 0 : 1;
         attention.alibi_max_bias = each == Kind::alibi ? 8.0f : 0.0f;
         attention.sinks = each == Kind::sinks;
+        if (each == Kind::chunks) attention.chunk = std::exchange(attention.window, 0);
       });
       if (each == Kind::shared) share_keys(spec);
       made.push_back(Model::random(spec, DType::q8_0, 7));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -30,6 +31,19 @@ TEST(Activation, GatesWithUpWhenThereIsOne) {
   EXPECT_EQ(gate, (std::vector<float>{0.0f, 0.0f, 20.0f}));
   ops::activate(active_kernels(), Activation::relu, up.data(), nullptr, 3);
   EXPECT_EQ(up, (std::vector<float>{3.0f, 4.0f, 5.0f}));
+}
+
+TEST(Activation, LimitsBoundBothOperands) {
+  std::vector<float> gate = {8.0f, -1.0f, 1.0f, 6.0f}, up = {5.0f, -9.0f, 1.5f, -0.5f};
+  const std::vector<float> x = gate, other = up;
+  ActivationFunction limited(Activation::silu);
+  limited.limit = 2.0f;
+  ops::activate(active_kernels(), limited, gate.data(), up.data(), 4);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double silu = static_cast<double>(x[i]) / (1 + std::exp(-static_cast<double>(x[i])));
+    const double bounded = std::min(silu, 2.0) * std::clamp(static_cast<double>(other[i]), -2.0, 2.0);
+    EXPECT_NEAR(static_cast<double>(gate[i]), bounded, 1e-6) << i;
+  }
 }
 
 TEST(Softmax, SumsToOneAndSurvivesLargeScores) {

@@ -39,7 +39,8 @@ struct Counts {
   Touched norms;    ///< weights and biases of norms
   double macs_int8 = 0, macs_float = 0;
   double unpacked = 0;
-  double rms_normed = 0, layer_normed = 0, rotated = 0, gated = 0, plain = 0, quantized = 0, capped = 0;  ///< elements
+  double rms_normed = 0, layer_normed = 0, rotated = 0, gated = 0, plain = 0, curved = 0;  ///< elements
+  double quantized = 0, capped = 0;
   double scores = 0, score_macs = 0, capped_scores = 0, sloped_scores = 0, sinks = 0;
   /// Positions that were read, by the layer that read them and the address of their range of keys.
   struct Range {
@@ -211,6 +212,13 @@ void activation(float* gate, const float* up, std::int64_t n) {
   }
   (real.vector.*Kernel)(gate, up, n);
 }
+inline void xielu(const XieluCurve& curve, float* x, std::int64_t n) {
+  {
+    const std::lock_guard lock(mutex);
+    counts.curved += static_cast<double>(n);
+  }
+  real.vector.xielu(curve, x, n);
+}
 inline void quantize_activations(const float* x, std::int64_t stride, std::int64_t n, std::int64_t cols,
                                  std::byte* out) {
   {
@@ -323,6 +331,7 @@ inline KernelTable counting_table() {
   table.vector.gelu_tanh = activation<&VectorKernels::gelu_tanh>;
   table.vector.relu = activation<&VectorKernels::relu>;
   table.vector.relu2 = activation<&VectorKernels::relu2>;
+  table.vector.xielu = xielu;
   table.quantize_activations = quantize_activations;
   table.attention.attend[0] = attend<0>;
   table.attention.attend[1] = attend<1>;

@@ -87,10 +87,12 @@ inline bool is_norm(TensorRole role) {
     case TensorRole::attn_norm:
     case TensorRole::attn_q_norm:
     case TensorRole::attn_k_norm:
+    case TensorRole::attn_out_norm:
     case TensorRole::attn_post_norm:
     case TensorRole::mla_q_norm:
     case TensorRole::mla_kv_norm:
     case TensorRole::indexer_k_norm:
+    case TensorRole::ffn_down_norm:
     case TensorRole::ffn_norm:
     case TensorRole::ffn_post_norm:
     case TensorRole::output_norm: return true;
@@ -106,6 +108,9 @@ struct Beside {
   double clipped = 0;                              ///< elements of q, k and v
   double waited = 0;                               ///< elements of outputs that wait in a buffer before they are added
   double clipped_gates = 0;                        ///< elements of clipped_swiglu
+  double limited_gates = 0;                        ///< elements of gates with a limit
+  double scaled = 0;                               ///< elements of queries that grow, and of scaled values
+  double gating = 0;                               ///< sigmoids of gates on heads' sums, and products with them
   double embedding_bytes = 0, embedding_adds = 0;  ///< looked up, scaled, added
   double shared_norm_bytes = 0;                    ///< a norm that two parts of a layer read
   double sparse_gates = 0;                         ///< elements of gates that are cut
@@ -120,6 +125,9 @@ inline double params(const std::optional<NormSpec>& norm) {
 inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
   if (const auto* a = std::get_if<AttentionSpec>(&layer.mixer)) {
     if (a->clip > 0) sum.clipped += rows * (a->q_rows() + a->k_rows() + a->v_rows());
+    if (a->temperature.scale != 0) sum.scaled += rows * a->q_rows();
+    if (a->value_scale != 1.0f) sum.scaled += rows * a->v_rows();
+    if (a->gate_rows() > 0) sum.gating += rows * (ElementCost::kPlain * a->gate_rows() + a->out_cols());
   }
   const bool scaled = layer.residual_scale != 1.0f;
   if (!std::holds_alternative<Nothing>(layer.mixer) && (layer.parallel || layer.mixer_branch.post_norm || scaled))
@@ -128,6 +136,7 @@ inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
     sum.waited += rows * kWidth;
   const auto clipped = [&](const DenseSpec& dense, double visits) {
     if (dense.activation == Activation::clipped_swiglu) sum.clipped_gates += visits * dense.inner;
+    if (dense.limit > 0) sum.limited_gates += visits * dense.inner;
   };
   if (const auto* dense = std::get_if<DenseSpec>(&layer.ffn)) {
     clipped(*dense, rows);
@@ -151,6 +160,7 @@ inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
   }
   sum.choice += rows * (e->count * ElementCost::kSoftmax + 2 * outputs * kWidth);
   if (e->has_shared() && e->shared_gate) sum.choice += rows * ElementCost::kPlain;
+  if (e->weigh_input) sum.choice += rows * e->used * kWidth;
   if (!e->choice_bias) return;
   sum.choice += rows * e->count;
   sum.choice_bytes += e->count * 4;
@@ -220,8 +230,9 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
   EXPECT_EQ(seen.weights.bytes() + loops.bias_bytes + loops.choice_bytes + loops.stream_bytes,
             products.bytes.weights());
   EXPECT_EQ(2 * seen.macs_int8, products.operations.int8);
-  EXPECT_EQ(2 * seen.macs_float + loops.bias_adds + loops.choice + loops.logits + seen.capped + loops.streams,
-            products.operations.f32 + products.operations.bf16);
+  EXPECT_EQ(
+      2 * seen.macs_float + loops.bias_adds + loops.choice + loops.gating + loops.logits + seen.capped + loops.streams,
+      products.operations.f32 + products.operations.bf16);
   EXPECT_EQ(seen.unpacked, products.operations.unpack);
 
   const OpWork attention = ledger.sum_of(Op::attention), rope = ledger.sum_of(Op::rope);
@@ -242,10 +253,11 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
   if (threads > 1) return;  // a worker may repeat a small step rather than wait for another's result
   EXPECT_EQ(ElementCost::kRmsNorm * seen.rms_normed + ElementCost::kLayerNorm * seen.layer_normed +
                 ElementCost::kRope * seen.rotated + ElementCost::kClip * loops.clipped +
-                ElementCost::kResidual * loops.waited + loops.embedding_adds + loops.sums,
+                ElementCost::kResidual * loops.waited + loops.embedding_adds + loops.sums + loops.scaled,
             rest.operations.f32);
-  EXPECT_EQ(ElementCost::kGated * seen.gated + ElementCost::kPlain * seen.plain +
-                ElementCost::kClipped * loops.clipped_gates + kSparseGate * loops.sparse_gates,
+  EXPECT_EQ(ElementCost::kGated * seen.gated + ElementCost::kPlain * seen.plain + ElementCost::kXielu * seen.curved +
+                ElementCost::kClipped * loops.clipped_gates + ElementCost::kLimited * loops.limited_gates +
+                kSparseGate * loops.sparse_gates,
             ledger.sum_of(Op::activation).operations.f32);
   EXPECT_EQ(ElementCost::kQuantize * seen.quantized, ledger.sum_of(Op::quantize).operations.f32);
 }

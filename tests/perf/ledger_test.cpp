@@ -115,6 +115,21 @@ TEST(Ledger, ScoredAndReadPositionsEqualABruteForceCount) {
   }
 }
 
+TEST(Ledger, ScoredAndReadPositionsOfChunksEqualABruteForceCount) {
+  for (const int chunk : {1, 2, 7, 16, 1000})
+    for (const std::int64_t position : {0, 1, 6, 7, 31, 90})
+      for (const std::int64_t tokens : {1, 3, 8, 50}) {
+        double scored = 0;
+        for (std::int64_t row = position; row < position + tokens; ++row)
+          for (std::int64_t key = 0; key <= row; ++key) scored += key / chunk == row / chunk ? 1 : 0;
+        double read = 0;
+        for (std::int64_t key = 0; key < position + tokens; ++key) read += key / chunk >= position / chunk ? 1 : 0;
+        const PassOptions pass{.position = position, .tokens = tokens};
+        EXPECT_EQ(chunk_positions_scored(chunk, pass), scored) << chunk << " " << position << " " << tokens;
+        EXPECT_EQ(chunk_positions_read(chunk, pass), read) << chunk << " " << position << " " << tokens;
+      }
+}
+
 TEST(Ledger, KeysAndValuesPerTokenAsPublished) {
   // Llama 2 7B: 0.5 MiB a token in f16. The other three: Zhao et al. 2025, "Insights into DeepSeek-V3", table 1.
   const auto per_token = [](const ModelSpec& spec) { return state_bytes_per_position(spec, DType::bf16); };

@@ -102,6 +102,12 @@ TEST(TouchedBytes, EqualTheLedgerForEveryFeedForwardBlock) {
       {"sparse gates", [](ModelSpec& s) { test::dense_of(s, 1).sparsity = 1.5f; }},
       {"clipped swiglu",
        [](ModelSpec& s) { test::for_each_dense(s, [](auto& d) { d.activation = Activation::clipped_swiglu; }); }},
+      {"limits", [](ModelSpec& s) { test::for_each_dense(s, [](auto& d) { d.limit = 0.5f; }); }},
+      {"xielu",
+       [](ModelSpec& s) {
+         test::for_each_dense(s, [](auto& d) { d.activation = Activation::xielu, d.gated = false; });
+       }},
+      {"norm before down", [](ModelSpec& s) { test::for_each_dense(s, [](auto& d) { d.down_norm = NormSpec{}; }); }},
   });
 }
 
@@ -118,6 +124,16 @@ TEST(TouchedBytes, EqualTheLedgerForEveryFeatureOfAttention) {
        }},
       {"windows", [](ModelSpec& s) { test::set_windows(s, 50, 0); }},
       {"windows but in every third layer", [](ModelSpec& s) { test::set_windows(s, 50, 3); }},
+      {"chunks", [](ModelSpec& s) { attention(s, [](auto& a) { a.chunk = 50; }); }},
+      {"gates on heads", [](ModelSpec& s) { attention(s, [](auto& a) { a.output_gate = OutputGate::head; }); }},
+      {"gates on values and a norm behind them",
+       [](ModelSpec& s) {
+         attention(s, [](auto& a) { a.output_gate = OutputGate::element, a.out_norm = NormSpec{}; });
+       }},
+      {"scaled values and growing queries",
+       [](ModelSpec& s) { attention(s, [](auto& a) {
+                            a.value_scale = 0.7f, a.temperature = {0.1f, 16, 1};
+                          }); }},
       {"wider and narrower values",
        [](ModelSpec& s) {
          test::attention_of(s, 0).value_dim = 16;
@@ -300,6 +316,21 @@ TEST(TouchedBytes, EqualTheLedgerForExperts) {
          e.expert.bias = e.shared.bias = e.router_bias = true;
          e.expert.gated = e.shared.gated = false;
          e.expert.activation = Activation::gelu;
+         test::set_experts(s, e);
+       }},
+      {"weighed inputs and limits",
+       [](ModelSpec& s) {
+         ExpertsSpec e = test::experts(4, 4, 256, 512);
+         e.weigh_input = true;
+         e.routing = {.sigmoid = true, .renormalise = false, .by_score = true};
+         e.expert.limit = e.shared.limit = 0.5f;
+         test::set_experts(s, e);
+       }},
+      {"a router before the mixer, and gates of ReLU",
+       [](ModelSpec& s) {
+         ExpertsSpec e = test::experts(4, 4, 256);
+         e.route_early = true;
+         e.expert.activation = Activation::relu;
          test::set_experts(s, e);
        }},
       {"groups of sigmoids and a bias of the choice",

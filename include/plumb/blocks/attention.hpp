@@ -8,6 +8,8 @@
 ///     s[h, p]  = softcap(scale * q[h] . k[h / (H/G), p]) + slope[h] * (p - own)    over positions p that the row sees
 ///     y        = Wo sum_p softmax_p(s[h], sink[h]) v[p] + bo                       [D]
 ///
+/// and, where a layer has them, sigmoids of Wg x multiply the heads' sums, and a norm stands before Wo.
+///
 /// How it is run: attention_run.hpp.
 
 #include <cmath>
@@ -32,6 +34,26 @@ enum class QkNormOver {
   all_heads,  ///< all heads of a row at once [heads * d] (olmo2)
 };
 
+/// What sigmoids of a projection of x multiply before the output projection.
+enum class OutputGate {
+  none,
+  head,     ///< every head as a whole: D * H parameters (step35)
+  element,  ///< every value: D * H * value_dim parameters (afmoe, qwen3next)
+};
+
+/// How queries grow with the position p: q *= 1 + scale * ln(1 + floor((p + offset) / floor)) (llama4, mistral3).
+struct TemperatureSpec {
+  float scale = 0.0f;  ///< 0: not at all
+  int floor = 1;       ///< positions of a step
+  int offset = 0;
+
+  float at(std::int64_t position) const {
+    const auto steps = static_cast<double>((position + offset) / floor);
+    return static_cast<float>(1.0 + static_cast<double>(scale) * std::log1p(steps));
+  }
+  bool operator==(const TemperatureSpec&) const = default;
+};
+
 /// Grouped-query attention: MQA with one KV head, MHA with as many as query heads.
 struct AttentionSpec {
   int n_heads = 0;     ///< H. wq and wo have D * H * d parameters each
@@ -51,15 +73,20 @@ struct AttentionSpec {
   bool values_are_keys = false;
   /// Layer whose keys and values this one reads; it has no projections and no state for them then. -1: its own.
   int kv_from = -1;
+  OutputGate output_gate = OutputGate::none;
+  std::optional<NormSpec> out_norm = {};  ///< of the input of wo: H * value_dim parameters (bitnet)
 
   int rope = 0;  ///< index into ModelSpec::ropes; -1: no rotation in this layer
   float alibi_max_bias =
       0.0f;              ///< linear position biases with slopes from 2^(-max/H) down (Press et al. 2022); 0: none
   int window = 0;        ///< positions that a row sees, its own included; bounds state and bytes read; 0: all
+  int chunk = 0;         ///< positions are cut into chunks of so many, and rows see their own chunk (llama4); 0: no
   bool sinks = false;    ///< a learned logit per head in the denominator: H parameters (gpt-oss)
   float clip = 0.0f;     ///< bound of the magnitude of q, k and v (mpt, olmo); 0: none
   float softcap = 0.0f;  ///< cap * tanh(score / cap); 0: none
   float scale = 0.0f;    ///< multiplies q.k; 0: 1 / sqrt(d)
+  TemperatureSpec temperature = {};
+  float value_scale = 1.0f;  ///< multiplies the values, and so the output (mimo2)
 
   int v_dim() const { return value_dim > 0 ? value_dim : head_dim; }
   int q_rows() const { return n_heads * head_dim; }
@@ -67,6 +94,9 @@ struct AttentionSpec {
   int v_rows() const { return n_kv_heads * v_dim(); }
   int out_cols() const { return n_heads * v_dim(); }
   bool own_kv() const { return kv_from < 0; }
+  int gate_rows() const {
+    return output_gate == OutputGate::none ? 0 : output_gate == OutputGate::head ? n_heads : out_cols();
+  }
   /// Query heads that share one key/value head.
   int group_size() const { return n_heads / n_kv_heads; }
   bool operator==(const AttentionSpec&) const = default;
@@ -76,7 +106,8 @@ struct AttentionSpec {
 
 struct AttentionWeights {
   Linear q, k, v, out;
-  NormWeights q_norm, k_norm;
+  Linear gate;  // [H or H * value_dim, D], or empty
+  NormWeights q_norm, k_norm, out_norm;
   Vector sinks;   // [H]
   Vector slopes;  // [H], of alibi: not stored, see attention_derive
 };
@@ -99,6 +130,8 @@ void attention_tensors(const AttentionSpec& spec, int width, AttentionWeights& w
       norm_tensors(spec.qk_norm, TensorRole::attn_k_norm, qk_norm_shape(spec, spec.n_kv_heads), w.k_norm, list);
   }
   if (spec.sinks) list.vector(TensorRole::attn_sinks, w.sinks, Shape{spec.n_heads});
+  if (spec.gate_rows() > 0) list.matrix(TensorRole::attn_gate, w.gate, spec.gate_rows(), width);
+  if (spec.out_norm) norm_tensors(*spec.out_norm, TensorRole::attn_out_norm, Shape{spec.out_cols()}, w.out_norm, list);
   list.matrix(TensorRole::attn_out, w.out, width, spec.out_cols(), spec.out_bias);
 }
 
@@ -111,9 +144,9 @@ inline void attention_derive(const AttentionSpec& spec, AttentionWeights& w) {
 
 // -- state ------------------------------------------------------------------------------------------------------------
 
-/// The keys and values that the layer reads.
+/// The keys and values that the layer reads: of every position that later rows can see.
 inline KvState attention_reads(const AttentionSpec& spec) {
-  return {spec.n_kv_heads, spec.head_dim, spec.v_dim(), spec.window};
+  return {spec.n_kv_heads, spec.head_dim, spec.v_dim(), spec.chunk > 0 ? spec.chunk : spec.window};
 }
 /// A key and a value of every position that later rows can see; nothing where another layer remembers them.
 inline LayerState attention_state(const AttentionSpec& spec) {
@@ -137,6 +170,8 @@ inline void rotate_and_store_work(const AttentionSpec& spec, int rope_dims, Work
   }
   if (spec.value_norm) work.operations.f32 += values * ElementCost::kRmsNorm;
   if (spec.rope >= 0) work.operations.f32 += rows * heads * rope_dims * ElementCost::kRope;
+  if (spec.temperature.scale != 0) work.operations.f32 += rows * spec.q_rows() * ElementCost::kAdd;
+  if (spec.value_scale != 1.0f) work.operations.f32 += values * ElementCost::kAdd;
   if (spec.own_kv()) work.bytes.kv_write = rows * bytes_per_position(attention_reads(spec), writer.pass().kv);
   work.bytes.activation_read = (turned + values) * WorkWriter::kFloat;
   work.bytes.activation_write = rows * spec.q_rows() * WorkWriter::kFloat;
@@ -155,7 +190,10 @@ inline void attend_work(const AttentionSpec& spec, int width, WorkWriter& writer
   OpWork& work = writer.add(Op::attention);
   const PassOptions& pass = writer.pass();
   const auto sequences = static_cast<double>(pass.sequences);
-  const double pairs = positions_scored(spec.window, pass) * sequences, scored = pairs * spec.n_heads;
+  const bool chunks = spec.chunk > 0;
+  const double pairs =
+      (chunks ? chunk_positions_scored(spec.chunk, pass) : positions_scored(spec.window, pass)) * sequences;
+  const double scored = pairs * spec.n_heads;
   work.attention = {pass.kv,
                     static_cast<double>(spec.head_dim),
                     static_cast<double>(spec.n_kv_heads),
@@ -168,11 +206,23 @@ inline void attend_work(const AttentionSpec& spec, int width, WorkWriter& writer
   if (spec.softcap > 0) work.operations.f32 += scored * ElementCost::kSoftcap;
   if (spec.alibi_max_bias > 0) work.operations.f32 += scored * ElementCost::kAlibi;
   if (spec.sinks) work.bytes.weight_payload = spec.n_heads * WorkWriter::kFloat;
-  const double read = positions_read(spec.window, pass) * sequences;
+  const double read = (chunks ? chunk_positions_read(spec.chunk, pass) : positions_read(spec.window, pass)) * sequences;
   work.bytes.kv_read = read * bytes_per_position(attention_reads(spec), pass.kv);
   if (pass.kv != DType::f32) work.operations.unpack = read * (spec.k_rows() + spec.v_rows());
   work.bytes.activation_read = writer.rows() * spec.q_rows() * WorkWriter::kFloat;
   work.bytes.activation_write = writer.rows() * spec.out_cols() * WorkWriter::kFloat;
+}
+
+/// The gates on the heads' sums: their projection and sigmoids, then the products.
+inline void output_gate_work(const AttentionSpec& spec, int width, WorkWriter& writer) {
+  if (spec.output_gate == OutputGate::none) return;
+  const double rows = writer.rows(), gates = rows * spec.gate_rows(), gated = rows * spec.out_cols();
+  writer.matmul(Op::q, TensorRole::attn_gate, spec.gate_rows(), width, rows);
+  writer.add(Op::q).operations.f32 = gates * ElementCost::kPlain;
+  OpWork& work = writer.add(Op::attn_out);
+  work.operations.f32 = gated * ElementCost::kAdd;
+  work.bytes.activation_read = (gates + gated) * WorkWriter::kFloat;
+  work.bytes.activation_write = gated * WorkWriter::kFloat;
 }
 
 /// Barriers between the phases of attention_run.hpp.
@@ -187,6 +237,8 @@ inline void attention_work(const AttentionSpec& spec, int width, int rope_dims, 
     writer.matmul(Op::v, TensorRole::attn_v, spec.v_rows(), width, rows, 1, spec.qkv_bias);
   rotate_and_store_work(spec, rope_dims, writer);
   attend_work(spec, width, writer);
+  output_gate_work(spec, width, writer);
+  if (spec.out_norm) norm_work(*spec.out_norm, Op::attn_norm, rows, spec.out_cols(), writer);
   writer.meet(kAttentionBarriers);
   writer.meet_prepared(rows);
   writer.quantize_for(TensorRole::attn_out, width, spec.out_cols(), rows);
@@ -205,6 +257,7 @@ inline ops::AttentionShape attention_shape(const AttentionSpec& spec) {
   shape.scale = spec.scale > 0 ? spec.scale : 1.0f / std::sqrt(static_cast<float>(spec.head_dim));
   shape.softcap = spec.softcap;
   shape.window = spec.window;
+  shape.chunk = spec.chunk;
   return shape;
 }
 
@@ -214,6 +267,8 @@ inline void attention_scratch(const AttentionSpec& spec, ScratchSizes& sizes) {
   sizes.k = std::max(sizes.k, spec.k_rows());
   sizes.v = std::max(sizes.v, spec.v_rows());
   sizes.heads = std::max(sizes.heads, spec.out_cols());
+  sizes.gates = std::max(sizes.gates, spec.gate_rows());
+  if (spec.gate_rows() > 0 || spec.out_norm) sizes.finished = std::max(sizes.finished, spec.out_cols());
   sizes.attention.push_back(attention_shape(spec));
 }
 
@@ -228,6 +283,14 @@ inline void attention_check(const AttentionSpec& spec, int ropes, const SpecChec
   check.divides("n_kv_heads", spec.n_kv_heads, "n_heads", spec.n_heads);
   check.in_range("rope", spec.rope, -1, ropes - 1);
   check.in_range("window", spec.window, 0, SpecLimits::kContext);
+  check.in_range("chunk", spec.chunk, 0, SpecLimits::kContext);
+  if (spec.chunk > 0 && spec.window > 0)
+    check.fail(ErrorCode::bad_value, "window is " + std::to_string(spec.window) + ", expected 0 in a layer of chunks");
+  check.finite("temperature.scale", spec.temperature.scale, false);
+  check.in_range("temperature.floor", spec.temperature.floor, 1, SpecLimits::kContext);
+  check.in_range("temperature.offset", spec.temperature.offset, 0, SpecLimits::kContext);
+  check.finite("value_scale", spec.value_scale, true);
+  if (spec.out_norm) norm_check(*spec.out_norm, "attention.out_norm", check);
   check.finite("alibi_max_bias", spec.alibi_max_bias, false);
   check.finite("clip", spec.clip, false);
   check.finite("softcap", spec.softcap, false);

@@ -5,6 +5,7 @@
 
 #include "plumb/blocks/attention.hpp"
 #include "plumb/blocks/pass.hpp"
+#include "plumb/ops/activation_functions.hpp"
 #include "plumb/ops/attention.hpp"
 #include "plumb/ops/rope.hpp"
 
@@ -20,7 +21,11 @@ class AttentionRun {
         kv_(pass.state().kv(spec.own_kv() ? layer : spec.kv_from)) {}
 
   /// The forms that it takes of its input, and the first product with it.
-  ops::ActivationForms forms() const { return pass_.products().forms({&w_.q, &w_.k, &w_.v}); }
+  ops::ActivationForms forms() const {
+    ops::ActivationForms forms = pass_.products().forms({&w_.q, &w_.k, &w_.v});
+    if (!w_.gate.empty()) forms |= pass_.products().forms({&w_.gate});
+    return forms;
+  }
   const Linear& first() const { return w_.q; }
   /// The columns of the output that a worker writes.
   Range columns(const Worker& worker) const { return ops::matmul_rows(worker, w_.out.w); }
@@ -38,10 +43,24 @@ class AttentionRun {
 
  private:
   void project(const Worker& worker, const ops::Activations& input) {
+    const Products& products = pass_.products();
     const Products::Named q{Op::q, Products::into(w_.q, s_.q)}, k{Op::k, Products::into(w_.k, s_.k)};
-    if (!spec_.own_kv()) return pass_.products().run(worker, input, {q});
-    if (spec_.values_are_keys) return pass_.products().run(worker, input, {q, k});
-    pass_.products().run(worker, input, {q, k, {Op::v, Products::into(w_.v, s_.v)}});
+    if (!spec_.own_kv())
+      products.run(worker, input, {q});
+    else if (spec_.values_are_keys)
+      products.run(worker, input, {q, k});
+    else
+      products.run(worker, input, {q, k, {Op::v, Products::into(w_.v, s_.v)}});
+    if (!w_.gate.empty()) open_gates(worker, input);
+  }
+
+  /// gates = sigmoid(Wg x), each worker its columns.
+  void open_gates(const Worker& worker, const ops::Activations& input) {
+    pass_.products().run(worker, input, {{Op::q, Products::into(w_.gate, s_.gates)}});
+    const Range mine = ops::matmul_rows(worker, w_.gate.w);
+    if (mine.empty()) return;
+    for (std::int64_t n = 0; n < pass_.n(); ++n)
+      ops::sigmoid(pass_.kernels(), s_.gates.row(n) + mine.begin, mine.size());
   }
 
   /// Clips, norms and rotates q and k, and puts k and v into the state. Tasks are (row, head), so that one row still
@@ -57,10 +76,22 @@ class AttentionRun {
     for (std::int64_t task = mine.begin; task < mine.end; ++task) {
       const std::int64_t n = task / (q_heads + kv_heads), head = task % (q_heads + kv_heads);
       if (head < q_heads)
-        finish_heads(w_.q_norm, n, head, at_once_q, s_.q.row(n) + head * spec_.head_dim);
+        finish_queries(n, head, at_once_q);
       else
         store(n, head - q_heads, at_once_kv);
     }
+  }
+
+  /// Query heads [first, first + count) of row n.
+  void finish_queries(std::int64_t n, std::int64_t first, int count) {
+    float* const heads = s_.q.row(n) + first * spec_.head_dim;
+    finish_heads(w_.q_norm, n, first, count, heads);
+    if (spec_.temperature.scale == 0) return;
+    scale(heads, std::int64_t{count} * spec_.head_dim,
+          spec_.temperature.at(pass_.rows()[static_cast<std::size_t>(n)].position));
+  }
+  static void scale(float* values, std::int64_t n, float factor) {
+    for (std::int64_t i = 0; i < n; ++i) values[i] *= factor;
   }
 
   /// Keys and values [first, first + count) of row n.
@@ -74,6 +105,7 @@ class AttentionRun {
     for (int g = 0; spec_.value_norm && g < count; ++g)
       ops::rms_norm(pass_.kernels(), values + g * spec_.v_dim(), nullptr, spec_.value_norm_eps,
                     values + g * spec_.v_dim(), spec_.v_dim());
+    if (spec_.value_scale != 1.0f) scale(values, std::int64_t{count} * spec_.v_dim(), spec_.value_scale);
     for (int g = 0; g < count; ++g)
       ops::store_kv(pass_.kernels(), kv_, row.sequence, first + g, row.position, keys + g * spec_.head_dim,
                     values + g * spec_.v_dim());
@@ -123,9 +155,31 @@ class AttentionRun {
   }
 
   void put_out(const Worker& worker, const BranchOutput& output) {
-    const ops::Activations heads = pass_.activations(s_.heads, spec_.out_cols(), pass_.form_for(worker, s_.inner_form));
-    pass_.prepare(worker, heads, w_.out, pass_.products().forms({&w_.out}), [](Range) {});
+    const ops::ActivationForms forms = pass_.products().forms({&w_.out});
+    ops::Activations heads;
+    if (!w_.gate.empty() || spec_.out_norm) {
+      heads = pass_.finish(
+          worker, s_.heads, spec_.out_cols(), s_.inner_form, w_.out, forms,
+          [&](std::int64_t n, const float* from, float* to) { gate_and_norm(worker, s_.gates.row(n), from, to); });
+    } else {
+      heads = pass_.activations(s_.heads, spec_.out_cols(), pass_.form_for(worker, s_.inner_form));
+      pass_.prepare(worker, heads, w_.out, forms, [](Range) {});
+    }
     pass_.products().run(worker, heads, {{Op::attn_out, output.task(w_.out)}});
+  }
+
+  /// to = norm(gates * from) of one row, either of the two or both.
+  void gate_and_norm(const Worker& worker, const float* gates, const float* from, float* to) const {
+    if (!w_.gate.empty()) {
+      worker.enter(Op::attn_out);
+      const int each = spec_.output_gate == OutputGate::head ? spec_.v_dim() : 1;  // values that share a gate
+      for (int g = 0; g < spec_.gate_rows(); ++g)
+        for (int i = g * each; i < (g + 1) * each; ++i) to[i] = from[i] * gates[g];
+      from = to;
+    }
+    if (!spec_.out_norm) return;
+    worker.enter(Op::attn_norm);
+    norm_row(pass_.kernels(), *spec_.out_norm, w_.out_norm, from, to, spec_.out_cols());
   }
 
   const Pass& pass_;

@@ -9,6 +9,8 @@
 ///     y    = sum over the kept:  p_e * down_e(act(gate_e x) * up_e x)
 ///     y   += sigmoid(shared_router x) * down_S(act(gate_S x) * up_S x)
 ///
+/// or with p_e x in place of x and nothing in front of down_e (weigh_input).
+///
 /// Where the two stand apart (Gemma 4), x is the stream, each of the two has a norm before and one after it, and the
 /// scores a norm of their own, divided by sqrt(D):
 ///
@@ -36,6 +38,8 @@ struct ExpertsSpec {
   bool shared_gate = false;   ///< a learned scalar gate on it: D parameters (qwen2moe)
   bool router_bias = false;   ///< the scores have a bias: E parameters (gpt-oss)
   bool choice_bias = false;   ///< a bias that steers the choice alone: E parameters (deepseek v3)
+  bool weigh_input = false;   ///< p multiplies the input of an expert rather than its output (llama4)
+  bool route_early = false;   ///< the router reads the stream as it is before the layer (smallthinker)
   bool expert_scale = false;  ///< a learned number multiplies the output of each expert: E parameters (gemma4)
   /// Experts and shared expert stand apart: their norms, four of D parameters beside that of the layer (gemma4).
   std::optional<NormSpec> apart = {};
@@ -111,7 +115,11 @@ inline void experts_apart_work(const ExpertsSpec& spec, int width, WorkWriter& w
 /// Scores, the choice, the visited experts with their rows gathered, the shared expert, and the weighted sum of all.
 inline void experts_work(const ExpertsSpec& spec, int width, WorkWriter& writer) {
   const double rows = writer.rows(), visits = rows * spec.used, touched = experts_touched(spec, rows);
-  writer.meet(kExpertsBarriers);
+  writer.meet(spec.route_early ? kExpertsBarriers - 1 : kExpertsBarriers);
+  if (spec.route_early) {  // see ExpertsRun::score_early
+    writer.meet_prepared(rows);
+    writer.meet_prepared(rows);
+  }
   writer.quantize(DType::f32, rows, width);
   writer.matmul(Op::router, TensorRole::router, spec.count, width, rows, 1, spec.router_bias);
   if (spec.shared_gate) writer.matmul(Op::router, TensorRole::shared_router, 1, width, rows);
@@ -123,6 +131,7 @@ inline void experts_work(const ExpertsSpec& spec, int width, WorkWriter& writer)
   OpWork& choice = writer.add(Op::router);
   choice.operations.f32 = rows * spec.count * ElementCost::kSoftmax + 2 * summed;
   if (spec.shared_gate) choice.operations.f32 += rows * ElementCost::kPlain;
+  if (spec.weigh_input) choice.operations.f32 += visits * width * ElementCost::kAdd;
   if (spec.choice_bias) {
     choice.bytes.weight_payload += spec.count * WorkWriter::kFloat;
     choice.operations.f32 += rows * spec.count * ElementCost::kAdd;
@@ -153,11 +162,16 @@ inline void experts_check(const ExpertsSpec& spec, const SpecChecker& check) {
   check.in_range("experts.used", spec.used, 1, spec.count);
   check.in_range("experts.ffn_dim", spec.expert.inner, 1, SpecLimits::kFfn);
   check.in_range("experts.shared_ffn_dim", spec.shared.inner, 0, SpecLimits::kFfn);
+  activation_check(spec.expert, "experts.expert", check);
+  activation_check(spec.shared, "experts.shared", check);
+  if (spec.shared_gate && spec.route_early)
+    check.fail(ErrorCode::bad_value, "experts.shared_gate is set, expected none where the router reads the stream");
   const ops::RoutingRule& rule = spec.routing;
   check.in_range("experts.groups", rule.groups, 0, spec.count);
   if (spec.apart) norm_check(*spec.apart, "experts.apart", check);
-  if (spec.apart && (!spec.has_shared() || spec.shared_gate))
-    check.fail(ErrorCode::bad_value, "experts apart from the shared one, expected a shared one without a gate");
+  if (spec.apart && (!spec.has_shared() || spec.shared_gate || spec.route_early))
+    check.fail(ErrorCode::bad_value,
+               "experts apart from the shared one, expected a shared one without a gate, and a late router");
   check.finite("experts.weight_scale", rule.weight_scale, true);
   if (rule.groups == 0) return;
   check.divides("experts.groups", rule.groups, "experts.count", spec.count);
@@ -168,10 +182,12 @@ inline void experts_check(const ExpertsSpec& spec, const SpecChecker& check) {
                                          " experts of the groups that a row may visit");
 }
 
-/// Every kind above is run, with gates that keep all of their values.
+/// Everything above is run, with gates that keep all of their values and no norms inside of experts.
 inline Refusal experts_refuses(const ExpertsSpec& spec) {
   if (spec.expert.sparsity > 0 || spec.shared.sparsity > 0)
     return "experts with sparse gates have no forward pass here; supported: sparse gates of dense blocks";
+  if (spec.expert.down_norm || spec.shared.down_norm)
+    return "experts with a norm before their down projection; supported: such a norm in dense blocks";
   return {};
 }
 

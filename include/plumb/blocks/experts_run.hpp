@@ -28,17 +28,32 @@ class ExpertsRun {
   ops::ActivationForms forms() const {
     ops::ActivationForms forms;
     if (spec_.has_shared()) forms = shared_.forms();
-    forms.f32 = forms.f32 || !spec_.apart;  // routers
+    forms.f32 = forms.f32 || (!spec_.apart && !spec_.route_early);  // routers
     return forms;
   }
-  const Linear& first() const { return spec_.apart ? shared_.first() : w_.router; }
+  const Linear& first() const {
+    return spec_.apart || (spec_.route_early && spec_.has_shared()) ? shared_.first() : w_.router;
+  }
   Range columns(const Worker& worker) const { return ops::matmul_rows(worker, w_.down.w); }
+
+  /// By every worker before the layer's mixer, where the router reads the stream as it is then: scores of `stream`
+  /// [n, D]. The scores are complete behind the next barrier.
+  void score_early(const Worker& worker, const Rows& stream) {
+    ops::Activations x = pass_.normed(worker, pass_.n(), w_.router.w.cols);
+    x.values = stream.row(0);
+    x.stride = stream.stride();
+    pass_.prepare(worker, x, w_.router, {.f32 = true}, [](Range) {});
+    score(worker, x);
+    if (!Pass::own(pass_.n())) worker.barrier();  // what was prepared is still being read
+  }
 
   /// By every worker, on the prepared input [n, D].
   void run(const Worker& worker, const ops::Activations& x, const BranchOutput& output) {
     const ops::Activations own = spec_.apart ? read_apart(worker) : x;
-    score(worker, own);
-    worker.barrier();
+    if (!spec_.route_early) {
+      score(worker, own);
+      worker.barrier();
+    }
     const ops::Routing& routing = route(worker);
     gather(worker, spec_.apart ? pass_.activations(s_.apart, x.cols, s_.scored_form) : x, routing);
     meet(worker, routing, spec_.expert.gated ? w_.gate.w : w_.up.w);
@@ -89,17 +104,17 @@ class ExpertsRun {
       for (int t = 0; t < x.tiles(); ++t, ++task) {
         if (task >= mine.begin && task < mine.end)
           ops::prepare_gathered_tile(products_.kernels(), x, forms, t, all.values, all.stride, routing.rows(slots),
-                                     gathered);
-        if (products_.watched(worker)) show(worker, all, e, x, t, routing.rows(slots), gathered);
+                                     spec_.weigh_input ? routing.weights(slots) : nullptr, gathered);
+        if (products_.watched(worker)) show(worker, all, e, x, t, routing, slots, gathered);
       }
     });
   }
   /// The rows of one tile, to whoever watches.
   void show(const Worker& worker, const ops::Activations& all, int e, const ops::Activations& x, int t,
-            const std::int64_t* row, float* gathered) {
+            const ops::Routing& routing, Range slots, float* gathered) {
     const Range tile = x.tile(t);
-    for (std::int64_t i = 0; i < tile.size(); ++i)
-      std::copy_n(all.values + row[tile.begin + i] * all.stride, x.cols, gathered + i * x.cols);
+    ops::gather_rows(all.values, all.stride, x.cols, routing.rows(slots),
+                     spec_.weigh_input ? routing.weights(slots) : nullptr, tile, gathered);
     for (const Linear* linear : {&w_.gate, &w_.up})
       if (!linear->empty()) products_.observe(worker, linear->w, e, {gathered, tile.size(), x.cols, x.cols, nullptr});
   }
@@ -111,7 +126,7 @@ class ExpertsRun {
       const ops::WeightMatrix gate = ops::matrix_of(w_.gate.w, e), up = ops::matrix_of(w_.up.w, e);
       const Products::Named gated{Op::gate, into(gate, w_.gate, e, s_.gate, slots)};
       const Products::Named upped{Op::up, into(up, w_.up, e, spec_.expert.gated ? s_.up : s_.gate, slots)};
-      products_.activated(worker, spec_.expert.activation, inputs(slots), spec_.expert.gated ? &gated : nullptr, upped,
+      products_.activated(worker, spec_.expert.function(), inputs(slots), spec_.expert.gated ? &gated : nullptr, upped,
                           inner(slots), forms);
     });
   }
@@ -139,8 +154,9 @@ class ExpertsRun {
     }
   }
   float weight(const ops::Routing::Visit& visit) const {
-    if (!spec_.expert_scale) return visit.weight;
-    return visit.weight * w_.expert_scale[static_cast<std::size_t>(visit.expert)];
+    const float routed = spec_.weigh_input ? 1.0f : visit.weight;
+    if (!spec_.expert_scale) return routed;
+    return routed * w_.expert_scale[static_cast<std::size_t>(visit.expert)];
   }
   float shared_weight(std::int64_t n) const {
     if (!spec_.shared_gate) return 1.0f;

@@ -24,10 +24,11 @@ class DenseRun {
   void run(const Worker& worker, const ops::Activations& input, const BranchOutput& output) {
     spread(worker, input);
     Products::meet(worker, w_.down.w);
-    pass_.products().run(worker, inner(), {{Op::down, output.task(w_.down)}});
+    pass_.products().run(worker, spec_.down_norm ? normed(worker) : inner(), {{Op::down, output.task(w_.down)}});
   }
 
-  /// inner = act(gate x) * up x, prepared for down: each worker its columns. A barrier must follow.
+  /// inner = act(gate x) * up x, prepared for down unless that is normed: each worker its columns. A barrier must
+  /// follow.
   void spread(const Worker& worker, const ops::Activations& x) const {
     const Products& products = pass_.products();
     const Products::Named gate{Op::gate, Products::into(w_.gate, s_.ffn_gate)};
@@ -35,14 +36,23 @@ class DenseRun {
     if (spec_.gated) products.observe(worker, gate, x);
     products.observe(worker, up, x);
     if (spec_.sparsity > 0) return spread_sparse(worker, x, gate, up);
-    products.activated(worker, spec_.activation, x, spec_.gated ? &gate : nullptr, up, inner(),
-                       products.forms({&w_.down}));
+    products.activated(worker, spec_.function(), x, spec_.gated ? &gate : nullptr, up, inner(),
+                       spec_.down_norm ? ops::ActivationForms{} : products.forms({&w_.down}));
   }
 
   /// The input of down.
   ops::Activations inner() const { return pass_.activations(s_.ffn_gate, spec_.inner, s_.inner_form); }
 
  private:
+  /// inner, normed and prepared for down.
+  ops::Activations normed(const Worker& worker) const {
+    return pass_.finish(worker, s_.ffn_gate, spec_.inner, s_.inner_form, w_.down, pass_.products().forms({&w_.down}),
+                        [&](std::int64_t, const float* from, float* to) {
+                          worker.enter(Op::ffn_norm);
+                          norm_row(pass_.kernels(), *spec_.down_norm, w_.down_norm, from, to, spec_.inner);
+                        });
+  }
+
   /// The same with a sparse gate.
   void spread_sparse(const Worker& worker, const ops::Activations& x, const Products::Named& gate,
                      const Products::Named& up) const {
@@ -55,7 +65,7 @@ class DenseRun {
     for (std::int64_t n = mine.begin; n < mine.end; ++n)
       s_.cutoff[static_cast<std::size_t>(n)] = cutoff(s_.ffn_gate.row(n));
     worker.barrier();
-    products.activate_above(worker, spec_.activation, s_.cutoff.data(), gate.task, up.task, inner(),
+    products.activate_above(worker, spec_.function(), s_.cutoff.data(), gate.task, up.task, inner(),
                             products.forms({&w_.down}));
   }
   /// mean + sparsity * sigma of a row of the gate.

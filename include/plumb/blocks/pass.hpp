@@ -82,6 +82,19 @@ class Pass {
     if (!own(x.rows)) worker.barrier();
   }
 
+  /// Rows that a block has computed, changed once more before the product with `next` and made ready for it:
+  /// change(n, from, to) writes row n. Many rows in place, from == to; a few by every worker in a place of its own.
+  template <class Change>
+  ops::Activations finish(const Worker& worker, Rows& rows, std::int64_t cols, ops::ActivationBuffer& shared,
+                          const Linear& next, ops::ActivationForms forms, const Change& change) const {
+    Rows& to = own(n()) ? own_inputs(worker).finished : rows;
+    const ops::Activations x = activations(to, cols, form_for(worker, shared));
+    prepare(worker, x, next, forms, [&](Range tile) {
+      for (std::int64_t i = tile.begin; i < tile.end; ++i) change(i, rows.row(i), to.row(i));
+    });
+    return x;
+  }
+
  private:
   OwnInputs& own_inputs(const Worker& worker) const { return scratch_.own[static_cast<std::size_t>(worker.index)]; }
 

@@ -55,6 +55,18 @@ inline double positions_read(int window, const PassOptions& pass) {
   return window > 0 ? std::min(end, static_cast<double>(pass.tokens) + window - 1.0) : end;
 }
 
+/// The same for positions in chunks of so many, where rows see their own chunk.
+inline double chunk_positions_read(int chunk, const PassOptions& pass) {
+  return static_cast<double>(pass.position % chunk + pass.tokens);
+}
+inline double chunk_positions_scored(int chunk, const PassOptions& pass) {
+  const auto until = [chunk](std::int64_t position) {  // pairs of all rows before it
+    const auto full = static_cast<double>(position / chunk), rest = static_cast<double>(position % chunk);
+    return (full * chunk * (static_cast<double>(chunk) + 1) + rest * (rest + 1)) / 2;
+  };
+  return until(pass.position + pass.tokens) - until(pass.position);
+}
+
 /// (row, position) pairs that attention scores in such a layer, per sequence: the causal triangle, cut by the window.
 inline double positions_scored(int window, const PassOptions& pass) {
   const double first = static_cast<double>(pass.position) + 1, n = static_cast<double>(pass.tokens);

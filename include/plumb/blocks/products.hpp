@@ -47,15 +47,15 @@ class Products {
   /// inner = act(gate x) * up x, or act(up x) without a gate, prepared for the next product, in the columns that are
   /// this worker's; nobody watches x. `inner` lies where the first of the products goes. Of many rows 128 columns at a
   /// time: the products are then read again while they are near.
-  void activated(const Worker& worker, Activation kind, const ops::Activations& x, const Named* gate, const Named& up,
-                 const ops::Activations& inner, ops::ActivationForms forms) const {
+  void activated(const Worker& worker, const ActivationFunction& function, const ops::Activations& x, const Named* gate,
+                 const Named& up, const ops::Activations& inner, ops::ActivationForms forms) const {
     const Range mine = ops::matmul_rows(worker, *up.task.weights);
     const std::int64_t at_once = x.streamed() ? mine.size() : ops::kBlockPanels * kPanelRows;
     for (std::int64_t begin = mine.begin; begin < mine.end; begin += at_once) {
       const Range columns = {begin, std::min(begin + at_once, mine.end)};
       if (gate) multiply(worker, x, *gate, takes_f32(*gate->task.weights), columns);
       multiply(worker, x, up, takes_f32(*up.task.weights), columns);
-      activate(worker, kind, gate ? gate->task : up.task, gate ? &up.task : nullptr, inner, forms, columns);
+      activate(worker, function, gate ? gate->task : up.task, gate ? &up.task : nullptr, inner, forms, columns);
     }
   }
 
@@ -69,15 +69,16 @@ class Products {
   }
   /// The second half of `activated`, for products that are there already. `cutoffs` [rows]: of each row of the gate;
   /// what is below counts as zero, what is above as its distance.
-  void activate_above(const Worker& worker, Activation kind, const float* cutoffs, const ops::MatmulTask& gate,
-                      const ops::MatmulTask& up, const ops::Activations& inner, ops::ActivationForms forms) const {
+  void activate_above(const Worker& worker, const ActivationFunction& function, const float* cutoffs,
+                      const ops::MatmulTask& gate, const ops::MatmulTask& up, const ops::Activations& inner,
+                      ops::ActivationForms forms) const {
     const Range mine = ops::matmul_rows(worker, *gate.weights);
     worker.enter(Op::activation);
     for (std::int64_t n = 0; n < inner.rows; ++n) {
       float* const row = gate.out + n * gate.out_stride;
       for (std::int64_t i = mine.begin; i < mine.end; ++i) row[i] = std::max(row[i] - cutoffs[n], 0.0f);
     }
-    if (!mine.empty()) activate(worker, kind, gate, &up, inner, forms, mine);
+    if (!mine.empty()) activate(worker, function, gate, &up, inner, forms, mine);
   }
 
   /// Shows the input of matrix `matrix` of a stack to whoever watches.
@@ -116,14 +117,15 @@ class Products {
 
  private:
   /// gate = act(gate) * up (or without up, where there is none), and inner's prepared form of it.
-  void activate(const Worker& worker, Activation kind, const ops::MatmulTask& gate, const ops::MatmulTask* up,
-                const ops::Activations& inner, ops::ActivationForms forms, Range columns) const {
+  void activate(const Worker& worker, const ActivationFunction& function, const ops::MatmulTask& gate,
+                const ops::MatmulTask* up, const ops::Activations& inner, ops::ActivationForms forms,
+                Range columns) const {
     for (int t = 0; t < inner.tiles(); ++t) {
       worker.enter(Op::activation);
       if (!inner.streamed()) ops::claim_tile(inner, forms, t, columns);
       const Range rows = inner.tile(t);
       for (std::int64_t n = rows.begin; n < rows.end; ++n)
-        ops::activate(kernels_, kind, gate.out + n * gate.out_stride + columns.begin,
+        ops::activate(kernels_, function, gate.out + n * gate.out_stride + columns.begin,
                       up ? up->out + n * up->out_stride + columns.begin : nullptr, columns.size());
       worker.enter(Op::quantize);
       ops::prepare_tile(kernels_, inner, forms, t, columns);

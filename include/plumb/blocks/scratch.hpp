@@ -43,11 +43,13 @@ struct OwnInputs {
   explicit OwnInputs(const ScratchSizes& sizes)
       : normed(kOwnRows, sizes.width),
         form(kOwnRows, sizes.width),
-        heads_form(kOwnRows, std::max(sizes.heads, sizes.laurel)) {}
+        finished(kOwnRows, sizes.finished),
+        heads_form(kOwnRows, std::max({sizes.heads, sizes.laurel, sizes.finished})) {}
 
   Rows normed;                       // [kOwnRows, D]
   ops::ActivationBuffer form;        // normed, prepared for products
-  ops::ActivationBuffer heads_form;  // heads, or the branch beside the mixer, prepared for products
+  Rows finished;                     // [kOwnRows, ...], what Pass::finish makes
+  ops::ActivationBuffer heads_form;  // that, heads, or the branch beside the mixer, prepared for products
 };
 
 /// What the experts of a layer need: a slot is a row of the batch at one of the `used` experts that it visits.
@@ -128,6 +130,7 @@ struct Scratch {
   Rows q;                                 // [max_rows, H * head_dim]
   Rows k, v;                              // [max_rows, G * head_dim]
   Rows heads;                             // [max_rows, H * value_dim], all heads' weighted values, input of wo
+  Rows gates;                             // [max_rows, H or H * value_dim], sigmoids that heads are multiplied with
   Rows ffn_gate;                          // [max_rows, F or S], becomes act(gate) * up, input of down
   Rows ffn_up;                            // [max_rows, F or S]
   std::vector<float> cutoff;              // [max_rows], below which values of a gate count as zero
@@ -220,6 +223,7 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
       k(max_rows, sizes.k),
       v(max_rows, sizes.v),
       heads(max_rows, sizes.heads),
+      gates(max_rows, sizes.gates),
       ffn_gate(max_rows, sizes.inner),
       ffn_up(max_rows, sizes.inner),
       asking(static_cast<std::size_t>(max_rows)),
@@ -246,12 +250,13 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
 
 inline std::size_t Scratch::bytes() const {
   std::size_t total = 0;
-  for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &ffn_gate, &ffn_up, &laurel,
-                           &per_layer, &logits})
+  for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &gates, &ffn_gate, &ffn_up,
+                           &laurel, &per_layer, &logits})
     total += rows->bytes();
   for (const auto* several : {&angles, &streams, &predicted})
     for (const Rows& rows : *several) total += rows.bytes();
-  for (const OwnInputs& inputs : own) total += inputs.normed.bytes() + inputs.form.bytes() + inputs.heads_form.bytes();
+  for (const OwnInputs& inputs : own)
+    total += inputs.normed.bytes() + inputs.form.bytes() + inputs.finished.bytes() + inputs.heads_form.bytes();
   return total + input_form.bytes() + inner_form.bytes() + experts.bytes() + latent.bytes() + index.bytes() +
          attention.bytes() + by_sequence.bytes();
 }

@@ -25,6 +25,8 @@ struct ElementCost {
   static constexpr double kGated = 5;      ///< negate, exponential, add, divide; multiply by up
   static constexpr double kPlain = 4;      ///< the same without the gate
   static constexpr double kClipped = 6;    ///< what clipped_swiglu adds: minimum, multiply; clamp, add, multiply
+  static constexpr double kLimited = 4;    ///< what a limit adds to silu without a gate: minimum; clamp, multiply
+  static constexpr double kXielu = 9;      ///< square, multiply; minimum, expm1, subtract, multiply; multiply, add
   static constexpr double kQuantize = 3;   ///< magnitude, multiply, round
   static constexpr double kAdd = 1;        ///< bias, scale
   static constexpr double kIndex = 3;      ///< of each product of an indexer's head: maximum with 0, weight, add

@@ -12,6 +12,12 @@ namespace plumb::inline PLUMB_ABI {
 /// Errors of act, before the product: silu 3 ULP, gelu 4 ULP; results that are denormal numbers are not flushed.
 using ActivationKernel = void (*)(float* gate, const float* up, std::int64_t n);
 
+/// The curve of xIELU (Huang and Schlag 2024): above x^2 + linear x where x is above 0, elsewhere
+/// below (e^min(x, eps) - 1 - x) + linear x. eps is not above 0.
+struct XieluCurve {
+  float above = 0, below = 0, linear = 0, eps = 0;
+};
+
 /// Row kernels of a tier. No alignment is asked for; nothing is read or written beyond n.
 struct VectorKernels {
   /// y[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; weight may be null, y may be x. Bitwise equal in every tier.
@@ -30,6 +36,8 @@ struct VectorKernels {
   /// y[i] = tanh(x[i]), within 3 ULP; y may be x.
   void (*tanh)(const float* x, float* y, std::int64_t n) = nullptr;
   ActivationKernel silu = nullptr, gelu_tanh = nullptr, gelu = nullptr, relu = nullptr, relu2 = nullptr;
+  /// x[i] = the curve at x[i], within 4 units in the last place of the larger of its terms.
+  void (*xielu)(const XieluCurve& curve, float* x, std::int64_t n) = nullptr;
 };
 
 }  // namespace plumb

@@ -32,6 +32,8 @@ enum class TensorRole {
   attn_q_norm,          ///< norm of the query heads
   attn_k_norm,          ///< norm of the key heads
   attn_sinks,           ///< a logit per head that takes part in the softmax and has no value (gpt-oss)
+  attn_gate,            ///< gates on the heads' weighted values
+  attn_out_norm,        ///< norm of these before the output projection (bitnet)
   attn_out,             ///< output projection
   laurel_down,          ///< the low-rank branch beside the mixer (gemma3n)
   laurel_up,            ///< back to the width of the stream
@@ -51,6 +53,7 @@ enum class TensorRole {
   ffn_norm,             ///< before the feed-forward block
   ffn_gate,             ///< gate projection of a dense block
   ffn_up,               ///< up projection
+  ffn_down_norm,        ///< norm of the input of the down projection (bitnet)
   ffn_down,             ///< down projection
   experts_norm,         ///< before the experts, where the shared one has a norm of its own (gemma4)
   shared_post_norm,     ///< after the shared expert
@@ -107,6 +110,8 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::attn_q_norm, "attn_q_norm", "attn_q_norm"},
     RoleNames{TensorRole::attn_k_norm, "attn_k_norm", "attn_k_norm"},
     RoleNames{TensorRole::attn_sinks, "attn_sinks", "attn_sinks"},
+    RoleNames{TensorRole::attn_gate, "attn_gate", "attn_gate"},
+    RoleNames{TensorRole::attn_out_norm, "attn_out_norm", "attn_sub_norm"},
     RoleNames{TensorRole::attn_out, "attn_out", "attn_output"},
     RoleNames{TensorRole::laurel_down, "laurel_down", "laurel_l"},
     RoleNames{TensorRole::laurel_up, "laurel_up", "laurel_r"},
@@ -126,6 +131,7 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::ffn_norm, "ffn_norm", "ffn_norm"},
     RoleNames{TensorRole::ffn_gate, "ffn_gate", "ffn_gate"},
     RoleNames{TensorRole::ffn_up, "ffn_up", "ffn_up"},
+    RoleNames{TensorRole::ffn_down_norm, "ffn_down_norm", "ffn_sub_norm"},
     RoleNames{TensorRole::ffn_down, "ffn_down", "ffn_down"},
     RoleNames{TensorRole::experts_norm, "experts_norm", "pre_ffw_norm_2"},
     RoleNames{TensorRole::shared_post_norm, "shared_post_norm", "post_ffw_norm_1"},
@@ -180,7 +186,9 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::attn_k_norm:
     case TensorRole::attn_sinks:
     case TensorRole::laurel_norm:
+    case TensorRole::attn_out_norm:
     case TensorRole::attn_post_norm:
+    case TensorRole::ffn_down_norm:
     case TensorRole::mla_q_norm:
     case TensorRole::mla_kv_norm:
     case TensorRole::indexer_k_norm:
@@ -210,6 +218,7 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::attn_q:
     case TensorRole::attn_k:
     case TensorRole::attn_v:
+    case TensorRole::attn_gate:
     case TensorRole::attn_out:
     case TensorRole::laurel_down:
     case TensorRole::laurel_up:

@@ -111,6 +111,8 @@ class ForwardPass {
     const std::optional<LaurelRun> laurel =
         spec.laurel ? std::optional<LaurelRun>(std::in_place, pass_, *spec.laurel, w.laurel, spec_.width)
                     : std::nullopt;
+    if (const auto* experts = std::get_if<ExpertsSpec>(&spec.ffn); experts && experts->route_early)
+      ExpertsRun(pass_, *experts, std::get<ExpertsWeights>(w.ffn)).score_early(worker, scratch_.residual);
     // Columns of each part's output that this worker has written.
     const Range mixed = mix(worker, l, mixer, laurel);
     if (!spec.parallel) {

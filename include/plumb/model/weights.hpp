@@ -25,7 +25,7 @@ struct Weights {
   std::vector<AltupLayerWeights> altup_layers;                 // of each layer, or empty
   NormWeights output_norm;                                     // [D]
   Linear head;                                                 // [V, D]; the embedding matrix again when tied
-  Vector rope_factors, rope_factors_long, rope_factors_short;  // [rotated dims / 2], or empty
+  Vector rope_factors, rope_factors_long, rope_factors_short;  // [rotated dims / 2] of the longest table, or empty
 
   std::shared_ptr<const void> owner;                  // of the matrices in file layout
   std::vector<std::vector<const std::byte*>> places;  // where the matrices of scattered stacks begin
@@ -35,11 +35,17 @@ struct Weights {
 
 namespace detail {
 
-/// Frequencies that tables with factors divide: the first such table says how many.
+/// Factors that the tensors of a kind hold: enough for the longest of all tables, of which a shorter one takes the
+/// first (step35).
 inline int rope_factor_count(const ModelSpec& spec, RopeFactors kind) {
-  for (const RopeSpec& rope : spec.ropes)
-    if (rope.factors == kind && rope.pairs != RopePairs::none) return rope.dims / 2;
-  return 0;
+  int longest = 0;
+  bool used = false;
+  for (const RopeSpec& rope : spec.ropes) {
+    if (rope.pairs == RopePairs::none) continue;
+    longest = std::max(longest, rope.dims / 2);
+    used |= rope.factors == kind;
+  }
+  return used ? longest : 0;
 }
 
 }  // namespace detail

@@ -30,12 +30,14 @@ struct AttentionShape {
   float scale = 1.0f;    ///< multiplies q.k
   float softcap = 0.0f;  ///< cap * tanh(score / cap); 0 = off
   int window = 0;        ///< positions that a row sees, its own included; 0 = all
+  int chunk = 0;         ///< positions in chunks of so many: a row sees none before its own; 0 = no chunks
   bool latent = false;   ///< values are the first v_dim elements of keys, and all heads share them (KvLayer::latent)
   int chosen = 0;        ///< a row that sees more positions attends to so many of them, which are given; 0 = to all
 
   int group() const { return n_heads / n_kv_heads; }
   /// First position that a row at `position` sees.
   std::int32_t first_key(std::int32_t position) const {
+    if (chunk > 0) return position / chunk * chunk;
     return window > 0 && position >= window ? position - window + 1 : 0;
   }
   /// First position after them that it does not see. Of chosen positions they are the indices that count.

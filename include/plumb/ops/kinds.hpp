@@ -2,7 +2,7 @@
 /// @file
 /// The choices that a model makes among kinds of an operation: what a configuration names and the operations obey.
 
-#include "plumb/core/version.hpp"
+#include "plumb/cpu/vector_kernels.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -24,6 +24,16 @@ enum class Activation {
   relu,
   relu2,           ///< relu(x)^2
   clipped_swiglu,  ///< min(x, 7) * sigmoid(1.702 min(x, 7)), gated by clamp(up, -7, 7) + 1 (gpt-oss)
+  xielu,           ///< a curve with numbers of its own, without a gate (apertus)
+};
+
+/// A non-linearity with the numbers that some have.
+struct ActivationFunction {
+  ActivationFunction(Activation k = Activation::silu) : kind(k) {}
+
+  Activation kind;
+  float limit = 0.0f;     ///< of silu with a gate: silu(x) is at most that, up within it either way (step35); 0: none
+  XieluCurve xielu = {};  ///< of xielu
 };
 
 /// Kind of normalisation.

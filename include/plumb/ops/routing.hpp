@@ -27,6 +27,7 @@ struct RoutingRule {
   bool sigmoid = false;       ///< p is a sigmoid of each score rather than a softmax over all (deepseek v3)
   bool renormalise = true;    ///< the weights of a row are divided by their sum
   float weight_scale = 1.0f;  ///< multiplies the weights
+  bool by_score = false;      ///< the choice goes by the scores themselves, which p may round to the same (llama4)
   int groups = 0;             ///< experts are chosen within the best groups of equal size (deepseek); 0: no groups
   int groups_used = 0;        ///< groups that a row may visit
   bool best_two = true;       ///< a group is as good as its two best experts together; false: as its best
@@ -50,6 +51,7 @@ class Routing {
     const auto slots = static_cast<std::size_t>(checked_mul<std::int64_t>(max_rows, used, "routing"));
     visits_.resize(slots);
     row_.resize(slots);
+    weight_.resize(slots);
   }
 
   /// One expert that a row visits.
@@ -83,6 +85,7 @@ class Routing {
       for (Visit& visit : visits_of(n)) {
         visit.slot = first_[static_cast<std::size_t>(visit.expert)]++;
         row_[static_cast<std::size_t>(visit.slot)] = n;
+        weight_[static_cast<std::size_t>(visit.slot)] = visit.weight;
       }
     std::rotate(first_.begin(), first_.end() - 1, first_.end());
     first_[0] = 0;
@@ -93,6 +96,8 @@ class Routing {
   Range slots(int e) const { return {first_[static_cast<std::size_t>(e)], first_[static_cast<std::size_t>(e) + 1]}; }
   /// The row of the batch behind each slot of `range`.
   const std::int64_t* rows(Range range) const { return row_.data() + range.begin; }
+  /// The weight of each of these slots.
+  const float* weights(Range range) const { return weight_.data() + range.begin; }
   /// The experts of row n, in rising order.
   std::span<const Visit> visits(std::int64_t n) const {
     return {visits_.data() + n * used_, static_cast<std::size_t>(used_)};
@@ -109,7 +114,8 @@ class Routing {
     else
       softmax(kernels, p, count_);
     for (int e = 0; e < count_; ++e)
-      preference_[static_cast<std::size_t>(e)] = p[e] + (experts.bias ? experts.bias[e] : 0);
+      preference_[static_cast<std::size_t>(e)] =
+          (experts.rule.by_score ? scores[e] : p[e]) + (experts.bias ? experts.bias[e] : 0);
     if (experts.rule.groups > 1) leave_out_groups(experts.rule);
     for (int i = 0; i < used_; ++i) preference_[static_cast<std::size_t>(best_of(preference_, count_))] = kChosen;
     float sum = 0;
@@ -163,18 +169,26 @@ class Routing {
   std::vector<float> group_;          // [groups], likewise
   std::vector<Visit> visits_;         // [rows, used]
   std::vector<std::int64_t> row_;     // [slots]
+  std::vector<float> weight_;         // [slots]
   std::vector<std::int64_t> first_;   // [count + 1], first slot of each expert
 };
 
-/// Prepares tile t of x, whose rows are rows row[0], row[1], ... of `from`, in the wanted forms. `gathered` is room for
-/// 16 rows of x.cols values. x.values is not read.
+/// Rows row[tile.begin], row[tile.begin + 1], ... of `from` side by side, each times its weight where there are some.
+inline void gather_rows(const float* from, std::int64_t from_stride, std::int64_t cols, const std::int64_t* row,
+                        const float* weight, Range tile, float* gathered) {
+  for (std::int64_t i = tile.begin; i < tile.end; ++i, gathered += cols) {
+    std::copy_n(from + row[i] * from_stride, cols, gathered);
+    for (std::int64_t k = 0; weight != nullptr && k < cols; ++k) gathered[k] *= weight[i];
+  }
+}
+
+/// Prepares tile t of x, whose rows are rows row[0], row[1], ... of `from`, times weight[0], ... unless that is null,
+/// in the wanted forms. `gathered` is room for 16 rows of x.cols values. x.values is not read.
 inline void prepare_gathered_tile(const KernelTable& kernels, Activations x, ActivationForms forms, int t,
                                   const float* from, std::int64_t from_stride, const std::int64_t* row,
-                                  float* gathered) {
-  const Range tile = x.tile(t);
+                                  const float* weight, float* gathered) {
   x.stride = x.cols;
-  for (std::int64_t i = 0; i < tile.size(); ++i)
-    std::copy_n(from + row[tile.begin + i] * from_stride, x.cols, gathered + i * x.cols);
+  gather_rows(from, from_stride, x.cols, row, weight, x.tile(t), gathered);
   prepare_tile(kernels, x, forms, t, {0, x.cols}, gathered);
 }
 

@@ -44,6 +44,7 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::attn_k:
     case TensorRole::attn_v:
     case TensorRole::attn_sinks:
+    case TensorRole::attn_gate:
     case TensorRole::mla_q_down:
     case TensorRole::mla_q_up:
     case TensorRole::mla_kv_down:
@@ -87,7 +88,9 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::mla_kv_norm:
     case TensorRole::indexer_k_norm:
     case TensorRole::laurel_norm:
+    case TensorRole::attn_out_norm:
     case TensorRole::attn_post_norm:
+    case TensorRole::ffn_down_norm:
     case TensorRole::ffn_norm:
     case TensorRole::ffn_post_norm:
     case TensorRole::per_layer_post_norm:
