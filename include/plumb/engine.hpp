@@ -73,6 +73,9 @@
 #include "plumb/blocks/norm.hpp"
 #include "plumb/blocks/attention.hpp"
 #include "plumb/blocks/latent_attention.hpp"
+#include "plumb/blocks/convolution.hpp"
+#include "plumb/blocks/delta_net.hpp"
+#include "plumb/blocks/short_conv.hpp"
 #include "plumb/blocks/part.hpp"           // parts of a layer as alternatives
 #include "plumb/blocks/mixer.hpp"          // what lets positions see each other
 #include "plumb/blocks/feed_forward.hpp"
@@ -89,6 +92,8 @@
 #include "plumb/blocks/pass.hpp"           // what its blocks share
 #include "plumb/blocks/residual.hpp"
 #include "plumb/blocks/attention_run.hpp"
+#include "plumb/blocks/delta_net_run.hpp"
+#include "plumb/blocks/short_conv_run.hpp"
 #include "plumb/blocks/feed_forward_run.hpp"
 #include "plumb/blocks/experts_run.hpp"
 #include "plumb/blocks/laurel_run.hpp"

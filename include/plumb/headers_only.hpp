@@ -20,6 +20,7 @@ inline const KernelTable& portable_kernels() {
     kernels::scalar::add_float_kernels(t);
     kernels::scalar::add_vector_kernels(t);
     kernels::scalar::add_attention_kernels(t);
+    kernels::scalar::add_recurrent_kernels(t);
     kernels::scalar::add_probes(t);
     return t;
   }();

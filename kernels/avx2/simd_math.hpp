@@ -156,3 +156,6 @@ PLUMB_INLINE double reduce_add(F64x16 a) {
 constexpr int kAttentionRows = 4;
 constexpr int attention_vectors(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : rows == 3 ? 2 : 1; }
 static_assert(2 * 4 * attention_vectors(4) + 3 <= 16 && 2 * 3 * attention_vectors(3) + 3 <= 16);
+
+// Blocks of 16 columns that the delta rule takes at once: as many as leave every sum a register.
+constexpr int kDeltaBlocks = 1;

@@ -84,3 +84,6 @@ constexpr int kAttentionRows = 8;
 constexpr int attention_vectors(int rows) { return rows <= 6 ? 4 : 3; }
 static_assert(6 * attention_vectors(6) + attention_vectors(6) + 1 <= 32);
 static_assert(8 * attention_vectors(8) + attention_vectors(8) + 1 <= 32);
+
+// Blocks of 16 columns that the delta rule takes at once: as many as leave every sum a register.
+constexpr int kDeltaBlocks = 2;

@@ -15,5 +15,7 @@
 #include "kernels/generic/attention_range.hpp"
 #include "kernels/generic/latent_keys.hpp"
 #include "kernels/generic/index_scores.hpp"
+#include "kernels/generic/convolution.hpp"
+#include "kernels/generic/delta_rule.hpp"
 #include "kernels/generic/vector_table.hpp"
 // clang-format on

@@ -1,4 +1,5 @@
-// Puts the row and attention kernels of a tier into its table. Included inside a tier's region, after the kernels.
+// Puts the row, recurrent and attention kernels of a tier into its table. Included inside a tier's region, after the
+// kernels.
 
 static void add_vector_kernels(KernelTable& table) {
   VectorKernels& v = table.vector;
@@ -15,6 +16,15 @@ static void add_vector_kernels(KernelTable& table) {
   v.relu = activate<Relu>;
   v.relu2 = activate<Relu2>;
   v.xielu = xielu_of;
+}
+
+static void add_recurrent_kernels(KernelTable& table) {
+  RecurrentKernels& r = table.recurrent;
+  r.convolve = convolve;
+  r.delta_rule = delta_rule<false>;
+  r.delta_rule_channels = delta_rule<true>;
+  r.l2_norm = l2_norm;
+  r.decay = decay_of;
 }
 
 template <class Kv>

@@ -145,3 +145,6 @@ PLUMB_INLINE double reduce_add(F64x16 a) {
 // Register tiles of attention: no registers to fill here, but a key is loaded once for so many rows.
 constexpr int kAttentionRows = 4;
 constexpr int attention_vectors(int) { return 1; }
+
+// Blocks of 16 columns that the delta rule takes at once: as many as leave every sum a register.
+constexpr int kDeltaBlocks = 1;

@@ -12,6 +12,7 @@ const KernelTable& avx2_table() {
     avx2::add_float_kernels(t);
     avx2::add_vector_kernels(t);
     avx2::add_attention_kernels(t);
+    avx2::add_recurrent_kernels(t);
     avx2::add_probes(t);
     add_avx2_search(t);
     return t;

@@ -12,6 +12,7 @@ const KernelTable& avx512_table() {
     avx512::add_float_kernels(t);
     avx512::add_vector_kernels(t);
     avx512::add_attention_kernels(t);
+    avx512::add_recurrent_kernels(t);
     avx512::add_probes(t);
     add_avx512_search(t);
     return t;

@@ -10,6 +10,7 @@ const KernelTable& scalar_table() {
     scalar::add_float_kernels(t);
     scalar::add_vector_kernels(t);
     scalar::add_attention_kernels(t);
+    scalar::add_recurrent_kernels(t);
     scalar::add_probes(t);
     add_scalar_search(t);
     return t;

@@ -62,14 +62,19 @@ void read_biases(const Keys& keys, const Style& style, int layer, AttentionSpec&
   dense.bias = has_bias(keys, TensorRole::ffn_up, layer) || has_bias(keys, TensorRole::ffn_down, layer);
 }
 
-void read_attention(const Keys& keys, ModelSpec& spec) {
+void read_attention(const Keys& keys, const Style& style, ModelSpec& spec) {
   const int n = spec.n_layers();
   const std::vector<int> heads = keys.per_layer(kHeads, n, Limits::kHeads);
-  const std::vector<int> kv = keys.has(kKvHeads) ? keys.per_layer(kKvHeads, n, Limits::kHeads) : heads;
+  const int least = style.other_mixers ? 0 : 1;
+  const std::vector<int> kv = keys.has(kKvHeads) ? keys.per_layer(kKvHeads, n, Limits::kHeads, least) : heads;
   const Field key_length{"attention.key_length", "head_dim"}, value_length{"attention.value_length", ""};
   const float scale = keys.real_or({"attention.scale", ""}, 0.0f);
   const float softcap = keys.real_or({"attn_logit_softcapping", "attn_logit_softcapping"}, 0.0f);
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
+    if (kv[l] == 0) {
+      spec.layers[l].mixer = Nothing{};
+      continue;
+    }
     auto& attention = std::get<AttentionSpec>(spec.layers[l].mixer);
     if (heads[l] % kv[l] != 0)
       keys.fail(ErrorCode::bad_value, kKvHeads,
@@ -130,7 +135,7 @@ ModelSpec read_decoder(const Keys& keys, const Style& style) {
   const std::vector<int> inner = read_inner(keys, style, shape.width, shape.layers);
   ModelSpec spec = llama_spec(shape);
   spec.ropes.clear();
-  if (style.attention) read_attention(keys, spec);
+  if (style.attention) read_attention(keys, style, spec);
   const NormSpec norm = read_norm(keys, style);
   const Activation activation = read_activation(keys, style);
   const float residual_scale = keys.real_or({"residual_scale", ""}, 1.0f);
@@ -140,12 +145,14 @@ ModelSpec read_decoder(const Keys& keys, const Style& style) {
     dense.inner = inner[static_cast<std::size_t>(l)];
     dense.gated = style.gated;
     dense.activation = activation;
-    read_biases(keys, style, l, std::get<AttentionSpec>(layer.mixer), dense);
+    AttentionSpec none;
+    auto* const attention = std::get_if<AttentionSpec>(&layer.mixer);
+    read_biases(keys, style, l, attention ? *attention : none, dense);
     layer.ffn = dense;
     layer.mixer_branch.norm = layer.ffn_branch.norm = norm;
     layer.residual_scale = residual_scale;
   }
-  if (style.attention && style.pairs != RopePairs::none)
+  if (style.attention && style.pairs != RopePairs::none && first_attention(spec))
     spec.ropes.push_back(read_rope(keys, style.pairs, first_attention(spec)->head_dim, spec.context));
   else
     for_each_attention(spec, [](AttentionSpec& attention) { attention.rope = -1; });

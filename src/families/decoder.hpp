@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "keys.hpp"
+#include "plumb/io/gguf_writer.hpp"
 #include "plumb/model/spec.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
@@ -24,6 +25,8 @@ struct Style {
   bool biases = false;
   bool scaled_embedding = false;  ///< embeddings are multiplied by sqrt(D) where no key says otherwise
   int inner_multiple = 0;         ///< config.json without an inner width: this many widths; 0: it must be there
+  /// GGUF files that count no KV heads in a layer mean a mixer of another kind there, which the family puts in.
+  bool other_mixers = false;
   /// false: the family reads its mixers and rotation itself.
   bool attention = true;
 };
@@ -85,6 +88,10 @@ inline int dense_inner(const ModelSpec& spec) { return std::get<DenseSpec>(spec.
 /// `kind`: the type of layer, for files that have `rope_parameters` for each.
 RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context,
                    std::string_view kind = "full_attention");
+
+/// Sets the key that deals pairs of dimensions to time, height and width of a picture. For text, whose three positions
+/// are equal, any deal is the same; other engines ask for one.
+void write_rope_sections(GgufWriter& writer, const ModelSpec& spec);
 
 /// YaRN's borders between frequencies that stay and those that are stretched are its usual ones, whatever the keys say:
 /// the engine that GGUF files are made for reads the keys of few families.

@@ -118,6 +118,26 @@ void compare(Finder& f, const LatentAttentionSpec& a, const LatentAttentionSpec&
   f.norm("indexer.norm", a.indexer.norm, b.indexer.norm);
 }
 
+void compare(Finder& f, const DeltaNetSpec& a, const DeltaNetSpec& b) {
+  f.field("delta.k_heads", a.k_heads, b.k_heads);
+  f.field("delta.v_heads", a.v_heads, b.v_heads);
+  f.field("delta.k_dim", a.k_dim, b.k_dim);
+  f.field("delta.v_dim", a.v_dim, b.v_dim);
+  f.field("delta.kernel", a.kernel, b.kernel);
+  f.field("delta.fused", a.fused, b.fused);
+  f.field("delta.steps_by_group", a.steps_by_group, b.steps_by_group);
+  f.field("delta.tiled", a.tiled, b.tiled);
+  f.field("delta.decay_rank", a.decay_rank, b.decay_rank);
+  f.field("delta.gate_rank", a.gate_rank, b.gate_rank);
+  f.field("delta.sigmoid_gate", a.sigmoid_gate, b.sigmoid_gate);
+  f.norm("delta.norm", a.norm, b.norm);
+}
+
+void compare(Finder& f, const ShortConvSpec& a, const ShortConvSpec& b) {
+  f.field("shortconv.channels", a.channels, b.channels);
+  f.field("shortconv.kernel", a.kernel, b.kernel);
+}
+
 void compare(Finder& f, const DenseSpec& a, const DenseSpec& b) { f.dense("ffn", a, b); }
 
 void compare(Finder& f, const ExpertsSpec& a, const ExpertsSpec& b) {

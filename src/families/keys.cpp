@@ -70,13 +70,14 @@ int Keys::natural_or(const Field& field, int fallback, int high) const {
   return has(field) ? integer(field, 0, high) : fallback;
 }
 
-std::vector<int> Keys::per_layer(const Field& field, int layers, int high) const {
+std::vector<int> Keys::per_layer(const Field& field, int layers, int high, int low) const {
   const auto n = static_cast<std::size_t>(layers);
   if (!is_array(field)) return std::vector<int>(n, count(field, high));
   std::vector<int> numbers;
   for (const std::int32_t number : file_ ? file_->get_ints(gguf_name(field)) : this->numbers(field)) {
-    if (number < 1 || number > high)
-      fail(ErrorCode::bad_value, field, std::to_string(number) + ", expected 1 to " + std::to_string(high));
+    if (number < low || number > high)
+      fail(ErrorCode::bad_value, field,
+           std::to_string(number) + ", expected " + std::to_string(low) + " to " + std::to_string(high));
     numbers.push_back(number);
   }
   if (numbers.size() != n)

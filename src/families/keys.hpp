@@ -50,7 +50,7 @@ class Keys {
   /// An integer from 0 to `high`.
   int natural_or(const Field& field, int fallback, int high) const;
   /// One number for all layers, or an array with one for each.
-  std::vector<int> per_layer(const Field& field, int layers, int high) const;
+  std::vector<int> per_layer(const Field& field, int layers, int high, int low = 1) const;
   /// Whether the field holds an array.
   bool is_array(const Field& field) const;
   /// The same for numbers of any kind; absent or null: `fallback`. An array of a config.json may be longer or shorter.

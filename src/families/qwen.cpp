@@ -46,15 +46,6 @@ ModelSpec read_qwen3(const Keys& keys) {
   return spec;
 }
 
-/// Pairs of dimensions are dealt to time, height and width of a picture; for text, whose three positions are equal, any
-/// deal is the same. Other engines ask for one.
-void write_sections(GgufWriter& writer, const ModelSpec& spec) {
-  GgufArray sections(GgufType::i32);
-  const int pairs = spec.ropes.empty() ? 0 : spec.ropes[0].dims / 2, part = pairs / 3;
-  for (const int section : {pairs - 2 * part, part, part, 0}) sections.add(std::int32_t{section});
-  writer.set(spec.family + ".rope.dimension_sections", sections);
-}
-
 /// Experts in place of the dense blocks. config.json may keep some of those.
 void read_qwen_experts(const Keys& keys, ModelSpec& spec, ExpertStyle style) {
   if (keys.is_gguf()) {
@@ -121,8 +112,8 @@ constexpr Family kFamilies[] = {
     {"qwen2moe", "Qwen 1.5 and 2 with experts", read_qwen2_moe, kQwen2Moe, write_qwen2_moe},
     {"qwen3", "Qwen 3", read_qwen3, kQwen3},
     {"qwen3moe", "Qwen 3 with experts", read_qwen3_moe, kQwen3Moe},
-    {"qwen3vl", "Qwen 3 VL, text", read_qwen3, kQwen3Vl, write_sections},
-    {"qwen3vlmoe", "Qwen 3 VL with experts, text", read_qwen3_moe, kQwen3VlMoe, write_sections},
+    {"qwen3vl", "Qwen 3 VL, text", read_qwen3, kQwen3Vl, write_rope_sections},
+    {"qwen3vlmoe", "Qwen 3 VL with experts, text", read_qwen3_moe, kQwen3VlMoe, write_rope_sections},
 };
 
 }  // namespace

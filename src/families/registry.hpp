@@ -61,6 +61,8 @@ const Family* find_family(std::string_view architecture);
 /// The families that stand in one file each.
 std::span<const Family> llama_families();
 std::span<const Family> qwen_families();
+std::span<const Family> qwen_next_families();
+std::span<const Family> lfm_families();
 std::span<const Family> gemma_families();
 std::span<const Family> gemma4_families();
 std::span<const Family> gpt_families();

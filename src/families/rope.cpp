@@ -118,4 +118,11 @@ RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context,
   return rope;
 }
 
+void write_rope_sections(GgufWriter& writer, const ModelSpec& spec) {
+  GgufArray sections(GgufType::i32);
+  const int pairs = spec.ropes.empty() ? 0 : spec.ropes[0].dims / 2, part = pairs / 3;
+  for (const int section : {pairs - 2 * part, part, part, 0}) sections.add(std::int32_t{section});
+  writer.set(spec.family + ".rope.dimension_sections", sections);
+}
+
 }  // namespace plumb::family

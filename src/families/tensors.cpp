@@ -49,7 +49,7 @@ std::optional<ConstTensorView> find_in_qkv(const ModelFile& file, const LayerSpe
     return std::nullopt;
   const GgufTensor* whole = file.find_tensor(family::fused_name("attn_qkv", tensor.id.layer, tensor.id.bias));
   if (!whole) return std::nullopt;
-  const std::int64_t q = attention->q_rows(), k = attention->k_rows(), v = attention->v_rows(), all = q + k + v;
+  const std::int64_t q = attention->q_matrix_rows(), k = attention->k_rows(), v = attention->v_rows(), all = q + k + v;
   const Part part = role == TensorRole::attn_q   ? Part{0, q, all}
                     : role == TensorRole::attn_k ? Part{q, k, all}
                                                  : Part{q + k, v, all};

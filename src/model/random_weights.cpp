@@ -16,19 +16,22 @@ std::uint64_t hash(std::string_view text) {
 }
 
 /// A norm of heads may have a table of weights.
-constexpr bool is_norm(TensorRole role) { return role == TensorRole::attn_q_norm || role == TensorRole::attn_k_norm; }
+constexpr bool is_norm(TensorRole role) {
+  return role == TensorRole::attn_q_norm || role == TensorRole::attn_k_norm || role == TensorRole::ssm_norm;
+}
 
 /// Deviation of the weights of a tensor; 0 for what is constant.
 double deviation_of(const ModelSpec& spec, const TensorSpec& tensor) {
   const TensorRole role = tensor.id.role;
-  if (tensor.id.bias || tensor.shape.rank() < 2 || is_norm(role)) return 0;
+  if (tensor.id.bias || tensor.shape.rank() < 2 || is_norm(role) || role == TensorRole::ssm_a) return 0;
   const bool looked_up =
       role == TensorRole::position_embedding || (role == TensorRole::token_embedding && !spec.output.tied);
   return looked_up ? 1 : 1 / std::sqrt(static_cast<double>(tensor.shape.cols()));
 }
 
-/// Norm weights multiply by 1; everything that is added is 0.
+/// Norm weights multiply by 1; everything that is added is 0. Rates of decay are below zero: states would grow else.
 float constant_of(const TensorSpec& tensor) {
+  if (tensor.id.role == TensorRole::ssm_a) return -0.1f;
   const bool added =
       tensor.id.bias || tensor.id.role == TensorRole::router_choice_bias || tensor.id.role == TensorRole::attn_sinks;
   return added ? 0.0f : 1.0f;

@@ -80,9 +80,7 @@ Weights bind_weights(const ModelSpec& spec, const TensorSource& source) {
   weights.layers.resize(spec.layers.size());
   for_each_slot(spec, weights, [&](const TensorSlot& slot) { binder.bind(slot, weights.places); });
   if (spec.output.tied) weights.head.w = weights.embedding.w;
-  for (std::size_t l = 0; l < spec.layers.size(); ++l)
-    if (const auto* attention = std::get_if<AttentionSpec>(&spec.layers[l].mixer))
-      attention_derive(*attention, std::get<AttentionWeights>(weights.layers[l].mixer));
+  for (std::size_t l = 0; l < spec.layers.size(); ++l) layer_derive(spec.layers[l], weights.layers[l]);
   return weights;
 }
 

@@ -131,6 +131,7 @@ RecipePart recipe_part(TensorRole role) {
     case TensorRole::token_embedding: return RecipePart::embedding;
     case TensorRole::head: return RecipePart::head;
     case TensorRole::attn_k: return RecipePart::attn_key;
+    case TensorRole::attn_qkv:  // values are among them
     case TensorRole::attn_v: return RecipePart::attn_value;
     case TensorRole::attn_out: return RecipePart::attn_output;
     case TensorRole::ffn_down:

@@ -97,7 +97,8 @@ INSTANTIATE_TEST_SUITE_P(Recorded, Families,
                                          "stablelm", "stablelm12", "olmo3", "seed_oss", "glm4moe", "minimax-m2",
                                          "qwen3vl", "exaone4", "dots1", "bailingmoe2", "hunyuan-dense", "hunyuan-moe",
                                          "ernie4_5-moe", "mistral3", "llama4", "smallthinker", "mimo2", "step35",
-                                         "apertus", "bitnet", "afmoe", "phimoe", "deepseek2", "deepseek3", "deepseek32"),
+                                         "apertus", "bitnet", "afmoe", "phimoe", "deepseek2", "deepseek3", "deepseek32",
+                                         "qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe"),
                          [](const auto& parameter) {
                            std::string name = parameter.param;
                            std::erase(name, '-');

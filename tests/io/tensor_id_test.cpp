@@ -24,11 +24,12 @@ TEST(GgufNames, OfRolesAreReadBack) {
     for (const int layer : {-1, 0, 12}) {
       const TensorId id{names.role, layer, false};
       EXPECT_EQ(tensor_id_of_gguf_name(gguf_tensor_name(id)), id) << gguf_tensor_name(id);
-      if (names.role == TensorRole::router_choice_bias || is_scale_role(names.role)) continue;  // have no bias
+      const bool one_name = names.role == TensorRole::router_choice_bias || names.role == TensorRole::ssm_a;
+      if (one_name || is_scale_role(names.role)) continue;  // have no bias
       const TensorId bias{names.role, layer, true};
       EXPECT_EQ(tensor_id_of_gguf_name(gguf_tensor_name(bias)), bias) << gguf_tensor_name(bias);
     }
-  for (const char* name : {"blk.0.attn_qkv.weight", "blk.0.ssm_in.weight", "", "blk.", ".weight"})
+  for (const char* name : {"blk.0.attn_kv_b.weight", "blk.0.nextn.eh_proj.weight", "", "blk.", ".weight"})
     EXPECT_EQ(tensor_id_of_gguf_name(name), std::nullopt) << name;
 }
 
@@ -39,7 +40,9 @@ TEST(TensorRoles, NormsRoutersAndTablesAreNoMatrices) {
                        names.name.starts_with("rope_") || names.role == TensorRole::position_embedding ||
                        names.role == TensorRole::attn_sinks || names.role == TensorRole::layer_scale ||
                        names.role == TensorRole::expert_scale || names.role == TensorRole::altup_predict ||
-                       names.role == TensorRole::altup_correct || names.role == TensorRole::altup_scale;
+                       names.role == TensorRole::altup_correct || names.role == TensorRole::altup_scale ||
+                       names.name.starts_with("ssm_conv") || names.role == TensorRole::shortconv_conv ||
+                       names.role == TensorRole::ssm_a;
     EXPECT_EQ(is_matrix_role(names.role), !other) << names.name;
   }
 }

@@ -42,6 +42,8 @@ struct Counts {
   double rms_normed = 0, layer_normed = 0, rotated = 0, gated = 0, plain = 0, curved = 0;  ///< elements
   double quantized = 0, capped = 0;
   double scores = 0, score_macs = 0, capped_scores = 0, sloped_scores = 0, sinks = 0;
+  Touched taps, rates, state;  ///< of recurrent mixers: weights of convolutions, of decays; what sequences remember
+  double convolved = 0, remembered = 0, decays = 0, lengths = 0;  ///< operations; elements
   /// Positions that were read, by the layer that read them and the address of their range of keys.
   struct Range {
     std::vector<bool> seen;
@@ -316,6 +318,47 @@ inline void finish(const float* acc, float top, float total, float sink, float* 
   real.attention.finish(acc, top, total, sink, out, v_dim);
 }
 
+inline const std::byte* bytes_of(const float* p) { return reinterpret_cast<const std::byte*>(p); }
+
+inline void convolve(const Convolution& c) {
+  {
+    const std::lock_guard lock(mutex);
+    const double extra = (c.silu ? 4 : 0) + (c.gate ? 1 : 0) + (c.times ? 1 : 0) + (c.bias != nullptr ? 1 : 0);
+    counts.convolved += static_cast<double>(c.rows.count * c.channels) * (2 * c.kernel + extra);
+    const auto row = static_cast<std::size_t>(c.channels) * sizeof(float);
+    for (int j = 0; j < c.kernel; ++j) counts.taps.add(bytes_of(c.weight[j]), row);
+    for (int j = 0; j + 1 < c.kernel; ++j) counts.state.add(bytes_of(c.history[j]), row);
+  }
+  real.recurrent.convolve(c);
+}
+template <bool Channels>
+void delta_rule(const DeltaRule& rule) {
+  {
+    const std::lock_guard lock(mutex);
+    const double columns = static_cast<double>(rule.rows.count * rule.columns);
+    const auto k_dim = static_cast<double>(rule.k_dim);
+    counts.remembered += columns * (k_dim * (Channels ? 8 : 7) + (Channels ? 2 : 3));
+    counts.state.add(bytes_of(rule.state), static_cast<std::size_t>(rule.columns * rule.k_dim) * sizeof(float));
+  }
+  (Channels ? real.recurrent.delta_rule_channels : real.recurrent.delta_rule)(rule);
+}
+inline void l2_norm(const float* x, float eps, float scale, float* y, std::int64_t n) {
+  {
+    const std::lock_guard lock(mutex);
+    counts.lengths += static_cast<double>(n);
+  }
+  real.recurrent.l2_norm(x, eps, scale, y, n);
+}
+inline void decay(float* x, const float* bias, const float* rate, std::int64_t rate_step, std::int64_t n) {
+  {
+    const std::lock_guard lock(mutex);
+    counts.decays += static_cast<double>(n);
+    counts.rates.add(bytes_of(bias), static_cast<std::size_t>(n) * sizeof(float));
+    counts.rates.add(bytes_of(rate), static_cast<std::size_t>(rate_step == 0 ? 1 : n) * sizeof(float));
+  }
+  real.recurrent.decay(x, bias, rate, rate_step, n);
+}
+
 inline KernelTable counting_table() {
   KernelTable table = real;
   wrap_types<DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q5_1, DType::q4_k, DType::q6_k>(
@@ -350,6 +393,11 @@ inline KernelTable counting_table() {
   table.attention.store_value[0] = store_value<0>;
   table.attention.store_value[1] = store_value<1>;
   table.attention.store_value[2] = store_value<2>;
+  table.recurrent.convolve = convolve;
+  table.recurrent.delta_rule = delta_rule<false>;
+  table.recurrent.delta_rule_channels = delta_rule<true>;
+  table.recurrent.l2_norm = l2_norm;
+  table.recurrent.decay = decay;
   return table;
 }
 

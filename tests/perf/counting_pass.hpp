@@ -111,6 +111,7 @@ struct Beside {
   double limited_gates = 0;                        ///< elements of gates with a limit
   double scaled = 0;                               ///< elements of queries that grow, and of scaled values
   double gating = 0;                               ///< sigmoids of gates on heads' sums, and products with them
+  double betas = 0, sigmoid_gates = 0;             ///< sigmoids of delta nets
   double embedding_bytes = 0, embedding_adds = 0;  ///< looked up, scaled, added
   double shared_norm_bytes = 0;                    ///< a norm that two parts of a layer read
   double sparse_gates = 0;                         ///< elements of gates that are cut
@@ -127,8 +128,14 @@ inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
     if (a->clip > 0) sum.clipped += rows * (a->q_rows() + a->k_rows() + a->v_rows());
     if (a->temperature.scale != 0) sum.scaled += rows * a->q_rows();
     if (a->value_scale != 1.0f) sum.scaled += rows * a->v_rows();
-    if (a->gate_rows() > 0) sum.gating += rows * (ElementCost::kPlain * a->gate_rows() + a->out_cols());
+    if (a->gates() > 0) sum.gating += rows * (ElementCost::kPlain * a->gates() + a->out_cols());
   }
+  for (const Mixer* mixer : {&layer.mixer, &layer.beside})
+    if (const auto* d = std::get_if<DeltaNetSpec>(mixer)) {
+      sum.gating += rows * d->v_cols();
+      sum.betas += rows * d->v_heads;
+      if (d->sigmoid_gate) sum.sigmoid_gates += rows * d->v_cols();
+    }
   const bool scaled = layer.residual_scale != 1.0f;
   if (!std::holds_alternative<Nothing>(layer.mixer) && (layer.parallel || layer.mixer_branch.post_norm || scaled))
     sum.waited += rows * kWidth;
@@ -190,7 +197,7 @@ inline Beside beside(const ModelSpec& spec, const Model& model, const TestPass& 
   const double rows = pass.rows(), asked = pass.asked();
   for (const LayerSpec& layer : spec.layers) add_layer(layer, rows, sum);
   for_each_tensor(spec, [&](const TensorSpec& tensor) {
-    if (!tensor.id.bias || is_norm(tensor.id.role)) return;
+    if (!tensor.id.bias || is_norm(tensor.id.role) || tensor.id.role == TensorRole::ssm_dt) return;
     // Of a stack those of the experts that are visited, each by all rows: see expect_all_passes.
     const double matrices = tensor.shape.rank() > 1 ? test::experts_of(spec, tensor.id.layer).used : 1;
     const double values = matrices * static_cast<double>(tensor.shape.cols());
@@ -225,8 +232,8 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
     }
     return total;
   };
-  const OpWork products = sum({Op::q, Op::k, Op::v, Op::attn_out, Op::laurel, Op::router, Op::gate, Op::up, Op::down,
-                               Op::per_layer, Op::altup, Op::head});
+  const OpWork products = sum({Op::q, Op::k, Op::v, Op::mix_in, Op::attn_out, Op::laurel, Op::router, Op::gate, Op::up,
+                               Op::down, Op::per_layer, Op::altup, Op::head});
   EXPECT_EQ(seen.weights.bytes() + loops.bias_bytes + loops.choice_bytes + loops.stream_bytes,
             products.bytes.weights());
   EXPECT_EQ(2 * seen.macs_int8, products.operations.int8);
@@ -247,6 +254,15 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
   EXPECT_EQ(4 * seen.sinks / pass.rows(), attention.bytes.weights());
   EXPECT_EQ(seen.stored, rope.bytes.kv_write);
 
+  const OpWork convolution = ledger.sum_of(Op::convolution), recurrence = ledger.sum_of(Op::recurrence);
+  EXPECT_EQ(seen.taps.bytes(), convolution.bytes.weights());
+  EXPECT_EQ(seen.rates.bytes(), recurrence.bytes.weights());
+  EXPECT_EQ(seen.state.bytes(), convolution.bytes.kv_read + recurrence.bytes.kv_read);
+  EXPECT_EQ(seen.state.bytes(), convolution.bytes.kv_write + recurrence.bytes.kv_write);
+  EXPECT_EQ(seen.convolved + ElementCost::kLength * seen.lengths, convolution.operations.f32);
+  EXPECT_EQ(seen.remembered + ElementCost::kDecay * seen.decays + ElementCost::kPlain * loops.betas,
+            recurrence.operations.f32);
+
   const OpWork rest = sum({Op::embedding, Op::attn_norm, Op::rope, Op::ffn_norm, Op::head_norm});
   EXPECT_EQ(seen.norms.bytes() + loops.embedding_bytes + loops.shared_norm_bytes + loops.scale_bytes,
             rest.bytes.weights());
@@ -257,7 +273,7 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
             rest.operations.f32);
   EXPECT_EQ(ElementCost::kGated * seen.gated + ElementCost::kPlain * seen.plain + ElementCost::kXielu * seen.curved +
                 ElementCost::kClipped * loops.clipped_gates + ElementCost::kLimited * loops.limited_gates +
-                kSparseGate * loops.sparse_gates,
+                kSparseGate * loops.sparse_gates + ElementCost::kPlain * loops.sigmoid_gates,
             ledger.sum_of(Op::activation).operations.f32);
   EXPECT_EQ(ElementCost::kQuantize * seen.quantized, ledger.sum_of(Op::quantize).operations.f32);
 }

@@ -10,6 +10,7 @@ namespace plumb {
 namespace {
 
 using test::counting::expect_all_passes;
+using test::counting::kWidth;
 using test::counting::shape;
 
 TEST(TouchedBytes, EqualTheLedgerForEveryWeightType) {
@@ -339,6 +340,50 @@ TEST(TouchedBytes, EqualTheLedgerForExperts) {
          e.choice_bias = true;
          e.routing = {.sigmoid = true, .weight_scale = 2.5f, .groups = 4, .groups_used = 2};
          test::set_experts(s, e);
+       }},
+  });
+}
+
+TEST(TouchedBytes, EqualTheLedgerForMixersThatRememberByRecurrence) {
+  static constexpr auto kDelta = [](int k_heads, int v_heads) {
+    DeltaNetSpec delta;
+    delta.k_heads = k_heads;
+    delta.v_heads = v_heads;
+    delta.k_dim = 32;
+    delta.v_dim = 256 / v_heads;
+    delta.kernel = 4;
+    return delta;
+  };
+  expect_features({
+      {"delta nets", [](ModelSpec& s) { layers(s, [](LayerSpec& l) { l.mixer = kDelta(8, 16); }); }},
+      {"delta nets whose steps come by groups",
+       [](ModelSpec& s) {
+         layers(s, [](LayerSpec& l) {
+           DeltaNetSpec delta = kDelta(4, 16);
+           delta.steps_by_group = true;
+           l.mixer = delta;
+         });
+       }},
+      {"delta nets whose channels decay each by itself",
+       [](ModelSpec& s) {
+         layers(s, [](LayerSpec& l) {
+           DeltaNetSpec delta = kDelta(8, 8);
+           delta.fused = false;
+           delta.decay_rank = delta.gate_rank = 256;
+           delta.sigmoid_gate = true;
+           l.mixer = delta;
+         });
+       }},
+      {"short convolutions", [](ModelSpec& s) { layers(s, [](LayerSpec& l) {
+                                                  l.mixer = ShortConvSpec{kWidth, 3};
+                                                }); }},
+      {"gates that come with queries",
+       [](ModelSpec& s) { attention(s, [](auto& a) { a.output_gate = OutputGate::in_queries; }); }},
+      {"attention with a delta net beside it, and layers of other kinds",
+       [](ModelSpec& s) {
+         s.layers[0].beside = kDelta(8, 8);
+         s.layers[1].mixer = kDelta(4, 16);
+         s.layers[2].mixer = ShortConvSpec{512, 5};
        }},
   });
 }

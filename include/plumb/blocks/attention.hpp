@@ -38,7 +38,9 @@ enum class QkNormOver {
 enum class OutputGate {
   none,
   head,     ///< every head as a whole: D * H parameters (step35)
-  element,  ///< every value: D * H * value_dim parameters (afmoe, qwen3next)
+  element,  ///< every value: D * H * value_dim parameters (afmoe)
+  /// The same by rows of wq: each head has those of its queries, then those of its gates (qwen3next).
+  in_queries,
 };
 
 /// How queries grow with the position p: q *= 1 + scale * ln(1 + floor((p + offset) / floor)) (llama4, mistral3).
@@ -94,9 +96,13 @@ struct AttentionSpec {
   int v_rows() const { return n_kv_heads * v_dim(); }
   int out_cols() const { return n_heads * v_dim(); }
   bool own_kv() const { return kv_from < 0; }
-  int gate_rows() const {
+  /// Gates of a row, and how many of them come from a matrix of their own.
+  int gates() const {
     return output_gate == OutputGate::none ? 0 : output_gate == OutputGate::head ? n_heads : out_cols();
   }
+  int gate_rows() const { return output_gate == OutputGate::in_queries ? 0 : gates(); }
+  /// Rows of wq.
+  int q_matrix_rows() const { return output_gate == OutputGate::in_queries ? q_rows() + out_cols() : q_rows(); }
   /// Query heads that share one key/value head.
   int group_size() const { return n_heads / n_kv_heads; }
   bool operator==(const AttentionSpec&) const = default;
@@ -121,7 +127,7 @@ inline Shape qk_norm_shape(const AttentionSpec& spec, int heads) {
 
 template <class Visit>
 void attention_tensors(const AttentionSpec& spec, int width, AttentionWeights& w, const TensorList<Visit>& list) {
-  list.matrix(TensorRole::attn_q, w.q, spec.q_rows(), width, spec.qkv_bias);
+  list.matrix(TensorRole::attn_q, w.q, spec.q_matrix_rows(), width, spec.qkv_bias);
   if (spec.own_kv()) list.matrix(TensorRole::attn_k, w.k, spec.k_rows(), width, spec.qkv_bias);
   if (spec.own_kv() && !spec.values_are_keys) list.matrix(TensorRole::attn_v, w.v, spec.v_rows(), width, spec.qkv_bias);
   if (spec.qk_norm_over != QkNormOver::none) {
@@ -181,7 +187,7 @@ inline void rotate_and_store_work(const AttentionSpec& spec, int rope_dims, Work
 inline bool attends_by_bf16(const AttentionSpec& spec, int width, const WorkWriter& writer) {
   const PassOptions& pass = writer.pass();
   if (!pass.bf16_dot || pass.exact || pass.kv == DType::f32 || spec.head_dim % 2 != 0) return false;
-  const DType type = writer.type_of(TensorRole::attn_q, spec.q_rows(), width);
+  const DType type = writer.type_of(TensorRole::attn_q, spec.q_matrix_rows(), width);
   return writer.quantizes(type) || type == DType::bf16;
 }
 
@@ -216,8 +222,8 @@ inline void attend_work(const AttentionSpec& spec, int width, WorkWriter& writer
 /// The gates on the heads' sums: their projection and sigmoids, then the products.
 inline void output_gate_work(const AttentionSpec& spec, int width, WorkWriter& writer) {
   if (spec.output_gate == OutputGate::none) return;
-  const double rows = writer.rows(), gates = rows * spec.gate_rows(), gated = rows * spec.out_cols();
-  writer.matmul(Op::q, TensorRole::attn_gate, spec.gate_rows(), width, rows);
+  const double rows = writer.rows(), gates = rows * spec.gates(), gated = rows * spec.out_cols();
+  if (spec.gate_rows() > 0) writer.matmul(Op::q, TensorRole::attn_gate, spec.gate_rows(), width, rows);
   writer.add(Op::q).operations.f32 = gates * ElementCost::kPlain;
   OpWork& work = writer.add(Op::attn_out);
   work.operations.f32 = gated * ElementCost::kAdd;
@@ -230,8 +236,8 @@ inline constexpr int kAttentionBarriers = 3;
 
 inline void attention_work(const AttentionSpec& spec, int width, int rope_dims, WorkWriter& writer) {
   const double rows = writer.rows();
-  writer.quantize_for(TensorRole::attn_q, spec.q_rows(), width, rows);
-  writer.matmul(Op::q, TensorRole::attn_q, spec.q_rows(), width, rows, 1, spec.qkv_bias);
+  writer.quantize_for(TensorRole::attn_q, spec.q_matrix_rows(), width, rows);
+  writer.matmul(Op::q, TensorRole::attn_q, spec.q_matrix_rows(), width, rows, 1, spec.qkv_bias);
   if (spec.own_kv()) writer.matmul(Op::k, TensorRole::attn_k, spec.k_rows(), width, rows, 1, spec.qkv_bias);
   if (spec.own_kv() && !spec.values_are_keys)
     writer.matmul(Op::v, TensorRole::attn_v, spec.v_rows(), width, rows, 1, spec.qkv_bias);
@@ -267,8 +273,9 @@ inline void attention_scratch(const AttentionSpec& spec, ScratchSizes& sizes) {
   sizes.k = std::max(sizes.k, spec.k_rows());
   sizes.v = std::max(sizes.v, spec.v_rows());
   sizes.heads = std::max(sizes.heads, spec.out_cols());
-  sizes.gates = std::max(sizes.gates, spec.gate_rows());
-  if (spec.gate_rows() > 0 || spec.out_norm) sizes.finished = std::max(sizes.finished, spec.out_cols());
+  sizes.gates = std::max(sizes.gates, spec.gates());
+  if (spec.output_gate == OutputGate::in_queries) sizes.mixed = std::max(sizes.mixed, spec.q_matrix_rows());
+  if (spec.gates() > 0 || spec.out_norm) sizes.finished = std::max(sizes.finished, spec.out_cols());
   sizes.attention.push_back(attention_shape(spec));
 }
 
@@ -283,6 +290,9 @@ inline void attention_check(const AttentionSpec& spec, int ropes, const SpecChec
   check.divides("n_kv_heads", spec.n_kv_heads, "n_heads", spec.n_heads);
   check.in_range("rope", spec.rope, -1, ropes - 1);
   check.in_range("window", spec.window, 0, SpecLimits::kContext);
+  if (spec.output_gate == OutputGate::in_queries && spec.v_dim() != spec.head_dim)
+    check.fail(ErrorCode::bad_value, "value_dim is " + std::to_string(spec.v_dim()) +
+                                         ", expected head_dim where queries and gates share a matrix");
   check.in_range("chunk", spec.chunk, 0, SpecLimits::kContext);
   if (spec.chunk > 0 && spec.window > 0)
     check.fail(ErrorCode::bad_value, "window is " + std::to_string(spec.window) + ", expected 0 in a layer of chunks");

@@ -42,9 +42,12 @@ class AttentionRun {
   }
 
  private:
+  bool gates_in_queries() const { return spec_.output_gate == OutputGate::in_queries; }
+
   void project(const Worker& worker, const ops::Activations& input) {
     const Products& products = pass_.products();
-    const Products::Named q{Op::q, Products::into(w_.q, s_.q)}, k{Op::k, Products::into(w_.k, s_.k)};
+    const Products::Named q{Op::q, Products::into(w_.q, gates_in_queries() ? s_.mixed : s_.q)};
+    const Products::Named k{Op::k, Products::into(w_.k, s_.k)};
     if (!spec_.own_kv())
       products.run(worker, input, {q});
     else if (spec_.values_are_keys)
@@ -85,10 +88,22 @@ class AttentionRun {
   /// Query heads [first, first + count) of row n.
   void finish_queries(std::int64_t n, std::int64_t first, int count) {
     float* const heads = s_.q.row(n) + first * spec_.head_dim;
+    if (gates_in_queries()) take_apart(n, first, count);
     finish_heads(w_.q_norm, n, first, count, heads);
     if (spec_.temperature.scale == 0) return;
     scale(heads, std::int64_t{count} * spec_.head_dim,
           spec_.temperature.at(pass_.rows()[static_cast<std::size_t>(n)].position));
+  }
+  /// Queries and gates of these heads, which lie one after the other in each.
+  void take_apart(std::int64_t n, std::int64_t first, int count) {
+    const int dim = spec_.head_dim;
+    for (std::int64_t h = first; h < first + count; ++h) {
+      const float* const both = s_.mixed.row(n) + 2 * h * dim;
+      float* const gates = s_.gates.row(n) + h * dim;
+      std::copy_n(both, dim, s_.q.row(n) + h * dim);
+      std::copy_n(both + dim, dim, gates);
+      ops::sigmoid(pass_.kernels(), gates, dim);
+    }
   }
   static void scale(float* values, std::int64_t n, float factor) {
     for (std::int64_t i = 0; i < n; ++i) values[i] *= factor;
@@ -157,7 +172,7 @@ class AttentionRun {
   void put_out(const Worker& worker, const BranchOutput& output) {
     const ops::ActivationForms forms = pass_.products().forms({&w_.out});
     ops::Activations heads;
-    if (!w_.gate.empty() || spec_.out_norm) {
+    if (spec_.gates() > 0 || spec_.out_norm) {
       heads = pass_.finish(
           worker, s_.heads, spec_.out_cols(), s_.inner_form, w_.out, forms,
           [&](std::int64_t n, const float* from, float* to) { gate_and_norm(worker, s_.gates.row(n), from, to); });
@@ -170,10 +185,10 @@ class AttentionRun {
 
   /// to = norm(gates * from) of one row, either of the two or both.
   void gate_and_norm(const Worker& worker, const float* gates, const float* from, float* to) const {
-    if (!w_.gate.empty()) {
+    if (spec_.gates() > 0) {
       worker.enter(Op::attn_out);
       const int each = spec_.output_gate == OutputGate::head ? spec_.v_dim() : 1;  // values that share a gate
-      for (int g = 0; g < spec_.gate_rows(); ++g)
+      for (int g = 0; g < spec_.gates(); ++g)
         for (int i = g * each; i < (g + 1) * each; ++i) to[i] = from[i] * gates[g];
       from = to;
     }

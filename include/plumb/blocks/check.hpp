@@ -19,6 +19,7 @@ struct SpecLimits {
   static constexpr int kLayers = 1 << 14;
   static constexpr int kHeads = 1 << 14;
   static constexpr int kHeadDim = 1 << 14;
+  static constexpr int kStateDim = 1 << 12;  ///< sides of a recurrent state
   static constexpr int kExperts = 1 << 14;
   static constexpr int kContext = 1 << 30;
   static constexpr int kRopeTables = 16;

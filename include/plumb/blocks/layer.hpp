@@ -75,6 +75,12 @@ void layer_tensors(const LayerSpec& spec, int width, LayerWeights& w, const Tens
   if (spec.layer_scale) list.vector(TensorRole::layer_scale, w.layer_scale, Shape{1});
 }
 
+/// Fills in what follows from the spec and the weights that were stored.
+inline void layer_derive(const LayerSpec& spec, LayerWeights& w) {
+  mixer_derive(spec.mixer, w.mixer);
+  mixer_derive(spec.beside, w.beside);
+}
+
 /// What a sequence remembers for a feed-forward block.
 inline LayerState feed_forward_state(const FeedForward& ffn) {
   return match(

@@ -7,13 +7,15 @@
 #include <variant>
 
 #include "plumb/blocks/attention.hpp"
+#include "plumb/blocks/delta_net.hpp"
 #include "plumb/blocks/latent_attention.hpp"
 #include "plumb/blocks/part.hpp"
+#include "plumb/blocks/short_conv.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
-using Mixer = std::variant<Nothing, AttentionSpec, LatentAttentionSpec>;
-using MixerWeights = std::variant<Nothing, AttentionWeights, LatentAttentionWeights>;
+using Mixer = std::variant<Nothing, AttentionSpec, LatentAttentionSpec, DeltaNetSpec, ShortConvSpec>;
+using MixerWeights = std::variant<Nothing, AttentionWeights, LatentAttentionWeights, DeltaNetWeights, ShortConvWeights>;
 
 /// Dimensions that a table turns; 0 for index -1 and for a table that turns nothing.
 inline int rotated_dims(std::span<const RopeSpec> ropes, int rope) {
@@ -29,7 +31,18 @@ void mixer_tensors(const Mixer& mixer, int width, MixerWeights& w, const TensorL
       [&](const AttentionSpec& s) { attention_tensors(s, width, weights_as<AttentionWeights>(w), list); },
       [&](const LatentAttentionSpec& s) {
         latent_attention_tensors(s, width, weights_as<LatentAttentionWeights>(w), list);
-      });
+      },
+      [&](const DeltaNetSpec& s) { delta_net_tensors(s, width, weights_as<DeltaNetWeights>(w), list); },
+      [&](const ShortConvSpec& s) { short_conv_tensors(s, width, weights_as<ShortConvWeights>(w), list); });
+}
+
+/// Fills in what follows from a mixer's spec and the weights that were stored.
+inline void mixer_derive(const Mixer& mixer, MixerWeights& w) {
+  match(
+      mixer, [](const Nothing&) {}, [&](const AttentionSpec& s) { attention_derive(s, std::get<AttentionWeights>(w)); },
+      [](const LatentAttentionSpec&) {},
+      [&](const DeltaNetSpec& s) { delta_net_derive(s, std::get<DeltaNetWeights>(w)); },
+      [&](const ShortConvSpec& s) { short_conv_derive(s, std::get<ShortConvWeights>(w)); });
 }
 
 /// What a sequence remembers for a mixer.
@@ -37,7 +50,9 @@ inline LayerState mixer_state(const Mixer& mixer) {
   return match(
       mixer, [](const Nothing&) -> LayerState { return {}; },
       [](const AttentionSpec& s) -> LayerState { return attention_state(s); },
-      [](const LatentAttentionSpec& s) -> LayerState { return latent_attention_state(s); });
+      [](const LatentAttentionSpec& s) -> LayerState { return latent_attention_state(s); },
+      [](const DeltaNetSpec& s) { return delta_net_state(s); },
+      [](const ShortConvSpec& s) { return short_conv_state(s); });
 }
 
 inline void mixer_work(const Mixer& mixer, int width, std::span<const RopeSpec> ropes, WorkWriter& writer) {
@@ -46,13 +61,17 @@ inline void mixer_work(const Mixer& mixer, int width, std::span<const RopeSpec> 
       [&](const AttentionSpec& s) { attention_work(s, width, rotated_dims(ropes, s.rope), writer); },
       [&](const LatentAttentionSpec& s) {
         latent_attention_work(s, width, rotated_dims(ropes, s.rope), rotated_dims(ropes, s.indexer.rope), writer);
-      });
+      },
+      [&](const DeltaNetSpec& s) { delta_net_work(s, width, writer); },
+      [&](const ShortConvSpec& s) { short_conv_work(s, width, writer); });
 }
 
 inline void mixer_scratch(const Mixer& mixer, ScratchSizes& sizes) {
   match(
       mixer, [](const Nothing&) {}, [&](const AttentionSpec& s) { attention_scratch(s, sizes); },
-      [&](const LatentAttentionSpec& s) { latent_attention_scratch(s, sizes); });
+      [&](const LatentAttentionSpec& s) { latent_attention_scratch(s, sizes); },
+      [&](const DeltaNetSpec& s) { delta_net_scratch(s, sizes); },
+      [&](const ShortConvSpec& s) { short_conv_scratch(s, sizes); });
 }
 
 /// @throws Error{bad_value} for a mixer that makes no sense.
@@ -71,14 +90,18 @@ inline void mixer_check(const Mixer& mixer, std::span<const RopeSpec> ropes, con
         latent_attention_check(s, tables, check);
         turns("rope.dims", s.rope, s.rope_dims);
         turns("indexer's rope.dims", s.indexer.rope, s.indexer.dims);
-      });
+      },
+      [&](const DeltaNetSpec& s) { delta_net_check(s, check); },
+      [&](const ShortConvSpec& s) { short_conv_check(s, check); });
 }
 
 /// Why a mixer cannot be run here; empty when it can.
 inline Refusal mixer_refuses(const Mixer& mixer) {
   return match(
       mixer, [](const Nothing&) -> Refusal { return {}; }, [](const AttentionSpec& s) { return attention_refuses(s); },
-      [](const LatentAttentionSpec& s) { return latent_attention_refuses(s); });
+      [](const LatentAttentionSpec& s) { return latent_attention_refuses(s); },
+      [](const DeltaNetSpec& s) { return delta_net_refuses(s); },
+      [](const ShortConvSpec& s) { return short_conv_refuses(s); });
 }
 
 }  // namespace plumb

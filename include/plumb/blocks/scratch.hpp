@@ -131,6 +131,10 @@ struct Scratch {
   Rows k, v;                              // [max_rows, G * head_dim]
   Rows heads;                             // [max_rows, H * value_dim], all heads' weighted values, input of wo
   Rows gates;                             // [max_rows, H or H * value_dim], sigmoids that heads are multiplied with
+  Rows mixed;                             // [max_rows, channels], inputs of a mixer that remembers by recurrence
+  Rows convolved;                         // [max_rows, channels], the same after its convolution
+  Rows steps;                             // [max_rows, decays and betas of heads]
+  Rows ranks;                             // [max_rows, ranks of low-rank products]
   Rows ffn_gate;                          // [max_rows, F or S], becomes act(gate) * up, input of down
   Rows ffn_up;                            // [max_rows, F or S]
   std::vector<float> cutoff;              // [max_rows], below which values of a gate count as zero
@@ -224,6 +228,10 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
       v(max_rows, sizes.v),
       heads(max_rows, sizes.heads),
       gates(max_rows, sizes.gates),
+      mixed(max_rows, sizes.mixed),
+      convolved(max_rows, sizes.mixed),
+      steps(max_rows, sizes.steps),
+      ranks(max_rows, sizes.ranks),
       ffn_gate(max_rows, sizes.inner),
       ffn_up(max_rows, sizes.inner),
       asking(static_cast<std::size_t>(max_rows)),
@@ -250,8 +258,8 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
 
 inline std::size_t Scratch::bytes() const {
   std::size_t total = 0;
-  for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &gates, &ffn_gate, &ffn_up,
-                           &laurel, &per_layer, &logits})
+  for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &gates, &mixed, &convolved,
+                           &steps, &ranks, &ffn_gate, &ffn_up, &laurel, &per_layer, &logits})
     total += rows->bytes();
   for (const auto* several : {&angles, &streams, &predicted})
     for (const Rows& rows : *several) total += rows.bytes();

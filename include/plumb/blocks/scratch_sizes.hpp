@@ -43,6 +43,9 @@ struct ScratchSizes {
   int q = 0, k = 0, v = 0;  ///< queries, keys, values
   int heads = 0;            ///< weighted values of all heads
   int gates = 0;            ///< gates on them
+  int mixed = 0;            ///< what mixers project to remember by recurrence
+  int steps = 0;            ///< numbers of their heads: how much is kept, how much is written
+  int ranks = 0;            ///< low-rank steps of their projections
   int finished = 0;         ///< rows that are changed once more before a product (Pass::finish)
   int inner = 0;            ///< feed-forward blocks that every row visits
   int experts = 0;          ///< experts of a layer; 0: none
@@ -63,7 +66,8 @@ struct ScratchSizes {
 
   /// f32 values that a row of the batch takes, all buffers together.
   std::int64_t floats_per_row() const {
-    const std::int64_t stream = std::int64_t{2 + branches} * width + q + k + v + heads + gates + 2 * inner;
+    const std::int64_t stream =
+        std::int64_t{2 + branches} * width + q + k + v + heads + gates + 2 * (mixed + inner) + steps + ranks;
     const std::int64_t visits = std::int64_t{used} * (2 * width + 3 * expert_inner) + experts;
     const std::int64_t beside = std::int64_t{2 * streams} * width + laurel + per_layer;
     const int of_experts = (shared_expert ? 1 : 0) + (experts_apart ? 3 : 0);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "plumb/blocks/batch.hpp"
+#include "plumb/cpu/recurrent_kernels.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -18,6 +19,7 @@ struct SequenceRows {
   std::span<const std::int32_t> rows;
 
   std::int64_t size() const { return static_cast<std::int64_t>(rows.size()); }
+  RowIndex index() const { return {rows.data(), size()}; }
   std::int64_t operator[](std::int64_t i) const { return rows[static_cast<std::size_t>(i)]; }
 };
 

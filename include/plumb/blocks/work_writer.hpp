@@ -27,6 +27,8 @@ struct ElementCost {
   static constexpr double kClipped = 6;    ///< what clipped_swiglu adds: minimum, multiply; clamp, add, multiply
   static constexpr double kLimited = 4;    ///< what a limit adds to silu without a gate: minimum; clamp, multiply
   static constexpr double kXielu = 9;      ///< square, multiply; minimum, expm1, subtract, multiply; multiply, add
+  static constexpr double kLength = 3;     ///< of a vector brought to length 1: square, add; scale
+  static constexpr double kDecay = 6;      ///< add, exponential, logarithm, add; multiply, exponential
   static constexpr double kQuantize = 3;   ///< magnitude, multiply, round
   static constexpr double kAdd = 1;        ///< bias, scale
   static constexpr double kIndex = 3;      ///< of each product of an indexer's head: maximum with 0, weight, add

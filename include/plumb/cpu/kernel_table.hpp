@@ -10,6 +10,7 @@
 #include "plumb/cpu/attention_kernels.hpp"
 #include "plumb/cpu/isa.hpp"
 #include "plumb/cpu/probes.hpp"
+#include "plumb/cpu/recurrent_kernels.hpp"
 #include "plumb/cpu/search_kernels.hpp"
 #include "plumb/cpu/vector_kernels.hpp"
 #include "plumb/quant/packed.hpp"
@@ -82,6 +83,7 @@ struct KernelTable {
 
   VectorKernels vector;
   AttentionKernels attention;
+  RecurrentKernels recurrent;
   SearchKernels search;
   Probes probes;
 

@@ -50,6 +50,25 @@ enum class TensorRole {
   indexer_k,            ///< its key
   indexer_k_norm,       ///< its norm
   indexer_weights,      ///< weights of its heads
+  attn_qkv,             ///< queries, keys and values of a delta net in one matrix
+  ssm_conv,             ///< taps of a convolution over the last positions
+  ssm_conv_q,           ///< the same of queries alone
+  ssm_conv_k,           ///< of keys
+  ssm_conv_v,           ///< of values
+  ssm_a,                ///< rates of decay, below zero
+  ssm_dt,               ///< steps of time; the bias alone in delta nets
+  ssm_alpha,            ///< what decays depend on, a number a head
+  ssm_beta,             ///< how much of a value is written, a number a head
+  ssm_beta_alpha,       ///< both, by groups of heads with one key (qwen3next)
+  ssm_decay_down,       ///< low-rank decays of every channel (kimi)
+  ssm_decay_up,         ///< back to all channels
+  ssm_gate_down,        ///< low-rank gates of the output
+  ssm_gate_up,          ///< back to all channels
+  ssm_norm,             ///< norm of the output before its projection
+  ssm_out,              ///< output projection
+  shortconv_in,         ///< both gates and the values of a short convolution
+  shortconv_conv,       ///< its taps
+  shortconv_out,        ///< its output projection
   ffn_norm,             ///< before the feed-forward block
   ffn_gate,             ///< gate projection of a dense block
   ffn_up,               ///< up projection
@@ -128,6 +147,25 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::indexer_k, "indexer_k", "indexer.attn_k"},
     RoleNames{TensorRole::indexer_k_norm, "indexer_k_norm", "indexer.k_norm"},
     RoleNames{TensorRole::indexer_weights, "indexer_weights", "indexer.proj"},
+    RoleNames{TensorRole::attn_qkv, "attn_qkv", "attn_qkv"},
+    RoleNames{TensorRole::ssm_conv, "ssm_conv", "ssm_conv1d"},
+    RoleNames{TensorRole::ssm_conv_q, "ssm_conv_q", "ssm_conv1d_q"},
+    RoleNames{TensorRole::ssm_conv_k, "ssm_conv_k", "ssm_conv1d_k"},
+    RoleNames{TensorRole::ssm_conv_v, "ssm_conv_v", "ssm_conv1d_v"},
+    RoleNames{TensorRole::ssm_a, "ssm_a", "ssm_a"},
+    RoleNames{TensorRole::ssm_dt, "ssm_dt", "ssm_dt"},
+    RoleNames{TensorRole::ssm_alpha, "ssm_alpha", "ssm_alpha"},
+    RoleNames{TensorRole::ssm_beta, "ssm_beta", "ssm_beta"},
+    RoleNames{TensorRole::ssm_beta_alpha, "ssm_beta_alpha", "ssm_ba"},
+    RoleNames{TensorRole::ssm_decay_down, "ssm_decay_down", "ssm_f_a"},
+    RoleNames{TensorRole::ssm_decay_up, "ssm_decay_up", "ssm_f_b"},
+    RoleNames{TensorRole::ssm_gate_down, "ssm_gate_down", "ssm_g_a"},
+    RoleNames{TensorRole::ssm_gate_up, "ssm_gate_up", "ssm_g_b"},
+    RoleNames{TensorRole::ssm_norm, "ssm_norm", "ssm_norm"},
+    RoleNames{TensorRole::ssm_out, "ssm_out", "ssm_out"},
+    RoleNames{TensorRole::shortconv_in, "shortconv_in", "shortconv.in_proj"},
+    RoleNames{TensorRole::shortconv_conv, "shortconv_conv", "shortconv.conv"},
+    RoleNames{TensorRole::shortconv_out, "shortconv_out", "shortconv.out_proj"},
     RoleNames{TensorRole::ffn_norm, "ffn_norm", "ffn_norm"},
     RoleNames{TensorRole::ffn_gate, "ffn_gate", "ffn_gate"},
     RoleNames{TensorRole::ffn_up, "ffn_up", "ffn_up"},
@@ -172,7 +210,8 @@ static_assert([] {
 constexpr std::string_view role_name(TensorRole role) { return kRoleNames[static_cast<std::size_t>(role)].name; }
 
 /// Whether tensors of a role are matrices that a forward pass multiplies with or looks rows up in. Norms, routers,
-/// sinks, scales, rope factors and tables of positions are not, whatever their shape: they stay f32.
+/// sinks, scales, convolutions, rates, rope factors and tables of positions are not, whatever their shape: they stay
+/// f32.
 constexpr bool is_matrix_role(TensorRole role) {
   switch (role) {
     case TensorRole::position_embedding:
@@ -193,6 +232,13 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::mla_kv_norm:
     case TensorRole::indexer_k_norm:
     case TensorRole::indexer_weights:
+    case TensorRole::ssm_conv:
+    case TensorRole::ssm_conv_q:
+    case TensorRole::ssm_conv_k:
+    case TensorRole::ssm_conv_v:
+    case TensorRole::ssm_a:
+    case TensorRole::ssm_norm:
+    case TensorRole::shortconv_conv:
     case TensorRole::ffn_norm:
     case TensorRole::experts_norm:
     case TensorRole::shared_post_norm:
@@ -229,6 +275,18 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::mla_v_up:
     case TensorRole::indexer_q:
     case TensorRole::indexer_k:
+    case TensorRole::attn_qkv:
+    case TensorRole::ssm_dt:
+    case TensorRole::ssm_alpha:
+    case TensorRole::ssm_beta:
+    case TensorRole::ssm_beta_alpha:
+    case TensorRole::ssm_decay_down:
+    case TensorRole::ssm_decay_up:
+    case TensorRole::ssm_gate_down:
+    case TensorRole::ssm_gate_up:
+    case TensorRole::ssm_out:
+    case TensorRole::shortconv_in:
+    case TensorRole::shortconv_out:
     case TensorRole::ffn_gate:
     case TensorRole::ffn_up:
     case TensorRole::ffn_down:
@@ -261,8 +319,9 @@ constexpr bool is_scale_role(TensorRole role) {
 }
 
 /// What follows the role in a tensor's name: ".weight", ".scale" or ".bias", which the steering bias of a router is
-/// too.
+/// too; nothing for rates of decay.
 constexpr std::string_view gguf_suffix(const TensorId& id) {
+  if (id.role == TensorRole::ssm_a) return {};
   if (id.bias || id.role == TensorRole::router_choice_bias) return ".bias";
   return is_scale_role(id.role) ? ".scale" : ".weight";
 }

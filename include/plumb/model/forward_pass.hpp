@@ -10,12 +10,14 @@
 
 #include "plumb/blocks/altup_run.hpp"
 #include "plumb/blocks/attention_run.hpp"
+#include "plumb/blocks/delta_net_run.hpp"
 #include "plumb/blocks/experts_run.hpp"
 #include "plumb/blocks/feed_forward_run.hpp"
 #include "plumb/blocks/latent_attention_run.hpp"
 #include "plumb/blocks/laurel_run.hpp"
 #include "plumb/blocks/per_layer_embedding_run.hpp"
 #include "plumb/blocks/residual.hpp"
+#include "plumb/blocks/short_conv_run.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/model/weights.hpp"
 #include "plumb/quant/dequantize.hpp"
@@ -197,8 +199,7 @@ class ForwardPass {
 
   /// Calls visit(run) with the run of a mixer, if there is one. `first`: of its recurrent values among the layer's.
   template <class Visit>
-  void visit_mixer(const Mixer& mixer, const MixerWeights& w, int l, [[maybe_unused]] std::int64_t first,
-                   const Visit& visit) const {
+  void visit_mixer(const Mixer& mixer, const MixerWeights& w, int l, std::int64_t first, const Visit& visit) const {
     match(
         mixer, [](const Nothing&) {},
         [&](const AttentionSpec& attention) {
@@ -207,6 +208,14 @@ class ForwardPass {
         },
         [&](const LatentAttentionSpec& attention) {
           LatentAttentionRun run(pass_, attention, std::get<LatentAttentionWeights>(w), l);
+          visit(run);
+        },
+        [&](const DeltaNetSpec& delta) {
+          DeltaNetRun run(pass_, delta, std::get<DeltaNetWeights>(w), l, first);
+          visit(run);
+        },
+        [&](const ShortConvSpec& convolution) {
+          ShortConvRun run(pass_, convolution, std::get<ShortConvWeights>(w), l, first);
           visit(run);
         });
   }

@@ -12,7 +12,7 @@ namespace plumb::inline PLUMB_ABI {
 /// Parameters of a model. A tied head counts once, under `embedding`.
 struct ParameterCount {
   std::int64_t embedding = 0;  ///< tables of tokens and positions; the projections that make several streams of one
-  std::int64_t attention = 0;  ///< projections and their biases
+  std::int64_t attention = 0;  ///< projections of mixers of all kinds, their biases, convolutions and rates
   std::int64_t ffn = 0;        ///< dense feed-forward blocks and shared experts
   std::int64_t experts = 0;    ///< all routed experts
   std::int64_t router = 0;     ///< scores of experts and of streams
@@ -53,6 +53,24 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::indexer_q:
     case TensorRole::indexer_k:
     case TensorRole::indexer_weights:
+    case TensorRole::attn_qkv:
+    case TensorRole::ssm_conv:
+    case TensorRole::ssm_conv_q:
+    case TensorRole::ssm_conv_k:
+    case TensorRole::ssm_conv_v:
+    case TensorRole::ssm_a:
+    case TensorRole::ssm_dt:
+    case TensorRole::ssm_alpha:
+    case TensorRole::ssm_beta:
+    case TensorRole::ssm_beta_alpha:
+    case TensorRole::ssm_decay_down:
+    case TensorRole::ssm_decay_up:
+    case TensorRole::ssm_gate_down:
+    case TensorRole::ssm_gate_up:
+    case TensorRole::ssm_out:
+    case TensorRole::shortconv_in:
+    case TensorRole::shortconv_conv:
+    case TensorRole::shortconv_out:
     case TensorRole::attn_out:
     case TensorRole::laurel_down:
     case TensorRole::laurel_up: return ParameterPart::attention;
@@ -91,6 +109,7 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::attn_out_norm:
     case TensorRole::attn_post_norm:
     case TensorRole::ffn_down_norm:
+    case TensorRole::ssm_norm:
     case TensorRole::ffn_norm:
     case TensorRole::ffn_post_norm:
     case TensorRole::per_layer_post_norm:
