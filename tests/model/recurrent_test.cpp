@@ -220,7 +220,7 @@ std::vector<Mixer> mixers() {
           by_channel(delta(3, 3, 8, 24, 4), 5, 0),
           ShortConvSpec{kWidth, 3},
           ShortConvSpec{40, 8},
-          ShortConvSpec{24, 1}};
+          ShortConvSpec{24, 2}};
 }
 
 std::vector<Token> text(std::size_t count, unsigned seed = 1) {

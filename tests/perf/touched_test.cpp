@@ -367,7 +367,7 @@ TEST(TouchedBytes, EqualTheLedgerForMixersThatRememberByRecurrence) {
       {"delta nets whose channels decay each by itself",
        [](ModelSpec& s) {
          layers(s, [](LayerSpec& l) {
-           DeltaNetSpec delta = kDelta(8, 8);
+           DeltaNetSpec delta = kDelta(16, 16);
            delta.fused = false;
            delta.decay_rank = delta.gate_rank = 256;
            delta.sigmoid_gate = true;
@@ -381,7 +381,7 @@ TEST(TouchedBytes, EqualTheLedgerForMixersThatRememberByRecurrence) {
        [](ModelSpec& s) { attention(s, [](auto& a) { a.output_gate = OutputGate::in_queries; }); }},
       {"attention with a delta net beside it, and layers of other kinds",
        [](ModelSpec& s) {
-         s.layers[0].beside = kDelta(8, 8);
+         s.layers[0].beside = kDelta(16, 16);
          s.layers[1].mixer = kDelta(4, 16);
          s.layers[2].mixer = ShortConvSpec{512, 5};
        }},

@@ -124,7 +124,10 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
   };
   norm(spec.mixer_branch.norm, Op::attn_norm);
   mixer_work(spec.mixer, width, ropes, writer);
-  mixer_work(spec.beside, width, ropes, writer);
+  if (!std::holds_alternative<Nothing>(spec.beside)) {
+    writer.share_input();
+    mixer_work(spec.beside, width, ropes, writer);
+  }
   if (!std::holds_alternative<Nothing>(spec.mixer)) added(spec.mixer_branch, spec.parallel, Op::attn_norm);
   if (spec.laurel) laurel_work(*spec.laurel, width, writer);
   norm(spec.shared_norm ? spec.mixer_branch.norm : spec.ffn_branch.norm, Op::ffn_norm);

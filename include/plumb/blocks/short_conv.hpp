@@ -76,7 +76,7 @@ inline void short_conv_scratch(const ShortConvSpec& spec, ScratchSizes& sizes) {
 /// @throws Error{bad_value}.
 inline void short_conv_check(const ShortConvSpec& spec, const SpecChecker& check) {
   check.in_range("shortconv.channels", spec.channels, 1, SpecLimits::kWidth);
-  check.in_range("shortconv.kernel", spec.kernel, 1, kMaxConvolution);
+  check.in_range("shortconv.kernel", spec.kernel, 2, kMaxConvolution);
 }
 
 inline Refusal short_conv_refuses(const ShortConvSpec&) { return {}; }

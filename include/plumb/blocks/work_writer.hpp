@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "plumb/blocks/pass_options.hpp"
 #include "plumb/blocks/scratch_sizes.hpp"
@@ -55,6 +56,8 @@ class WorkWriter {
   /// The same before products with rows that workers have prepared for each other: more than a few.
   void meet_prepared(double rows) { barriers_ += rows > kOwnRows ? 1 : 0; }
 
+  /// The input of the next block has been prepared for another one already: it is not quantized once more.
+  void share_input() { input_ready_ = true; }
   /// A new operation, to be filled in.
   OpWork& add(Op op) {
     ops_.push_back(OpWork{op, layer_, {}, {}, {}});
@@ -94,6 +97,7 @@ class WorkWriter {
   /// Activations into the form that products read: int8 with a scale per 32 values where the weights are quantized,
   /// else f32 with the rows of a column tile side by side, which is a copy and no arithmetic.
   void quantize(DType type, double rows, double cols) {
+    if (std::exchange(input_ready_, false)) return;
     OpWork& work = add(Op::quantize);
     work.matrix.type = type;  // rows and cols stay 0: no product
     work.bytes.activation_read = rows * cols * kFloat;
@@ -113,6 +117,7 @@ class WorkWriter {
   int layer_ = -1;
   std::vector<OpWork> ops_;
   double barriers_ = 0;
+  bool input_ready_ = false;
 };
 
 }  // namespace plumb
