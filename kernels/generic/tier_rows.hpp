@@ -17,5 +17,6 @@
 #include "kernels/generic/index_scores.hpp"
 #include "kernels/generic/convolution.hpp"
 #include "kernels/generic/delta_rule.hpp"
+#include "kernels/generic/state_scan.hpp"
 #include "kernels/generic/vector_table.hpp"
 // clang-format on

@@ -23,6 +23,9 @@ static void add_recurrent_kernels(KernelTable& table) {
   r.convolve = convolve;
   r.delta_rule = delta_rule<false>;
   r.delta_rule_channels = delta_rule<true>;
+  r.scan = state_scan<false>;
+  r.scan_channels = state_scan<true>;
+  r.steps = steps_of;
   r.l2_norm = l2_norm;
   r.decay = decay_of;
 }

@@ -93,9 +93,11 @@ void read_attention(const Keys& keys, const Style& style, ModelSpec& spec) {
 /// Inner widths of the dense blocks. Files whose layers all have experts may leave them out.
 std::vector<int> read_inner(const Keys& keys, const Style& style, int width, int layers) {
   const Field dense{"feed_forward_length", "intermediate_size"}, expert{"expert_feed_forward_length", ""};
+  if (style.feed_forwards == FeedForwards::none) return std::vector<int>(static_cast<std::size_t>(layers), 0);
   if (!keys.is_gguf() && !keys.has(dense) && style.inner_multiple > 0)
     return std::vector<int>(static_cast<std::size_t>(layers), style.inner_multiple * width);
-  return keys.per_layer(!keys.has(dense) && keys.has(expert) ? expert : dense, layers, Limits::kFfn);
+  return keys.per_layer(!keys.has(dense) && keys.has(expert) ? expert : dense, layers, Limits::kFfn,
+                        style.feed_forwards == FeedForwards::some ? 0 : 1);
 }
 
 NormSpec read_norm(const Keys& keys, const Style& style) {
@@ -148,8 +150,14 @@ ModelSpec read_decoder(const Keys& keys, const Style& style) {
     AttentionSpec none;
     auto* const attention = std::get_if<AttentionSpec>(&layer.mixer);
     read_biases(keys, style, l, attention ? *attention : none, dense);
-    layer.ffn = dense;
-    layer.mixer_branch.norm = layer.ffn_branch.norm = norm;
+    layer.mixer_branch.norm = norm;
+    if (dense.inner > 0) {
+      layer.ffn = dense;
+      layer.ffn_branch.norm = norm;
+    } else {
+      layer.ffn = Nothing{};
+      layer.ffn_branch.norm.reset();
+    }
     layer.residual_scale = residual_scale;
   }
   if (style.attention && style.pairs != RopePairs::none && first_attention(spec))
@@ -270,10 +278,11 @@ void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style) {
                        : style.sparse && !style.sparse(l))
       continue;
     LayerSpec& layer = spec.layers[static_cast<std::size_t>(l)];
-    const auto& dense = std::get<DenseSpec>(layer.ffn);
+    const auto* dense = std::get_if<DenseSpec>(&layer.ffn);
+    if (!dense) continue;
     ExpertsSpec own = experts;
-    own.expert.gated = own.shared.gated = dense.gated;
-    own.expert.activation = own.shared.activation = dense.activation;
+    own.expert.gated = own.shared.gated = dense->gated;
+    own.expert.activation = own.shared.activation = dense->activation;
     own.expert.bias = keys.is_gguf() ? has_bias(keys, TensorRole::expert_up, l, "ffn_gate_up_exps") : style.biases;
     own.router_bias = keys.is_gguf() ? exists(TensorRole::router, true) : style.biases;
     own.choice_bias = keys.is_gguf() ? exists(TensorRole::router_choice_bias, false) : style.choice_bias;

@@ -11,6 +11,13 @@
 
 namespace plumb::inline PLUMB_ABI::family {
 
+/// Which layers have a feed-forward block.
+enum class FeedForwards {
+  all,
+  some,  ///< those whose inner width is not 0 (nemotron_h)
+  none,  ///< no key says an inner width (mamba)
+};
+
 /// What the standard keys leave open.
 struct Style {
   RopePairs pairs = RopePairs::interleaved;
@@ -29,6 +36,7 @@ struct Style {
   bool other_mixers = false;
   /// false: the family reads its mixers and rotation itself.
   bool attention = true;
+  FeedForwards feed_forwards = FeedForwards::all;
 };
 
 /// Vocabulary, width, layers with their norms, attention and dense block, rotation, head.

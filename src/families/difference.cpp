@@ -138,6 +138,18 @@ void compare(Finder& f, const ShortConvSpec& a, const ShortConvSpec& b) {
   f.field("shortconv.kernel", a.kernel, b.kernel);
 }
 
+void compare(Finder& f, const StateSpaceSpec& a, const StateSpaceSpec& b) {
+  f.field("ssm.inner", a.inner, b.inner);
+  f.field("ssm.size", a.size, b.size);
+  f.field("ssm.heads", a.heads, b.heads);
+  f.field("ssm.groups", a.groups, b.groups);
+  f.field("ssm.rank", a.rank, b.rank);
+  f.field("ssm.kernel", a.kernel, b.kernel);
+  f.field("ssm.conv_bias", a.conv_bias, b.conv_bias);
+  f.norm("ssm.norm", a.norm, b.norm);
+  f.norm("ssm.step_norm", a.step_norm, b.step_norm);
+}
+
 void compare(Finder& f, const DenseSpec& a, const DenseSpec& b) { f.dense("ffn", a, b); }
 
 void compare(Finder& f, const ExpertsSpec& a, const ExpertsSpec& b) {

@@ -1,10 +1,15 @@
-// Nemotron and Arcee: feed-forward blocks of two matrices with a squared ReLU between them.
+// Nemotron, Nemotron-H and Arcee: feed-forward blocks of two matrices with a squared ReLU between them. Layers of
+// Nemotron-H have one part each: Mamba 2, attention without rotation, or a feed-forward block, perhaps of experts.
 
 #include "decoder.hpp"
+#include "plumb/core/printable.hpp"
 #include "registry.hpp"
+#include "state_space.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
 namespace {
+
+using Limits = SpecLimits;
 
 /// Norm weights stand in GGUF files as they are multiplied with.
 ModelSpec read_nemotron(const Keys& keys) {
@@ -23,6 +28,100 @@ ModelSpec read_arcee(const Keys& keys) {
   return read_decoder(keys, style);
 }
 
+/// Kinds of layers by config.json: M, * (attention), - (dense), E (experts), a letter or a word for each.
+std::string read_pattern(const Keys& keys, int layers) {
+  const Field letters{"", "hybrid_override_pattern"}, words{"", "layers_block_type"};
+  const bool by_words = !keys.has(letters);
+  std::string pattern = by_words ? std::string() : keys.text_or(letters, "");
+  if (by_words)
+    for (const std::string& word : keys.texts(words))
+      pattern += word == "mamba" ? 'M' : word == "attention" ? '*' : word == "mlp" ? '-' : word == "moe" ? 'E' : '?';
+  const Field& field = by_words ? words : letters;
+  if (pattern.size() != static_cast<std::size_t>(layers))
+    keys.fail(ErrorCode::bad_value, field,
+              "names " + std::to_string(pattern.size()) + " layers, expected " + std::to_string(layers));
+  if (pattern.find_first_not_of("M*-E") != std::string::npos)
+    keys.fail(ErrorCode::bad_value, field, "names a kind of layer that is not known here, expected M, *, - and E");
+  return pattern;
+}
+
+/// One part a layer. GGUF: by its inner width, then its KV heads.
+void keep_one_part(LayerSpec& layer, bool attends, bool feeds) {
+  if (!attends) layer.mixer = Nothing{};
+  if (feeds) {
+    layer.mixer_branch.norm.reset();
+  } else {
+    layer.ffn = Nothing{};
+    layer.ffn_branch.norm.reset();
+  }
+}
+
+ModelSpec read_nemotron_h(const Keys& keys) {
+  Style style;
+  style.pairs = RopePairs::none;
+  style.activation = Activation::relu2;
+  style.gated = false;
+  style.other_mixers = true;
+  style.feed_forwards = FeedForwards::some;
+  ModelSpec spec = read_decoder(keys, style);
+  const std::string pattern = keys.is_gguf() ? std::string() : read_pattern(keys, spec.n_layers());
+  std::vector<char> feeds;
+  for (std::size_t l = 0; l < spec.layers.size(); ++l) {
+    LayerSpec& layer = spec.layers[l];
+    const bool feed =
+        keys.is_gguf() ? std::holds_alternative<DenseSpec>(layer.ffn) : pattern[l] == '-' || pattern[l] == 'E';
+    const bool attends =
+        keys.is_gguf() ? !feed && std::holds_alternative<AttentionSpec>(layer.mixer) : pattern[l] == '*';
+    keep_one_part(layer, attends, feed);
+    feeds.push_back(feed ? 1 : 0);
+  }
+  std::optional<StateSpaceSpec> space;
+  for (std::size_t l = 0; l < spec.layers.size(); ++l) {
+    Mixer& mixer = spec.layers[l].mixer;
+    if (feeds[l] != 0 || !std::holds_alternative<Nothing>(mixer)) continue;
+    if (!space) space = read_mamba2(keys, spec);
+    mixer = state_space_of(keys, *space, static_cast<int>(l));
+  }
+  if (!keys.is_gguf() ? pattern.find('E') == std::string::npos : !keys.has({"expert_count", ""})) return spec;
+  const Field latent{"moe_latent_size", "moe_latent_size"};
+  if (keys.natural_or(latent, 0, Limits::kWidth) > 0)
+    keys.fail(ErrorCode::unsupported_type, latent, "is there: experts of a compressed input are not known here");
+  ExpertStyle experts;
+  experts.sigmoid = experts.choice_bias = true;
+  experts.sparse = [&](int layer) { return pattern[static_cast<std::size_t>(layer)] == 'E'; };
+  read_experts(keys, spec, experts);
+  return spec;
+}
+
+void write_nemotron_h(GgufWriter& writer, const ModelSpec& spec) {
+  write_kv_heads(writer, spec);
+  write_state_space(writer, spec);
+  GgufArray inner(GgufType::u32);
+  for (const LayerSpec& layer : spec.layers) {
+    const auto* dense = std::get_if<DenseSpec>(&layer.ffn);
+    const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn);
+    inner.add(static_cast<std::uint32_t>(dense ? dense->inner : experts ? experts->expert.inner : 0));
+  }
+  writer.set(spec.family + ".feed_forward_length", inner);
+}
+
+/// There is one norm a layer.
+constexpr RoleName kOneNorm[] = {{TensorRole::ffn_norm, "attn_norm"}};
+
+constexpr Alias kNemotronHNames[] = {
+    {"rms_norm_eps", "layer_norm_epsilon"}, {"hidden_act", "mlp_hidden_act"},
+    {"head_dim", "attention_head_dim"},     {"state_size", "ssm_state_size"},
+    {"num_heads", "mamba_num_heads"},       {"expand", ""},
+    {"num_experts", "n_routed_experts"},    {"shared_expert_intermediate_size", "moe_shared_expert_intermediate_size"}};
+
+constexpr std::string_view kNemotronHDefaults =
+    R"({"max_position_embeddings":4096,"layer_norm_epsilon":1e-5,"mlp_hidden_act":"relu2","num_key_value_heads":8,
+        "intermediate_size":21504,"conv_kernel":4,"ssm_state_size":128,"mamba_num_heads":128,"mamba_head_dim":64,
+        "n_groups":8,"norm_topk_prob":true})";
+
+constexpr ModelType kNemotronH[] = {{"nemotron_h", kNemotronHDefaults, kNemotronHNames}};
+constexpr ModelType kNemotronHMoe[] = {{"nemotron_h", kNemotronHDefaults, kNemotronHNames, {}, "num_experts_per_tok"}};
+
 constexpr Alias kNemotronNames[] = {{"layer_norm_eps", "norm_eps"}};
 
 constexpr ModelType kNemotron[] = {
@@ -33,6 +132,8 @@ constexpr ModelType kArcee[] = {{"arcee", R"({"max_position_embeddings":4096,"rm
 constexpr Family kFamilies[] = {
     {"nemotron", "Nemotron 4, Minitron", read_nemotron, kNemotron},
     {"arcee", "AFM", read_arcee, kArcee},
+    {"nemotron_h", "Nemotron-H, Nemotron Nano 2", read_nemotron_h, kNemotronH, write_nemotron_h, kOneNorm},
+    {"nemotron_h_moe", "Nemotron 3 Nano", read_nemotron_h, kNemotronHMoe, write_nemotron_h, kOneNorm},
 };
 
 }  // namespace

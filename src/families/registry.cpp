@@ -22,7 +22,7 @@ std::span<const Family> all_families() {
           stablelm_families(),     starcoder_families(), afmoe_families(),     apertus_families(),  bailing_families(),
           bitnet_families(),       dots_families(),      ernie_families(),     exaone_families(),   glm_families(),
           hunyuan_families(),      llama4_families(),    mimo_families(),      minimax_families(),  mistral_families(),
-          smallthinker_families(), step_families(),      qwen_next_families(), lfm_families()})
+          smallthinker_families(), step_families(),      qwen_next_families(), lfm_families(),      mamba_families()})
       families.insert(families.end(), part.begin(), part.end());
     std::sort(families.begin(), families.end(),
               [](const Family& a, const Family& b) { return a.architecture < b.architecture; });
@@ -39,7 +39,11 @@ const Family* find_family(std::string_view architecture) {
 
 std::string usual_name(const Family& family, const TensorId& id) {
   for (const RoleName& own : family.names)
-    if (own.role == id.role) return gguf_tensor_name(id, own.gguf);
+    if (own.role == id.role) {
+      std::string name = gguf_tensor_name(id, own.gguf);
+      if (own.bare) name.resize(name.size() - gguf_suffix(id).size());
+      return name;
+    }
   return gguf_tensor_name(id);
 }
 
@@ -61,11 +65,14 @@ struct TypeOfFamily {
 
 TypeOfFamily find_type(std::string_view name, const JsonFields& json) {
   int known = 0;
+  std::optional<TypeOfFamily> found;
   for (const Family& family : all_families())
     for (const ModelType& type : family.types) {
-      if (type.name == name) return {&family, &type};
       ++known;
+      if (type.name != name) continue;
+      if (type.told_by.empty() ? !found.has_value() : json.has(type.told_by)) found = TypeOfFamily{&family, &type};
     }
+  if (found) return *found;
   json.fail(ErrorCode::unsupported_architecture, "model_type",
             "is " + quote(name, 60) + ", expected one of the " + std::to_string(known) + " types that families list");
 }
@@ -123,7 +130,8 @@ std::vector<FamilyInfo> families() {
   std::vector<FamilyInfo> infos;
   for (const family::Family& known : family::all_families()) {
     FamilyInfo info{known.architecture, {}, known.models};
-    for (const family::ModelType& type : known.types) info.model_types.push_back(type.name);
+    for (const family::ModelType& type : known.types)  // one that two families share stands with the usual one
+      if (type.told_by.empty()) info.model_types.push_back(type.name);
     infos.push_back(std::move(info));
   }
   return infos;

@@ -25,12 +25,15 @@ struct ModelType {
   std::span<const Alias> aliases = {};
   /// The model_type of the object `text_config`, which is the model; empty: the file itself is.
   std::string_view text_part = {};
+  /// A field that tells this family's files of the type from another family's; empty: there is no other.
+  std::string_view told_by = {};
 };
 
 /// A tensor that the family's GGUF files call otherwise than most do.
 struct RoleName {
   TensorRole role;
   std::string_view gguf;
+  bool bare = false;  ///< no ".weight" follows
 };
 
 /// Tensors that the family's GGUF files hold as one, stacked by rows. Files are read with and without; those that we
@@ -88,6 +91,7 @@ std::span<const Family> exaone_families();
 std::span<const Family> glm_families();
 std::span<const Family> hunyuan_families();
 std::span<const Family> llama4_families();
+std::span<const Family> mamba_families();
 std::span<const Family> mimo_families();
 std::span<const Family> minimax_families();
 std::span<const Family> mistral_families();

@@ -38,12 +38,40 @@ class ParseGuard {
   std::vector<std::set<std::string>> keys_;
 };
 
+/// The text with null for the words Infinity and NaN, which Python writes and JSON does not have.
+std::string without_infinities(std::string_view text) {
+  std::string plain;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string_view rest = text.substr(i);
+    const std::size_t word = quoted                          ? 0
+                             : rest.starts_with("Infinity")  ? 8
+                             : rest.starts_with("-Infinity") ? 9
+                             : rest.starts_with("NaN")       ? 3
+                                                             : 0;
+    if (word > 0) {
+      plain += "null";
+      i += word - 1;
+      continue;
+    }
+    if (text[i] == '"') quoted = !quoted;
+    plain += text[i];
+    if (quoted && text[i] == '\\' && i + 1 < text.size()) plain += text[++i];
+  }
+  return plain;
+}
+
 }  // namespace
 
 json parse_json_object(std::string_view text, std::string_view where) {
   if (text.size() > kJsonMaxBytes)
     throw Error(ErrorCode::bad_value, std::string(where) + ": " + std::to_string(text.size()) +
                                           " bytes of JSON, expected at most " + std::to_string(kJsonMaxBytes));
+  std::string plain;
+  if (text.find("Infinity") != std::string_view::npos || text.find("NaN") != std::string_view::npos) {
+    plain = without_infinities(text);
+    text = plain;
+  }
   ParseGuard guard(where);
   json root;
   try {

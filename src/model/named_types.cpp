@@ -37,7 +37,8 @@ RecipeFacts recipe_facts(const ModelSpec& spec) {
         [&](const LatentAttentionSpec& attention) {  // all heads share one compressed vector
           heads = std::max(heads, attention.n_heads);
           kv_heads = std::max(kv_heads, 1);
-        });
+        },
+        [](const DeltaNetSpec&) {}, [](const ShortConvSpec&) {}, [](const StateSpaceSpec&) {});
     if (const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn))
       facts.n_experts = std::max(facts.n_experts, experts->count);
   }

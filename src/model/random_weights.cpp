@@ -23,7 +23,9 @@ constexpr bool is_norm(TensorRole role) {
 /// Deviation of the weights of a tensor; 0 for what is constant.
 double deviation_of(const ModelSpec& spec, const TensorSpec& tensor) {
   const TensorRole role = tensor.id.role;
-  if (tensor.id.bias || tensor.shape.rank() < 2 || is_norm(role) || role == TensorRole::ssm_a) return 0;
+  if (tensor.id.bias || tensor.shape.rank() < 2 || is_norm(role) || role == TensorRole::ssm_a ||
+      role == TensorRole::ssm_d)
+    return 0;
   const bool looked_up =
       role == TensorRole::position_embedding || (role == TensorRole::token_embedding && !spec.output.tied);
   return looked_up ? 1 : 1 / std::sqrt(static_cast<double>(tensor.shape.cols()));

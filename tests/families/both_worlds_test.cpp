@@ -115,11 +115,12 @@ TEST(Family, WhatFilesCannotSayIsRefusedByName) {
 TEST(Family, FoldersReadBackFromAFile) {
   PLUMB_REQUIRE_FIXTURES();
   for (const char* name :
-       {"llama",    "mistral",     "mixtral",     "qwen2",    "qwen2_moe",   "qwen3",      "qwen3-fp8",   "qwen3_moe",
-        "gemma2",   "gemma3_text", "gemma4_text", "phi3",     "gpt2",        "gpt_neox",   "deepseek_v2", "deepseek_v3",
-        "bloom",    "cohere",      "cohere2",     "ernie4_5", "falcon",      "gemma",      "glm4",        "gpt_oss",
-        "granite",  "granitemoe",  "olmo2",       "olmo3",    "olmoe",       "phi",        "seed_oss",    "smollm3",
-        "stablelm", "starcoder2",  "glm4_moe",    "exaone4",  "llama4_text", "ministral3", "qwen3_vl"}) {
+       {"phi",        "phi3",        "gpt2",        "glm4",        "llama",       "qwen2",       "qwen3",
+        "bloom",      "gemma",       "olmo2",       "olmo3",       "olmoe",       "gemma2",      "cohere",
+        "falcon",     "mamba2",      "mistral",     "mixtral",     "cohere2",     "gpt_oss",     "granite",
+        "smollm3",    "exaone4",     "gpt_neox",    "ernie4_5",    "seed_oss",    "stablelm",    "glm4_moe",
+        "qwen3_vl",   "qwen2_moe",   "qwen3-fp8",   "qwen3_moe",   "granitemoe",  "starcoder2",  "ministral3",
+        "nemotron_h", "gemma3_text", "gemma4_text", "deepseek_v2", "deepseek_v3", "llama4_text", "granitemoehybrid"}) {
     SCOPED_TRACE(name);
     const ModelSpec spec = spec_from_json_file(test::fixtures_dir() / "hf-dev" / name / "config.json");
     test::expect_same(test::through_a_file(spec), spec);

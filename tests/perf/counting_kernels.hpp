@@ -327,6 +327,7 @@ inline void convolve(const Convolution& c) {
     counts.convolved += static_cast<double>(c.rows.count * c.channels) * (2 * c.kernel + extra);
     const auto row = static_cast<std::size_t>(c.channels) * sizeof(float);
     for (int j = 0; j < c.kernel; ++j) counts.taps.add(bytes_of(c.weight[j]), row);
+    if (c.bias != nullptr) counts.taps.add(bytes_of(c.bias), row);
     for (int j = 0; j + 1 < c.kernel; ++j) counts.state.add(bytes_of(c.history[j]), row);
   }
   real.recurrent.convolve(c);
@@ -357,6 +358,31 @@ inline void decay(float* x, const float* bias, const float* rate, std::int64_t r
     counts.rates.add(bytes_of(rate), static_cast<std::size_t>(rate_step == 0 ? 1 : n) * sizeof(float));
   }
   real.recurrent.decay(x, bias, rate, rate_step, n);
+}
+
+inline void note_rates(const float* values, std::int64_t n) {
+  if (values != nullptr) counts.rates.add(bytes_of(values), static_cast<std::size_t>(n) * sizeof(float));
+}
+template <bool Channels>
+void scan(const StateScan& s) {
+  {
+    const std::lock_guard lock(mutex);
+    const double outputs = static_cast<double>(s.rows.count * s.columns);
+    counts.remembered += outputs * (static_cast<double>(s.size) * (Channels ? 7 : 5) + 8);
+    note_rates(s.skip, Channels ? s.columns : 1);
+    note_rates(s.rate, s.columns * s.size);
+    counts.state.add(bytes_of(s.state), static_cast<std::size_t>(s.columns * s.size) * sizeof(float));
+  }
+  (Channels ? real.recurrent.scan_channels : real.recurrent.scan)(s);
+}
+inline void steps(const float* x, const float* bias, const float* rate, float* step, float* keep, std::int64_t n) {
+  {
+    const std::lock_guard lock(mutex);
+    counts.remembered += static_cast<double>(n) * (keep != nullptr ? 6 : 4);
+    note_rates(bias, n);
+    note_rates(rate, n);
+  }
+  real.recurrent.steps(x, bias, rate, step, keep, n);
 }
 
 inline KernelTable counting_table() {
@@ -398,6 +424,9 @@ inline KernelTable counting_table() {
   table.recurrent.delta_rule_channels = delta_rule<true>;
   table.recurrent.l2_norm = l2_norm;
   table.recurrent.decay = decay;
+  table.recurrent.scan = scan<false>;
+  table.recurrent.scan_channels = scan<true>;
+  table.recurrent.steps = steps;
   return table;
 }
 

@@ -100,6 +100,9 @@ inline bool is_norm(TensorRole role) {
   }
 }
 
+/// Biases that kernels of recurrent mixers add, and no product.
+inline bool is_recurrent(TensorRole role) { return role == TensorRole::ssm_conv || role == TensorRole::ssm_dt; }
+
 /// What a pass does in plain loops.
 struct Beside {
   double bias_bytes = 0, bias_adds = 0;            ///< of products
@@ -197,7 +200,7 @@ inline Beside beside(const ModelSpec& spec, const Model& model, const TestPass& 
   const double rows = pass.rows(), asked = pass.asked();
   for (const LayerSpec& layer : spec.layers) add_layer(layer, rows, sum);
   for_each_tensor(spec, [&](const TensorSpec& tensor) {
-    if (!tensor.id.bias || is_norm(tensor.id.role) || tensor.id.role == TensorRole::ssm_dt) return;
+    if (!tensor.id.bias || is_norm(tensor.id.role) || is_recurrent(tensor.id.role)) return;
     // Of a stack those of the experts that are visited, each by all rows: see expect_all_passes.
     const double matrices = tensor.shape.rank() > 1 ? test::experts_of(spec, tensor.id.layer).used : 1;
     const double values = matrices * static_cast<double>(tensor.shape.cols());

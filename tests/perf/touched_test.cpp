@@ -388,6 +388,46 @@ TEST(TouchedBytes, EqualTheLedgerForMixersThatRememberByRecurrence) {
   });
 }
 
+TEST(TouchedBytes, EqualTheLedgerForStateSpaces) {
+  static constexpr StateSpaceSpec kHeads{.inner = 512, .size = 16, .heads = 16, .groups = 2, .kernel = 4};
+  static constexpr StateSpaceSpec kChannels{.inner = 256, .size = 16, .rank = 256, .kernel = 3};
+  static constexpr auto put = [](ModelSpec& s, const StateSpaceSpec& space) {
+    layers(s, [&](LayerSpec& layer) { layer.mixer = space; });
+  };
+  expect_features({
+      {"mamba 2",
+       [](ModelSpec& s) {
+         StateSpaceSpec space = kHeads;
+         space.norm = NormSpec{};
+         put(s, space);
+       }},
+      {"mamba 2 without norm and bias",
+       [](ModelSpec& s) {
+         StateSpaceSpec space = kHeads;
+         space.conv_bias = false;
+         put(s, space);
+       }},
+      {"mamba 1", [](ModelSpec& s) { put(s, kChannels); }},
+      {"jamba",
+       [](ModelSpec& s) {
+         StateSpaceSpec space = kChannels;
+         space.step_norm = NormSpec{};
+         s.layers[0].mixer = s.layers[2].mixer = space;
+       }},
+      {"falcon-h1", [](ModelSpec& s) { layers(s, [](LayerSpec& layer) { layer.beside = kHeads; }); }},
+      {"nemotron-h",
+       [](ModelSpec& s) {
+         s.layers[0].mixer = kHeads;
+         s.layers[0].ffn = s.layers[1].ffn = Nothing{};
+         s.layers[0].ffn_branch.norm.reset();
+         s.layers[1].ffn_branch.norm.reset();
+         s.layers[2].mixer = Nothing{};
+         s.layers[2].mixer_branch.norm.reset();
+         test::dense_of(s, 2) = {.inner = 512, .gated = false, .activation = Activation::relu2};
+       }},
+  });
+}
+
 /// What real families put together.
 TEST(TouchedBytes, EqualTheLedgerForMixedSpecs) {
   expect_features({

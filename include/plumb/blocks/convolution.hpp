@@ -28,11 +28,11 @@ inline std::int64_t convolution_state(int kernel, std::int64_t channels) {
 
 /// The work on `channels` channels; `extra` operations an element beside the sums. What a sequence remembers is read
 /// and written once.
-inline void convolution_work(int kernel, double channels, double extra, WorkWriter& writer) {
+inline void convolution_work(int kernel, double channels, double extra, WorkWriter& writer, bool bias = false) {
   OpWork& work = writer.add(Op::convolution);
   const double rows = writer.rows();
-  work.operations.f32 = rows * channels * (2.0 * kernel + extra);
-  work.bytes.weight_payload = channels * kernel * WorkWriter::kFloat;
+  work.operations.f32 = rows * channels * (2.0 * kernel + extra + (bias ? ElementCost::kAdd : 0));
+  work.bytes.weight_payload = channels * (kernel + (bias ? 1 : 0)) * WorkWriter::kFloat;
   work.bytes.kv_read = work.bytes.kv_write =
       static_cast<double>(writer.pass().sequences) * channels * (kernel - 1) * WorkWriter::kFloat;
   work.bytes.activation_read = work.bytes.activation_write = rows * channels * WorkWriter::kFloat;

@@ -11,11 +11,13 @@
 #include "plumb/blocks/latent_attention.hpp"
 #include "plumb/blocks/part.hpp"
 #include "plumb/blocks/short_conv.hpp"
+#include "plumb/blocks/state_space.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
-using Mixer = std::variant<Nothing, AttentionSpec, LatentAttentionSpec, DeltaNetSpec, ShortConvSpec>;
-using MixerWeights = std::variant<Nothing, AttentionWeights, LatentAttentionWeights, DeltaNetWeights, ShortConvWeights>;
+using Mixer = std::variant<Nothing, AttentionSpec, LatentAttentionSpec, DeltaNetSpec, ShortConvSpec, StateSpaceSpec>;
+using MixerWeights = std::variant<Nothing, AttentionWeights, LatentAttentionWeights, DeltaNetWeights, ShortConvWeights,
+                                  StateSpaceWeights>;
 
 /// Dimensions that a table turns; 0 for index -1 and for a table that turns nothing.
 inline int rotated_dims(std::span<const RopeSpec> ropes, int rope) {
@@ -33,7 +35,8 @@ void mixer_tensors(const Mixer& mixer, int width, MixerWeights& w, const TensorL
         latent_attention_tensors(s, width, weights_as<LatentAttentionWeights>(w), list);
       },
       [&](const DeltaNetSpec& s) { delta_net_tensors(s, width, weights_as<DeltaNetWeights>(w), list); },
-      [&](const ShortConvSpec& s) { short_conv_tensors(s, width, weights_as<ShortConvWeights>(w), list); });
+      [&](const ShortConvSpec& s) { short_conv_tensors(s, width, weights_as<ShortConvWeights>(w), list); },
+      [&](const StateSpaceSpec& s) { state_space_tensors(s, width, weights_as<StateSpaceWeights>(w), list); });
 }
 
 /// Fills in what follows from a mixer's spec and the weights that were stored.
@@ -42,7 +45,8 @@ inline void mixer_derive(const Mixer& mixer, MixerWeights& w) {
       mixer, [](const Nothing&) {}, [&](const AttentionSpec& s) { attention_derive(s, std::get<AttentionWeights>(w)); },
       [](const LatentAttentionSpec&) {},
       [&](const DeltaNetSpec& s) { delta_net_derive(s, std::get<DeltaNetWeights>(w)); },
-      [&](const ShortConvSpec& s) { short_conv_derive(s, std::get<ShortConvWeights>(w)); });
+      [&](const ShortConvSpec& s) { short_conv_derive(s, std::get<ShortConvWeights>(w)); },
+      [&](const StateSpaceSpec& s) { state_space_derive(s, std::get<StateSpaceWeights>(w)); });
 }
 
 /// What a sequence remembers for a mixer.
@@ -52,7 +56,8 @@ inline LayerState mixer_state(const Mixer& mixer) {
       [](const AttentionSpec& s) -> LayerState { return attention_state(s); },
       [](const LatentAttentionSpec& s) -> LayerState { return latent_attention_state(s); },
       [](const DeltaNetSpec& s) { return delta_net_state(s); },
-      [](const ShortConvSpec& s) { return short_conv_state(s); });
+      [](const ShortConvSpec& s) { return short_conv_state(s); },
+      [](const StateSpaceSpec& s) { return state_space_state(s); });
 }
 
 inline void mixer_work(const Mixer& mixer, int width, std::span<const RopeSpec> ropes, WorkWriter& writer) {
@@ -63,7 +68,8 @@ inline void mixer_work(const Mixer& mixer, int width, std::span<const RopeSpec> 
         latent_attention_work(s, width, rotated_dims(ropes, s.rope), rotated_dims(ropes, s.indexer.rope), writer);
       },
       [&](const DeltaNetSpec& s) { delta_net_work(s, width, writer); },
-      [&](const ShortConvSpec& s) { short_conv_work(s, width, writer); });
+      [&](const ShortConvSpec& s) { short_conv_work(s, width, writer); },
+      [&](const StateSpaceSpec& s) { state_space_work(s, width, writer); });
 }
 
 inline void mixer_scratch(const Mixer& mixer, ScratchSizes& sizes) {
@@ -72,6 +78,8 @@ inline void mixer_scratch(const Mixer& mixer, ScratchSizes& sizes) {
       [&](const LatentAttentionSpec& s) { latent_attention_scratch(s, sizes); },
       [&](const DeltaNetSpec& s) { delta_net_scratch(s, sizes); },
       [&](const ShortConvSpec& s) { short_conv_scratch(s, sizes); });
+      [&](const ShortConvSpec& s) { short_conv_scratch(s, sizes); },
+      [&](const StateSpaceSpec& s) { state_space_scratch(s, sizes); });
 }
 
 /// @throws Error{bad_value} for a mixer that makes no sense.
@@ -92,7 +100,8 @@ inline void mixer_check(const Mixer& mixer, std::span<const RopeSpec> ropes, con
         turns("indexer's rope.dims", s.indexer.rope, s.indexer.dims);
       },
       [&](const DeltaNetSpec& s) { delta_net_check(s, check); },
-      [&](const ShortConvSpec& s) { short_conv_check(s, check); });
+      [&](const ShortConvSpec& s) { short_conv_check(s, check); },
+      [&](const StateSpaceSpec& s) { state_space_check(s, check); });
 }
 
 /// Why a mixer cannot be run here; empty when it can.
@@ -101,7 +110,8 @@ inline Refusal mixer_refuses(const Mixer& mixer) {
       mixer, [](const Nothing&) -> Refusal { return {}; }, [](const AttentionSpec& s) { return attention_refuses(s); },
       [](const LatentAttentionSpec& s) { return latent_attention_refuses(s); },
       [](const DeltaNetSpec& s) { return delta_net_refuses(s); },
-      [](const ShortConvSpec& s) { return short_conv_refuses(s); });
+      [](const ShortConvSpec& s) { return short_conv_refuses(s); },
+      [](const StateSpaceSpec& s) { return state_space_refuses(s); });
 }
 
 }  // namespace plumb

@@ -16,25 +16,28 @@ namespace plumb::inline PLUMB_ABI {
 
 /// Operations per element, where the arithmetic is not a product. An exponential or a division counts as one.
 struct ElementCost {
-  static constexpr double kRmsNorm = 4;    ///< square, add; scale, weight
-  static constexpr double kLayerNorm = 7;  ///< add; subtract, square, add; scale, weight, bias
-  static constexpr double kRope = 3;       ///< of each rotated element: two multiplies and an add
-  static constexpr double kSoftmax = 4;    ///< of each score: scale, subtract the maximum, exponential, add
-  static constexpr double kSoftcap = 3;    ///< divide, tanh, multiply
-  static constexpr double kAlibi = 2;      ///< of each score: multiply by the slope, add
-  static constexpr double kClip = 2;       ///< minimum, maximum
-  static constexpr double kGated = 5;      ///< negate, exponential, add, divide; multiply by up
-  static constexpr double kPlain = 4;      ///< the same without the gate
-  static constexpr double kClipped = 6;    ///< what clipped_swiglu adds: minimum, multiply; clamp, add, multiply
-  static constexpr double kLimited = 4;    ///< what a limit adds to silu without a gate: minimum; clamp, multiply
-  static constexpr double kXielu = 9;      ///< square, multiply; minimum, expm1, subtract, multiply; multiply, add
-  static constexpr double kLength = 3;     ///< of a vector brought to length 1: square, add; scale
-  static constexpr double kDecay = 6;      ///< add, exponential, logarithm, add; multiply, exponential
-  static constexpr double kQuantize = 3;   ///< magnitude, multiply, round
-  static constexpr double kAdd = 1;        ///< bias, scale
-  static constexpr double kIndex = 3;      ///< of each product of an indexer's head: maximum with 0, weight, add
-  static constexpr double kChoose = 1;     ///< of each score among which a choice is made: compare
-  static constexpr double kResidual = 2;   ///< what waited in a buffer: scale, add
+  static constexpr double kRmsNorm = 4;       ///< square, add; scale, weight
+  static constexpr double kLayerNorm = 7;     ///< add; subtract, square, add; scale, weight, bias
+  static constexpr double kRope = 3;          ///< of each rotated element: two multiplies and an add
+  static constexpr double kSoftmax = 4;       ///< of each score: scale, subtract the maximum, exponential, add
+  static constexpr double kSoftcap = 3;       ///< divide, tanh, multiply
+  static constexpr double kAlibi = 2;         ///< of each score: multiply by the slope, add
+  static constexpr double kClip = 2;          ///< minimum, maximum
+  static constexpr double kGated = 5;         ///< negate, exponential, add, divide; multiply by up
+  static constexpr double kPlain = 4;         ///< the same without the gate
+  static constexpr double kClipped = 6;       ///< what clipped_swiglu adds: minimum, multiply; clamp, add, multiply
+  static constexpr double kLimited = 4;       ///< what a limit adds to silu without a gate: minimum; clamp, multiply
+  static constexpr double kXielu = 9;         ///< square, multiply; minimum, expm1, subtract, multiply; multiply, add
+  static constexpr double kLength = 3;        ///< of a vector brought to length 1: square, add; scale
+  static constexpr double kSoftplus = 4;      ///< add, exponential, logarithm, add
+  static constexpr double kScan = 5;          ///< of each number of a state: keep; multiply, add; multiply, add
+  static constexpr double kScanChannels = 7;  ///< the same with a rate of its own: multiply, exponential
+  static constexpr double kDecay = 6;         ///< add, exponential, logarithm, add; multiply, exponential
+  static constexpr double kQuantize = 3;      ///< magnitude, multiply, round
+  static constexpr double kAdd = 1;           ///< bias, scale
+  static constexpr double kIndex = 3;         ///< of each product of an indexer's head: maximum with 0, weight, add
+  static constexpr double kChoose = 1;        ///< of each score among which a choice is made: compare
+  static constexpr double kResidual = 2;      ///< what waited in a buffer: scale, add
 };
 
 /// The ledger of a pass while it is written, layer by layer, in the order of the forward pass.

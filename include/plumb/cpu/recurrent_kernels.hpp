@@ -73,6 +73,27 @@ struct DeltaRule {
   std::int64_t k_dim = 0, columns = 0;
 };
 
+/// The scan of a state space for `columns` channels. With S [state, columns] the state and s = step[t]:
+///
+///     S   = keep[t] S + b[t] (x) (s x[t])
+///     out = (S^T c[t] + skip x[t]) silu(gate[t])
+///
+/// One step, keep and skip for all columns (a head of Mamba 2), or for each its own, where keep = exp(s rate) for each
+/// of the `state` numbers of a column (Mamba 1). The state lies in blocks of 16 columns as that of a delta rule, and so
+/// do the rates; sums over the state run in four parts in the same way.
+struct StateScan {
+  RowIndex rows;
+  RowsIn x, gate;               // [n, columns]
+  RowsIn b, c;                  // [n, state]
+  RowsIn step;                  // [n, 1], or [n, columns]
+  RowsIn keep;                  // [n, 1]; one for all columns alone
+  const float* rate = nullptr;  // [column block][state][16]; of each column alone
+  const float* skip = nullptr;  // [1], or [columns]
+  RowsOut out;                  // [n, columns]
+  float* state = nullptr;
+  std::int64_t size = 0, columns = 0;  // numbers that a column remembers, columns
+};
+
 /// Recurrent kernels of a tier.
 struct RecurrentKernels {
   void (*convolve)(const Convolution&) = nullptr;
@@ -80,6 +101,11 @@ struct RecurrentKernels {
   void (*delta_rule_channels)(const DeltaRule&) = nullptr;  ///< one for each of the k_dim channels
   /// y[i] = x[i] / max(|x|, eps) * scale, |x| the length of the n values; y may be x.
   void (*l2_norm)(const float* x, float eps, float scale, float* y, std::int64_t n) = nullptr;
+  void (*scan)(const StateScan&) = nullptr;           ///< one step a row
+  void (*scan_channels)(const StateScan&) = nullptr;  ///< one for each of the columns
+  /// step[i] = ln(1 + e^(x[i] + bias[i])); keep[i] = exp(rate[i] * step[i]), unless `keep` is null. step may be x.
+  void (*steps)(const float* x, const float* bias, const float* rate, float* step, float* keep,
+                std::int64_t n) = nullptr;
   /// x[i] = exp(rate[i] * ln(1 + e^(x[i] + bias[i]))); `rate_step` 0: one rate for all n values.
   void (*decay)(float* x, const float* bias, const float* rate, std::int64_t rate_step, std::int64_t n) = nullptr;
 };

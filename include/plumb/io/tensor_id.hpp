@@ -56,6 +56,12 @@ enum class TensorRole {
   ssm_conv_k,           ///< of keys
   ssm_conv_v,           ///< of values
   ssm_a,                ///< rates of decay, below zero
+  ssm_d,                ///< how much of its input a state space passes on
+  ssm_in,               ///< input projection of a state space
+  ssm_x,                ///< Mamba 1: steps of a low rank, and what is written and read
+  ssm_dt_norm,          ///< norm of these steps
+  ssm_b_norm,           ///< of what is written
+  ssm_c_norm,           ///< of what is read
   ssm_dt,               ///< steps of time; the bias alone in delta nets
   ssm_alpha,            ///< what decays depend on, a number a head
   ssm_beta,             ///< how much of a value is written, a number a head
@@ -153,6 +159,12 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::ssm_conv_k, "ssm_conv_k", "ssm_conv1d_k"},
     RoleNames{TensorRole::ssm_conv_v, "ssm_conv_v", "ssm_conv1d_v"},
     RoleNames{TensorRole::ssm_a, "ssm_a", "ssm_a"},
+    RoleNames{TensorRole::ssm_d, "ssm_d", "ssm_d"},
+    RoleNames{TensorRole::ssm_in, "ssm_in", "ssm_in"},
+    RoleNames{TensorRole::ssm_x, "ssm_x", "ssm_x"},
+    RoleNames{TensorRole::ssm_dt_norm, "ssm_dt_norm", "ssm_dt_norm"},
+    RoleNames{TensorRole::ssm_b_norm, "ssm_b_norm", "ssm_b_norm"},
+    RoleNames{TensorRole::ssm_c_norm, "ssm_c_norm", "ssm_c_norm"},
     RoleNames{TensorRole::ssm_dt, "ssm_dt", "ssm_dt"},
     RoleNames{TensorRole::ssm_alpha, "ssm_alpha", "ssm_alpha"},
     RoleNames{TensorRole::ssm_beta, "ssm_beta", "ssm_beta"},
@@ -237,6 +249,10 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::ssm_conv_k:
     case TensorRole::ssm_conv_v:
     case TensorRole::ssm_a:
+    case TensorRole::ssm_d:
+    case TensorRole::ssm_dt_norm:
+    case TensorRole::ssm_b_norm:
+    case TensorRole::ssm_c_norm:
     case TensorRole::ssm_norm:
     case TensorRole::shortconv_conv:
     case TensorRole::ffn_norm:
@@ -276,6 +292,8 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::indexer_q:
     case TensorRole::indexer_k:
     case TensorRole::attn_qkv:
+    case TensorRole::ssm_in:
+    case TensorRole::ssm_x:
     case TensorRole::ssm_dt:
     case TensorRole::ssm_alpha:
     case TensorRole::ssm_beta:
@@ -319,9 +337,9 @@ constexpr bool is_scale_role(TensorRole role) {
 }
 
 /// What follows the role in a tensor's name: ".weight", ".scale" or ".bias", which the steering bias of a router is
-/// too; nothing for rates of decay.
+/// too; nothing for rates of decay and for what a state space passes on.
 constexpr std::string_view gguf_suffix(const TensorId& id) {
-  if (id.role == TensorRole::ssm_a) return {};
+  if (id.role == TensorRole::ssm_a || id.role == TensorRole::ssm_d) return {};
   if (id.bias || id.role == TensorRole::router_choice_bias) return ".bias";
   return is_scale_role(id.role) ? ".scale" : ".weight";
 }

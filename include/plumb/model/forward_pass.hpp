@@ -18,6 +18,7 @@
 #include "plumb/blocks/per_layer_embedding_run.hpp"
 #include "plumb/blocks/residual.hpp"
 #include "plumb/blocks/short_conv_run.hpp"
+#include "plumb/blocks/state_space_run.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/model/weights.hpp"
 #include "plumb/quant/dequantize.hpp"
@@ -216,6 +217,10 @@ class ForwardPass {
         },
         [&](const ShortConvSpec& convolution) {
           ShortConvRun run(pass_, convolution, std::get<ShortConvWeights>(w), l, first);
+          visit(run);
+        },
+        [&](const StateSpaceSpec& space) {
+          StateSpaceRun run(pass_, space, std::get<StateSpaceWeights>(w), l, first);
           visit(run);
         });
   }

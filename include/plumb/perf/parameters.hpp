@@ -59,6 +59,9 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::ssm_conv_k:
     case TensorRole::ssm_conv_v:
     case TensorRole::ssm_a:
+    case TensorRole::ssm_d:
+    case TensorRole::ssm_in:
+    case TensorRole::ssm_x:
     case TensorRole::ssm_dt:
     case TensorRole::ssm_alpha:
     case TensorRole::ssm_beta:
@@ -110,6 +113,9 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::attn_post_norm:
     case TensorRole::ffn_down_norm:
     case TensorRole::ssm_norm:
+    case TensorRole::ssm_dt_norm:
+    case TensorRole::ssm_b_norm:
+    case TensorRole::ssm_c_norm:
     case TensorRole::ffn_norm:
     case TensorRole::ffn_post_norm:
     case TensorRole::per_layer_post_norm:
