@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   add_bench(root);
   add_calibrate(root);
   add_compare_logits(root);
+  add_embed(root);
   add_explain(root);
   add_fit(root);
   add_generate(root);

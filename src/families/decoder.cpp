@@ -31,7 +31,7 @@ int read_vocab(const Keys& keys) {
 }
 
 Activation read_activation(const Keys& keys, const Style& style) {
-  const Field field{"", "hidden_act"};
+  const Field field{"hidden_activation", "hidden_act"};
   if (!keys.has(field)) return style.activation;
   const std::string name = keys.text_or(field, "");
   if (name == "silu" || name == "swish") return Activation::silu;
@@ -70,6 +70,7 @@ void read_attention(const Keys& keys, const Style& style, ModelSpec& spec) {
   const Field key_length{"attention.key_length", "head_dim"}, value_length{"attention.value_length", ""};
   const float scale = keys.real_or({"attention.scale", ""}, 0.0f);
   const float softcap = keys.real_or({"attn_logit_softcapping", "attn_logit_softcapping"}, 0.0f);
+  const bool causal = keys.flag_or({"attention.causal", ""}, !style.encoder);
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
     if (kv[l] == 0) {
       spec.layers[l].mixer = Nothing{};
@@ -87,6 +88,7 @@ void read_attention(const Keys& keys, const Style& style, ModelSpec& spec) {
     attention.value_dim = values == attention.head_dim ? 0 : values;
     attention.scale = scale;
     attention.softcap = softcap;
+    attention.causal = causal;
   }
 }
 
@@ -108,6 +110,18 @@ NormSpec read_norm(const Keys& keys, const Style& style) {
   norm.eps = style.norm == NormKind::rms ? keys.real({"attention.layer_norm_rms_epsilon", "rms_norm_eps"})
                                          : keys.real({"attention.layer_norm_epsilon", "layer_norm_eps"});
   return norm;
+}
+
+Pooling read_pooling(const Keys& keys, const Style& style) {
+  const Field field{"pooling_type", ""};
+  constexpr Pooling kKinds[] = {Pooling::none, Pooling::mean, Pooling::cls, Pooling::last};
+  if (!keys.has(field)) return style.encoder && !keys.is_gguf() ? Pooling::mean : Pooling::none;
+  const int kind = keys.natural_or(field, 0, std::numeric_limits<int>::max());
+  if (kind >= 4)
+    keys.fail(kind == 4 ? ErrorCode::unsupported_type : ErrorCode::bad_value, field,
+              std::to_string(kind) + (kind == 4 ? " (scores of a ranker)" : "") +
+                  ", expected 0 (none), 1 (mean), 2 (first token) or 3 (last token)");
+  return kKinds[kind];
 }
 
 }  // namespace
@@ -167,9 +181,12 @@ ModelSpec read_decoder(const Keys& keys, const Style& style) {
   const float usual = style.scaled_embedding ? std::sqrt(static_cast<float>(spec.width)) : 1.0f;
   spec.embedding.scale = keys.real_or({"embedding_scale", ""}, usual);
   spec.output.norm = norm;
-  spec.output.tied = keys.is_gguf() ? !keys.tensor_exists({TensorRole::head, -1, false})
-                                    : keys.flag_or({"", "tie_word_embeddings"}, false);
-  spec.output.bias = keys.tensor_exists({TensorRole::head, -1, true});
+  spec.output.head = !style.encoder;
+  if (spec.output.head)
+    spec.output.tied = keys.is_gguf() ? !keys.tensor_exists({TensorRole::head, -1, false})
+                                      : keys.flag_or({"", "tie_word_embeddings"}, false);
+  spec.output.bias = spec.output.head && keys.tensor_exists({TensorRole::head, -1, true});
+  spec.output.pooling = read_pooling(keys, style);
   spec.output.scale = keys.real_or({"logit_scale", ""}, 1.0f);
   spec.output.softcap = keys.real_or({"final_logit_softcapping", "final_logit_softcapping"}, 0.0f);
   spec.vocab_size = read_vocab(keys);
@@ -220,12 +237,21 @@ void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style) {
   const bool array = keys.is_gguf() && !style.flags && keys.flags(field, n);
   const int period = flags ? 0 : array ? style.period : keys.natural_or(field, style.period, Limits::kLayers);
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
-    const bool windowed = flags            ? (*flags)[l]
-                          : !kinds.empty() ? kinds[l] == "sliding_attention"
-                                           : period == 0 || (static_cast<int>(l) + 1) % period != 0;
+    const bool windowed = flags ? (*flags)[l]
+                          : !kinds.empty()
+                              ? kinds[l] == "sliding_attention"
+                              : period == 0 || (static_cast<int>(l) + (style.global_first ? 0 : 1)) % period != 0;
     auto* attention = std::get_if<AttentionSpec>(&spec.layers[l].mixer);
     if (windowed && attention) attention->window = window;
   }
+}
+
+void turn_windows_by(ModelSpec& spec, const RopeSpec& local) {
+  for_each_attention(spec, [&](AttentionSpec& attention) {
+    if (attention.window == 0) return;
+    attention.rope = 1;
+    if (spec.ropes.size() == 1) spec.ropes.push_back(local);
+  });
 }
 
 void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style) {

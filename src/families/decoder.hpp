@@ -37,6 +37,9 @@ struct Style {
   /// false: the family reads its mixers and rotation itself.
   bool attention = true;
   FeedForwards feed_forwards = FeedForwards::all;
+  /// Attention sees later positions, and there is no head: what is made is embeddings. config.json, which does not say
+  /// how they are pooled: by the mean.
+  bool encoder = false;
 };
 
 /// Vocabulary, width, layers with their norms, attention and dense block, rotation, head.
@@ -44,14 +47,18 @@ ModelSpec read_decoder(const Keys& keys, const Style& style);
 
 /// Windows where keys leave them open.
 struct WindowStyle {
-  int period = 0;  ///< the last of each group of so many layers has no window, the others do; 0: all do
-  int absent = 0;  ///< the window of GGUF files without a key for it
+  int period = 0;             ///< the last of each group of so many layers has no window, the others do; 0: all do
+  bool global_first = false;  ///< it is the first of each group
+  int absent = 0;             ///< the window of GGUF files without a key for it
   /// false: the engine that GGUF files are made for takes a number there and never reads an array of flags.
   bool flags = true;
 };
 /// Windows of attention by `sliding_window` and the pattern: an array of flags, `layer_types`, or a period. A window of
 /// 0 is none.
 void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style = {});
+
+/// Layers with a window turn by a table of their own: `local`, the second.
+void turn_windows_by(ModelSpec& spec, const RopeSpec& local);
 
 /// How a family's experts are read.
 struct ExpertStyle {

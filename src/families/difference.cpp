@@ -89,6 +89,7 @@ void compare(Finder& f, const AttentionSpec& a, const AttentionSpec& b) {
   f.field("attention.alibi_max_bias", a.alibi_max_bias, b.alibi_max_bias);
   f.field("attention.window", a.window, b.window);
   f.field("attention.chunk", a.chunk, b.chunk);
+  f.field("attention.causal", a.causal, b.causal);
   f.field("attention.sinks", a.sinks, b.sinks);
   f.field("attention.clip", a.clip, b.clip);
   f.field("attention.softcap", a.softcap, b.softcap);
@@ -217,6 +218,7 @@ std::string difference(const ModelSpec& a, const ModelSpec& b) {
   f.field("n_layers", a.n_layers(), b.n_layers());
   f.field("embedding.scale", a.embedding.scale, b.embedding.scale);
   f.field("embedding.positions", a.embedding.positions, b.embedding.positions);
+  f.field("embedding.token_types", a.embedding.token_types, b.embedding.token_types);
   f.norm("embedding.norm", a.embedding.norm, b.embedding.norm);
   compare_optional(f, "per-layer embedding", a.embedding.per_layer, b.embedding.per_layer);
   compare_optional(f, "several streams", a.altup, b.altup);
@@ -233,8 +235,10 @@ std::string difference(const ModelSpec& a, const ModelSpec& b) {
     compare_kinds(f, "kind of feed-forward block", own.ffn, other.ffn);
     f.norm("mixer.norm", own.mixer_branch.norm, other.mixer_branch.norm);
     f.norm("mixer.post_norm", own.mixer_branch.post_norm, other.mixer_branch.post_norm);
+    f.norm("mixer.stream_norm", own.mixer_branch.stream_norm, other.mixer_branch.stream_norm);
     f.norm("ffn.norm", own.ffn_branch.norm, other.ffn_branch.norm);
     f.norm("ffn.post_norm", own.ffn_branch.post_norm, other.ffn_branch.post_norm);
+    f.norm("ffn.stream_norm", own.ffn_branch.stream_norm, other.ffn_branch.stream_norm);
     f.field("parallel", own.parallel, other.parallel);
     f.field("shared_norm", own.shared_norm, other.shared_norm);
     f.field("residual_scale", own.residual_scale, other.residual_scale);
@@ -243,10 +247,14 @@ std::string difference(const ModelSpec& a, const ModelSpec& b) {
   }
   f.at("");
   f.norm("output.norm", a.output.norm, b.output.norm);
+  f.field("output.head", a.output.head, b.output.head);
   f.field("output.tied", a.output.tied, b.output.tied);
   f.field("output.bias", a.output.bias, b.output.bias);
   f.field("output.scale", a.output.scale, b.output.scale);
   f.field("output.softcap", a.output.softcap, b.output.softcap);
+  f.field("output.pooling", a.output.pooling, b.output.pooling);
+  f.field("output.dense_2", a.output.dense_2, b.output.dense_2);
+  f.field("output.dense_3", a.output.dense_3, b.output.dense_3);
   return f.found();
 }
 

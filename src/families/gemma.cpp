@@ -1,7 +1,10 @@
 // Gemma 1 to 3: a tanh-GELU gate, embeddings times sqrt(D); from Gemma 2 on norms before and after each part, and
 // windows in most layers. Norm weights stand in GGUF files as they are multiplied with.
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 
 #include "decoder.hpp"
 #include "registry.hpp"
@@ -24,8 +27,7 @@ float scale_of(const Keys& keys, const ModelSpec& spec, const AttentionSpec& att
   return scalar == static_cast<float>(attention.head_dim) ? 0.0f : 1.0f / std::sqrt(scalar);
 }
 
-ModelSpec read_gemma(const Keys& keys, int layers_of_largest) {
-  Style style;
+ModelSpec read_gemma(const Keys& keys, int layers_of_largest, Style style = {}) {
   style.pairs = RopePairs::halves;
   style.activation = Activation::gelu_tanh;
   style.gelu_is_tanh = true;
@@ -63,11 +65,8 @@ ModelSpec read_gemma2(const Keys& keys) {
   return spec;
 }
 
-ModelSpec read_gemma3(const Keys& keys) {
-  const Field bidirectional{"", "use_bidirectional_attention"};
-  if (keys.flag_or(bidirectional, false))
-    keys.fail(ErrorCode::unsupported_architecture, bidirectional, "is true, expected attention to earlier positions");
-  ModelSpec spec = read_gemma(keys, 62);
+/// What Gemma 3 adds to `spec`.
+ModelSpec as_gemma3(const Keys& keys, ModelSpec spec) {
   WindowStyle style;
   style.period = 6;
   read_windows(keys, spec, style);
@@ -81,11 +80,41 @@ ModelSpec read_gemma3(const Keys& keys) {
   for_each_attention(spec, [&](AttentionSpec& attention) {
     attention.qk_norm_over = QkNormOver::head;
     attention.qk_norm = *spec.output.norm;
-    if (attention.window == 0) return;
-    attention.rope = 1;
-    if (spec.ropes.size() == 1) spec.ropes.push_back(local);
   });
+  turn_windows_by(spec, local);
   return spec;
+}
+
+ModelSpec read_gemma3(const Keys& keys) { return as_gemma3(keys, read_gemma(keys, 62)); }
+
+/// Gemma 3 whose rows see the whole text; dense modules may follow the pooling.
+ModelSpec read_gemma_embedding(const Keys& keys) {
+  Style style;
+  style.encoder = true;
+  ModelSpec spec = as_gemma3(keys, read_gemma(keys, 0, style));
+  for_each_attention(spec, [](AttentionSpec& attention) { attention.causal = false; });
+  const auto rows = [&](TensorRole role) {
+    return static_cast<int>(
+        std::min<std::int64_t>(keys.rows_of({role, -1, false}).value_or(0), std::numeric_limits<int>::max()));
+  };
+  spec.output.dense_2 = rows(TensorRole::dense_2);
+  spec.output.dense_3 = rows(TensorRole::dense_3);
+  return spec;
+}
+
+/// The widths of what follows the pooling, which other readers ask for.
+void write_gemma_embedding(GgufWriter& writer, const ModelSpec& spec) {
+  writer.set("gemma-embedding.embedding_scale", spec.embedding.scale);
+  int width = spec.width;
+  const auto dense = [&](const char* name, int out) {
+    if (out == 0) return;
+    const std::string key = std::string("gemma-embedding.") + name;
+    writer.set(key + "_feat_in", static_cast<std::uint32_t>(width));
+    writer.set(key + "_feat_out", static_cast<std::uint32_t>(out));
+    width = out;
+  };
+  dense("dense_2", spec.output.dense_2);
+  dense("dense_3", spec.output.dense_3);
 }
 
 /// Where files without a key mean something else than none, a spec that has none says so.
@@ -115,19 +144,19 @@ constexpr ModelType kGemma2[] = {
          "final_logit_softcapping":30.0,"tie_word_embeddings":true})",
      kNames}};
 /// The text part of a file for pictures and text leaves out what equals these.
-constexpr ModelType kGemma3[] = {
-    {"gemma3_text",
-     R"({"vocab_size":262208,"hidden_size":2304,"intermediate_size":9216,"num_hidden_layers":26,
+constexpr const char* kGemma3Defaults =
+    R"({"vocab_size":262208,"hidden_size":2304,"intermediate_size":9216,"num_hidden_layers":26,
          "num_attention_heads":8,"num_key_value_heads":4,"head_dim":256,"max_position_embeddings":131072,
          "rms_norm_eps":1e-6,"query_pre_attn_scalar":256,"sliding_window":4096,"rope_theta":1e6,
-         "rope_local_base_freq":10000.0,"tie_word_embeddings":true})",
-     kNames},
-    {"gemma3", "{}", {}, "gemma3_text"}};
+         "rope_local_base_freq":10000.0,"tie_word_embeddings":true})";
+constexpr ModelType kGemma3[] = {{"gemma3_text", kGemma3Defaults, kNames}, {"gemma3", "{}", {}, "gemma3_text"}};
+constexpr ModelType kGemmaEmbedding[] = {{"gemma3_text", kGemma3Defaults, kNames, {}, "use_bidirectional_attention"}};
 
 constexpr Family kFamilies[] = {
     {"gemma", "Gemma 1, CodeGemma", read_gemma1, kGemma1, write_gemma},
     {"gemma2", "Gemma 2", read_gemma2, kGemma2, write_gemma},
     {"gemma3", "Gemma 3, text", read_gemma3, kGemma3, write_gemma},
+    {"gemma-embedding", "EmbeddingGemma", read_gemma_embedding, kGemmaEmbedding, write_gemma_embedding},
 };
 
 }  // namespace

@@ -22,7 +22,8 @@ std::span<const Family> all_families() {
           stablelm_families(),     starcoder_families(), afmoe_families(),     apertus_families(),  bailing_families(),
           bitnet_families(),       dots_families(),      ernie_families(),     exaone_families(),   glm_families(),
           hunyuan_families(),      llama4_families(),    mimo_families(),      minimax_families(),  mistral_families(),
-          smallthinker_families(), step_families(),      qwen_next_families(), lfm_families(),      mamba_families()})
+          smallthinker_families(), step_families(),      qwen_next_families(), lfm_families(),      mamba_families(),
+          bert_families()})
       families.insert(families.end(), part.begin(), part.end());
     std::sort(families.begin(), families.end(),
               [](const Family& a, const Family& b) { return a.architecture < b.architecture; });
@@ -63,16 +64,25 @@ struct TypeOfFamily {
   const ModelType* type;
 };
 
-TypeOfFamily find_type(std::string_view name, const JsonFields& json) {
+/// Whether a field is true or a number above 0.
+bool is_set(const JsonFields& json, const nlohmann::json& object, std::string_view field) {
+  if (!json.has(field)) return false;
+  const nlohmann::json& value = object.at(std::string(field));
+  return value.is_number() ? json.get_number(field) > 0 : json.bool_or(field, false);
+}
+
+/// `object`: what `json` reads.
+TypeOfFamily find_type(std::string_view name, const JsonFields& json, const nlohmann::json& object) {
   int known = 0;
-  std::optional<TypeOfFamily> found;
+  TypeOfFamily found{nullptr, nullptr};
   for (const Family& family : all_families())
     for (const ModelType& type : family.types) {
       ++known;
       if (type.name != name) continue;
-      if (type.told_by.empty() ? !found.has_value() : json.has(type.told_by)) found = TypeOfFamily{&family, &type};
+      if (type.only_with.empty() && !found.family) found = {&family, &type};
+      if (!type.only_with.empty() && is_set(json, object, type.only_with)) return {&family, &type};
     }
-  if (found) return *found;
+  if (found.family) return found;
   json.fail(ErrorCode::unsupported_architecture, "model_type",
             "is " + quote(name, 60) + ", expected one of the " + std::to_string(known) + " types that families list");
 }
@@ -103,14 +113,14 @@ ModelSpec spec_from_json(std::string_view text, std::string_view where) {
   const nlohmann::json root = parse_json_object(text, where);
   const JsonFields outer(root, std::string(where));
   JsonFields json = outer;
-  auto found = family::find_type(outer.get_string("model_type"), outer);
+  auto found = family::find_type(outer.get_string("model_type"), outer, root);
   const nlohmann::json* object = &root;
   if (!found.type->text_part.empty()) {
     const auto part = outer.object("text_config");
     if (!part) outer.fail(ErrorCode::missing_key, "text_config", "is missing");
     object = &root.at("text_config");
     json = *part;
-    found = family::find_type(part->string_or("model_type", found.type->text_part), *part);
+    found = family::find_type(part->string_or("model_type", found.type->text_part), *part, *object);
   }
   nlohmann::json filled = nlohmann::json::parse(found.type->defaults);
   filled.update(*object);
@@ -131,7 +141,7 @@ std::vector<FamilyInfo> families() {
   for (const family::Family& known : family::all_families()) {
     FamilyInfo info{known.architecture, {}, known.models};
     for (const family::ModelType& type : known.types)  // one that two families share stands with the usual one
-      if (type.told_by.empty()) info.model_types.push_back(type.name);
+      if (type.only_with.empty()) info.model_types.push_back(type.name);
     infos.push_back(std::move(info));
   }
   return infos;

@@ -25,8 +25,8 @@ struct ModelType {
   std::span<const Alias> aliases = {};
   /// The model_type of the object `text_config`, which is the model; empty: the file itself is.
   std::string_view text_part = {};
-  /// A field that tells this family's files of the type from another family's; empty: there is no other.
-  std::string_view told_by = {};
+  /// Of two rows with one name, that with such a field is meant where the file has it, and true or above 0.
+  std::string_view only_with = {};
 };
 
 /// A tensor that the family's GGUF files call otherwise than most do.
@@ -69,6 +69,7 @@ std::span<const Family> lfm_families();
 std::span<const Family> gemma_families();
 std::span<const Family> gemma4_families();
 std::span<const Family> gpt_families();
+std::span<const Family> bert_families();
 std::span<const Family> phi_families();
 std::span<const Family> granite_families();
 std::span<const Family> deepseek_families();

@@ -90,6 +90,7 @@ void write_attention(KeyWriter& keys, const ModelSpec& spec) {
   keys.real_unless("attention.scale", first.scale, 0.0f);
   keys.real_unless("attention.clamp_kqv", first.clip, 0.0f);
   keys.real_unless("attn_logit_softcapping", first.softcap, 0.0f);
+  if (!first.causal) keys.flag("attention.causal", false);
   write_windows(keys, spec);
 }
 
@@ -173,12 +174,17 @@ void set_keys(GgufWriter& writer, const ModelSpec& spec, const family::Family& o
     write_latent(keys, *latent);
   write_ropes(keys, spec);
   write_feed_forward(keys, spec);
-  const NormSpec norm = spec.output.norm.value_or(NormSpec{});
+  const std::optional<NormSpec>& last =
+      spec.output.norm ? spec.output.norm : spec.layers.front().mixer_branch.stream_norm;
+  const NormSpec norm = last.value_or(NormSpec{});
   keys.real(norm.kind == NormKind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", norm.eps);
   keys.real_unless("residual_scale", spec.layers.front().residual_scale, 1.0f);
   keys.real_unless("embedding_scale", spec.embedding.scale, 1.0f);
   keys.real_unless("logit_scale", spec.output.scale, 1.0f);
   keys.real_unless("final_logit_softcapping", spec.output.softcap, 0.0f);
+  if (spec.output.pooling != Pooling::none) keys.count("pooling_type", static_cast<int>(spec.output.pooling));
+  if (spec.embedding.token_types > 0)
+    writer.set("tokenizer.ggml.token_type_count", static_cast<std::uint32_t>(spec.embedding.token_types));
   if (own.write) own.write(writer, spec);
 }
 

@@ -18,14 +18,14 @@ constexpr std::int64_t kPanelsAtOnce = 64;
 constexpr std::size_t kWorthATeam = std::size_t{1} << 20;
 
 /// Rows of a matrix in the type it shall have, up to sixteen at a time.
-class Rows {
+class MatrixRows {
  public:
-  Rows(const ops::WeightMatrix& w, QuantMethod method)
+  MatrixRows(const ops::WeightMatrix& w, QuantMethod method)
       : w_(w), method_(method), bytes_(row_bytes(w.type, w.cols)), as_stored_(w.file.dtype() == w.type) {}
 
   std::size_t stride() const { return as_stored_ ? w_.file.row_stride() : bytes_; }
-  /// Rows [first, first + n), stride() apart; valid until the next call. @throws Error{bad_value} for weights that are
-  /// not finite and change type.
+  /// Rows [first, first + n), stride() apart; valid until the next call. @throws Error{bad_value} for weights
+  /// that are not finite and change type.
   const std::byte* read(std::int64_t first, std::int64_t n) {
     if (as_stored_) return w_.stored_row(first);
     made_.resize(bytes_ * static_cast<std::size_t>(kPanelRows));
@@ -84,7 +84,7 @@ class Preparation {
   void remake_rows(const NamedMatrix& m) {
     AlignedBuffer made(m.w->bytes());
     const std::size_t stride = row_bytes(m.w->type, m.w->cols);
-    for_each_panel(m, [&](Rows& rows, std::int64_t, Range at) {
+    for_each_panel(m, [&](MatrixRows& rows, std::int64_t, Range at) {
       rows.write(at.begin, at.size(), made.data() + static_cast<std::size_t>(at.begin) * stride);
     });
     m.w->file = ConstTensorView(made.data(), m.w->type, Shape{m.w->count * m.w->rows, m.w->cols});
@@ -94,7 +94,7 @@ class Preparation {
 
   void make_panels(const NamedMatrix& m, std::byte* panels) {
     const std::size_t stride = panel_bytes(m.w->type, m.w->cols);
-    for_each_panel(m, [&](Rows& rows, std::int64_t p, Range at) {
+    for_each_panel(m, [&](MatrixRows& rows, std::int64_t p, Range at) {
       const std::byte* const from = rows.read(at.begin, at.size());
       pack_panel(m.w->type, from, rows.stride(), at.size(), m.w->cols, panels + static_cast<std::size_t>(p) * stride);
     });
@@ -103,8 +103,8 @@ class Preparation {
     m.w->each = nullptr;
   }
 
-  /// work(rows, p, rows of p) for each panel p, on all threads, each with its own Rows. The file's pages are given back
-  /// once read. @throws what `work` throws, naming the matrix.
+  /// work(rows, p, rows of p) for each panel p, on all threads, each with its own MatrixRows. The file's pages are
+  /// given back once read. @throws what `work` throws, naming the matrix.
   template <class Work>
   void for_each_panel(const NamedMatrix& m, const Work& work) {
     const ops::WeightMatrix& w = *m.w;
@@ -113,7 +113,7 @@ class Preparation {
     run_parallel(threads, [&](const Worker& worker) {
       // The share that products will stream: pages are touched first by their reader.
       const Range mine = worker.share(w.n_panels());
-      Rows rows(w, options_.method);
+      MatrixRows rows(w, options_.method);
       Range at;
       try {
         for (std::int64_t first = mine.begin; first < mine.end; first += kPanelsAtOnce) {
@@ -157,7 +157,8 @@ class Preparation {
 
 void set_types(const ModelSpec& spec, Weights& weights, const WeightTypes& types) {
   for_each_matrix(spec, weights, [&](const TensorSpec& tensor, ops::WeightMatrix& w) {
-    if (tensor.id.role != TensorRole::position_embedding) w.type = types.of(tensor);
+    const bool as_stored = is_table(tensor.id.role) && !tensor.is_matrix();
+    if (!as_stored) w.type = types.of(tensor);
   });
   if (spec.output.tied) weights.head.w.type = weights.embedding.w.type;
 }

@@ -31,7 +31,8 @@ ModelSpec Preset::spec() const {
 std::span<const Preset> all_presets() {
   static const std::vector<Preset> all = [] {
     std::vector<Preset> presets;
-    for (const auto part : {presets::llama(), presets::qwen(), presets::gemma(), presets::gpt(), presets::deepseek()})
+    for (const auto part : {presets::llama(), presets::qwen(), presets::gemma(), presets::gpt(), presets::deepseek(),
+                            presets::encoders()})
       presets.insert(presets.end(), part.begin(), part.end());
     return presets;
   }();

@@ -12,5 +12,6 @@ std::span<const Preset> qwen();
 std::span<const Preset> gemma();
 std::span<const Preset> gpt();
 std::span<const Preset> deepseek();
+std::span<const Preset> encoders();
 
 }  // namespace plumb::presets

@@ -26,8 +26,8 @@ double deviation_of(const ModelSpec& spec, const TensorSpec& tensor) {
   if (tensor.id.bias || tensor.shape.rank() < 2 || is_norm(role) || role == TensorRole::ssm_a ||
       role == TensorRole::ssm_d)
     return 0;
-  const bool looked_up =
-      role == TensorRole::position_embedding || (role == TensorRole::token_embedding && !spec.output.tied);
+  const bool looked_up = role == TensorRole::position_embedding || role == TensorRole::token_types ||
+                         (role == TensorRole::token_embedding && !spec.output.tied);
   return looked_up ? 1 : 1 / std::sqrt(static_cast<double>(tensor.shape.cols()));
 }
 

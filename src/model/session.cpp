@@ -4,41 +4,9 @@
 #include <string>
 
 #include "plumb/model/forward_pass.hpp"
+#include "session_options.hpp"
 
 namespace plumb::inline PLUMB_ABI {
-namespace {
-
-constexpr int kMaxThreads = 4096, kMaxSequences = 1 << 16, kMaxBatch = 1 << 20;
-
-int in_range(const char* name, int value, int low, int high) {
-  if (value < low || value > high)
-    throw Error(ErrorCode::invalid_argument, std::string(name) + " " + std::to_string(value) + ": expected " +
-                                                 std::to_string(low) + " to " + std::to_string(high));
-  return value;
-}
-
-int chosen_threads(const SessionOptions& options) {
-  return in_range("threads", options.threads, 0, kMaxThreads) == 0 ? default_threads() : options.threads;
-}
-
-int chosen_context(const SessionOptions& options, const ModelSpec& spec) {
-  const int context =
-      in_range("context", options.context, 0, SpecLimits::kContext) == 0 ? spec.context : options.context;
-  if (spec.embedding.positions && context > spec.context)
-    throw Error(
-        ErrorCode::invalid_argument,
-        "context " + std::to_string(context) + ": the model's table of positions has " + std::to_string(spec.context));
-  return context;
-}
-
-/// No more rows than all sequences can hold together.
-int chosen_batch(const SessionOptions& options, const ModelSpec& spec) {
-  const std::int64_t all = std::int64_t{chosen_context(options, spec)} * options.sequences;
-  return static_cast<int>(std::min<std::int64_t>(in_range("batch", options.batch, 1, kMaxBatch), all));
-}
-
-}  // namespace
-
 /// What a session is made of.
 struct Session::Engine {
   struct Sequence {
@@ -59,9 +27,10 @@ struct Session::Engine {
   Sequence& sequence(int s) { return const_cast<Sequence&>(std::as_const(*this).sequence(s)); }
 
   void check_token(Token token) const;
-  void check(std::span<const BatchRow> rows);
-  void forward(std::span<const BatchRow> rows);
-  void run(std::span<const BatchRow> rows);
+  void check(std::span<const BatchRow> rows, PassOutput output);
+  void check_begins(int s, std::size_t tokens) const;
+  void forward(std::span<const BatchRow> rows, PassOutput output);
+  void run(std::span<const BatchRow> rows, PassOutput output = PassOutput::logits);
   void make_room(std::span<const BatchRow> rows);
   void read(std::span<const Token> tokens, int s, bool logits);
   void prefill(std::span<const Token> tokens, int s);
@@ -71,6 +40,7 @@ struct Session::Engine {
   void copy(int from, int to, int length);
   std::span<const float> logits(int i) const;
   std::span<const float> last_logits(const Sequence& own) const;
+  std::span<const float> made(const Rows& rows, int count, int i, int width, const char* what) const;
   std::span<const float> continuation_logits(int s);
 
   Model model;
@@ -81,7 +51,9 @@ struct Session::Engine {
   Scratch scratch;
   std::vector<ops::RopeTable> ropes;
   std::vector<Sequence> sequences;
+  bool at_once = false;         // a text is read in one pass
   int asked = 0;                // rows of the last pass that asked for logits
+  int stated = 0;               // or for states
   std::vector<BatchRow> chunk;  // rows of one pass of a prefill
   std::vector<int> next;        // next position of each sequence while a batch is checked
 };
@@ -91,14 +63,15 @@ Session::Engine::Engine(Model handle, const SessionOptions& options)
       threads(chosen_threads(options)),
       observer(options.observer),
       state(layer_states(spec()),
-            {chosen_context(options, spec()), in_range("sequences", options.sequences, 1, kMaxSequences),
+            {chosen_context(options, spec()), option_in_range("sequences", options.sequences, 1, kMaxSequences),
              chosen_batch(options, spec()), options.kv}),
       scratch(scratch_sizes(spec()), chosen_batch(options, spec()), state.context(), threads),
       ropes(make_rope_tables(model.transformer(), state.context())),
       sequences(static_cast<std::size_t>(options.sequences)),
+      at_once(reads_at_once(spec())),
       next(sequences.size()) {
   chunk.reserve(static_cast<std::size_t>(batch()));
-  scratch.reserve_logits(options.sequences, spec().vocab_size);
+  if (spec().output.head) scratch.reserve_logits(options.sequences, spec().vocab_size);
 }
 
 const Session::Engine::Sequence& Session::Engine::sequence(int s) const {
@@ -114,7 +87,19 @@ void Session::Engine::check_token(Token token) const {
                 "token " + std::to_string(token) + " of a vocabulary of " + std::to_string(spec().vocab_size));
 }
 
-void Session::Engine::check(std::span<const BatchRow> rows) {
+/// Where rows see later ones, so many tokens are a whole text, and the first that s reads.
+void Session::Engine::check_begins(int s, std::size_t tokens) const {
+  if (!at_once) return;
+  constexpr const char* kWhy = ": attention sees later positions, so that a text is read in one pass";
+  if (length(s) > 0)
+    throw Error(ErrorCode::invalid_argument,
+                "sequence " + std::to_string(s) + " has read " + std::to_string(length(s)) + " tokens" + kWhy);
+  if (tokens > static_cast<std::size_t>(batch()))
+    throw Error(ErrorCode::invalid_argument,
+                std::to_string(tokens) + " tokens for a batch of " + std::to_string(batch()) + kWhy);
+}
+
+void Session::Engine::check(std::span<const BatchRow> rows, PassOutput output) {
   if (rows.empty()) throw Error(ErrorCode::invalid_argument, "a forward pass needs at least one row");
   if (rows.size() > static_cast<std::size_t>(batch()))
     throw Error(ErrorCode::invalid_argument,
@@ -123,6 +108,10 @@ void Session::Engine::check(std::span<const BatchRow> rows) {
   for (const BatchRow& row : rows) {
     check_token(row.token);
     sequence(row.sequence);
+    check_begins(row.sequence, 1);
+    if (row.logits && output == PassOutput::logits && !spec().output.head)
+      throw Error(ErrorCode::invalid_argument,
+                  "logits of a model that has no head: " + model.source() + " makes embeddings");
     int& position = next[static_cast<std::size_t>(row.sequence)];
     if (row.position != position)
       throw Error(ErrorCode::invalid_argument, "position " + std::to_string(row.position) + " in sequence " +
@@ -136,10 +125,10 @@ void Session::Engine::check(std::span<const BatchRow> rows) {
   }
 }
 
-void Session::Engine::forward(std::span<const BatchRow> rows) {
-  check(rows);
+void Session::Engine::forward(std::span<const BatchRow> rows, PassOutput output) {
+  check(rows, output);
   for (const BatchRow& row : rows) repair(row.sequence);
-  run(rows);
+  run(rows, output);
 }
 
 /// Everything that may throw comes before the pass, so that tokens and state cannot disagree.
@@ -159,11 +148,15 @@ void Session::Engine::make_room(std::span<const BatchRow> rows) {
   }
 }
 
-void Session::Engine::run(std::span<const BatchRow> rows) {
+void Session::Engine::run(std::span<const BatchRow> rows, PassOutput output) {
   make_room(rows);
   const auto wanted = std::count_if(rows.begin(), rows.end(), [](const BatchRow& row) { return row.logits; });
-  scratch.reserve_logits(wanted, spec().vocab_size);
-  ForwardPass pass(model.transformer(), ropes, state, scratch, rows, observer ? &observer : nullptr);
+  const bool makes_logits = output == PassOutput::logits;
+  if (makes_logits && wanted > 0)
+    scratch.reserve_logits(wanted, spec().vocab_size);
+  else
+    scratch.reserve_states(wanted, spec().width);
+  ForwardPass pass(model.transformer(), ropes, state, scratch, rows, observer ? &observer : nullptr, output);
   if (trace) trace->begin_pass();
   run_parallel(
       threads, [&](const Worker& worker) { pass.run(worker); }, trace);
@@ -174,25 +167,32 @@ void Session::Engine::run(std::span<const BatchRow> rows) {
     Sequence& own = sequence(row.sequence);
     own.read.push_back(row.token);
     own.pending = kNoToken;
-    own.logits_row = row.logits ? asked++ : -1;
+    own.logits_row = row.logits && makes_logits ? asked++ : -1;
     state.extend(row.sequence, row.position + 1);
   }
+  stated = makes_logits ? 0 : static_cast<int>(wanted);
 }
 
 std::span<const float> Session::Engine::logits(int i) const {
-  if (i < 0 || i >= asked)
-    throw Error(ErrorCode::out_of_range, "logits of row " + std::to_string(i) + ": the last pass has " +
-                                             std::to_string(asked) + " rows of logits");
-  return {scratch.logits.row(i), static_cast<std::size_t>(spec().vocab_size)};
+  return made(scratch.logits, asked, i, spec().vocab_size, "logits");
 }
 
-/// Passes over checked tokens at the end of sequence s; the last asks for logits if wanted.
+/// Row i of what the last pass made `count` rows of.
+std::span<const float> Session::Engine::made(const Rows& rows, int count, int i, int width, const char* what) const {
+  if (i < 0 || i >= count)
+    throw Error(ErrorCode::out_of_range, std::string(what) + " of row " + std::to_string(i) + ": the last pass has " +
+                                             std::to_string(count) + " rows of " + what);
+  return {rows.row(i), static_cast<std::size_t>(width)};
+}
+
+/// Passes over checked tokens at the end of sequence s; the last asks for logits if wanted, of a model that has them.
 void Session::Engine::read(std::span<const Token> tokens, int s, bool logits) {
   for (std::size_t done = 0; done < tokens.size();) {
     const std::size_t count = std::min(tokens.size() - done, static_cast<std::size_t>(batch()));
     chunk.clear();
     for (std::size_t i = done; i < done + count; ++i)
-      chunk.push_back({tokens[i], length(s) + static_cast<int>(i - done), s, logits && i + 1 == tokens.size()});
+      chunk.push_back({tokens[i], length(s) + static_cast<int>(i - done), s,
+                       logits && spec().output.head && i + 1 == tokens.size()});
     run(chunk);
     done += count;
   }
@@ -203,6 +203,7 @@ void Session::Engine::prefill(std::span<const Token> tokens, int s) {
   const Token pending = sequence(s).pending;
   if (tokens.empty()) throw Error(ErrorCode::invalid_argument, "no tokens to read: the prompt is empty");
   for (const Token token : tokens) check_token(token);
+  check_begins(s, tokens.size());
   const std::size_t total = tokens.size() + (pending == kNoToken ? 0 : 1);
   const std::size_t room = static_cast<std::size_t>(context() - length(s));
   if (total > room)
@@ -258,7 +259,7 @@ void Session::Engine::repair(int s) {
 
 void Session::Engine::truncate(int s, int length) {
   Sequence& own = sequence(s);
-  if (length >= 0 && length < this->length(s) && !state.can_truncate(s, length))
+  if (length > 0 && length < this->length(s) && (at_once || !state.can_truncate(s, length)))
     return read_again(s, std::span(own.read).first(static_cast<std::size_t>(length)));
   state.truncate(s, length);
   own.pending = kNoToken;
@@ -272,7 +273,7 @@ void Session::Engine::copy(int from, int to, int length) {
   sequence(to);
   const Sequence& source = sequence(from);
   if (from == to) return truncate(to, length);
-  if (length >= 0 && length < this->length(from) && !state.can_truncate(from, length))
+  if (length > 0 && length < this->length(from) && (at_once || !state.can_truncate(from, length)))
     return read_again(to, std::span(source.read).first(static_cast<std::size_t>(length)));
   state.copy(from, to, length);
   Sequence& target = sequence(to);
@@ -302,8 +303,11 @@ std::size_t Session::state_bytes() const { return engine_->state.bytes(); }
 std::size_t Session::bytes() const { return engine_->state.bytes() + engine_->scratch.bytes(); }
 int Session::logit_rows() const { return engine_->asked; }
 std::span<const float> Session::logits(int i) const { return engine_->logits(i); }
+std::span<const float> Session::state(int i) const {
+  return engine_->made(engine_->scratch.states, engine_->stated, i, engine_->spec().width, "states");
+}
 
-void Session::forward(std::span<const BatchRow> rows) { engine_->forward(rows); }
+void Session::forward(std::span<const BatchRow> rows, PassOutput output) { engine_->forward(rows, output); }
 void Session::prefill(std::span<const Token> tokens, int s) { engine_->prefill(tokens, s); }
 void Session::truncate(int s, int length) { engine_->truncate(s, length); }
 void Session::copy(int from, int to, int length) { engine_->copy(from, to, length); }
@@ -313,7 +317,16 @@ void Session::set_trace(Trace* trace) {
   engine_->trace = trace;
 }
 
-Generation Session::generate(const GenerateOptions& options, int s) { return Generation(*this, options, s); }
+Generation Session::generate(const GenerateOptions& options, int s) {
+  const SpecChecker check{model().source() + ": "};
+  if (engine_->at_once)
+    check.fail(ErrorCode::unsupported_architecture,
+               "attention sees later positions, so that nothing can be generated; supported: embeddings");
+  if (!model().spec().output.head)
+    check.fail(ErrorCode::unsupported_architecture,
+               "the model has no head, so that nothing can be generated; supported: embeddings");
+  return Generation(*this, options, s);
+}
 
 Generation::Generation(Session& session, const GenerateOptions& options, int s)
     : session_(&session),

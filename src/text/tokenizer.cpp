@@ -44,6 +44,7 @@ std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions&
   if (options.add_special && tables.vocabulary.add_bos) tokens.push_back(tables.vocabulary.bos);
   tables.encode_parts(text, options.parse_special ? tables.all_special : tables.user_defined, tokens);
   if (options.add_special && tables.vocabulary.add_eos) tokens.push_back(tables.vocabulary.eos);
+  if (options.add_special && tables.vocabulary.add_separator) tokens.push_back(tables.vocabulary.separator);
   return tokens;
 }
 
@@ -53,7 +54,8 @@ std::string_view Tokenizer::render(Token token, const DecodeOptions& options, bo
   const TokenType kind = tables_->type(token);
   const bool hidden = !options.render_special && kind != TokenType::normal && kind != TokenType::user_defined &&
                       kind != TokenType::byte;
-  const bool skipped = options.skip_bos_eos && (token == vocabulary.bos || token == vocabulary.eos);
+  const bool at_end = token == vocabulary.eos || (vocabulary.add_separator && token == vocabulary.separator);
+  const bool skipped = options.skip_bos_eos && (token == vocabulary.bos || at_end);
   if (hidden || skipped || text.empty()) return {};
   const bool prefixed = std::exchange(at_start, false) && vocabulary.add_space_prefix && text.front() == ' ';
   return prefixed ? text.substr(1) : text;

@@ -28,7 +28,7 @@ void append_decoded(const Vocabulary& vocabulary, TokenType type, std::string_vi
     out += static_cast<char>(byte_of_spelling(spelling));
   } else if (type == TokenType::control || type == TokenType::unknown) {
     out += spelling;
-  } else if (vocabulary.model == TokenizerModel::spm) {
+  } else if (vocabulary.model != TokenizerModel::bpe) {
     replace_marks(spelling, out);
   } else if (type == TokenType::user_defined) {
     out += spelling;  // added to a byte-level vocabulary as plain text
@@ -55,8 +55,10 @@ Tokenizer::Tables::Tables(Vocabulary v) : vocabulary(std::move(v)), index(vocabu
   ends = find_end_tokens(vocabulary, index);
   if (vocabulary.model == TokenizerModel::spm)
     spm.emplace(vocabulary, index);
-  else
+  else if (vocabulary.model == TokenizerModel::bpe)
     bpe.emplace(vocabulary, index);
+  else
+    wordpiece.emplace(vocabulary, index);
   vocabulary.merges = {};
 
   std::vector<Token> user, special;
@@ -81,6 +83,7 @@ bool Tokenizer::Tables::strips_right(Token special) const {
 
 void Tokenizer::Tables::encode_text(std::string_view text, bool at_word_start, std::vector<Token>& out) const {
   if (bpe) return bpe->encode(text, out);
+  if (wordpiece) return wordpiece->encode(text, out);
   std::string changed;
   if (vocabulary.remove_extra_whitespaces) {
     changed = without_extra_spaces(text);

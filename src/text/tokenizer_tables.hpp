@@ -13,6 +13,7 @@
 #include "plumb/text/tokenizer.hpp"
 #include "special_matcher.hpp"
 #include "spm.hpp"
+#include "wordpiece.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -35,6 +36,7 @@ struct Tokenizer::Tables {
   PieceIndex index;
   std::optional<SpmEncoder> spm;
   std::optional<BpeEncoder> bpe;
+  std::optional<WordPieceEncoder> wordpiece;
   SpecialMatcher user_defined, all_special;
   std::string decoded;                     // the bytes of all tokens, one after the other
   std::vector<std::size_t> decoded_begin;  // [size + 1]

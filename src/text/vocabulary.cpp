@@ -17,8 +17,11 @@ TokenizerModel read_model(const ModelFile& file) {
   const std::string_view model = file.get_string(key("model"));
   if (model == "llama") return TokenizerModel::spm;
   if (model == "gpt2") return TokenizerModel::bpe;
-  file.fail_key(ErrorCode::unsupported_tokenizer, key("model"),
-                quote(model) + " is not supported, expected 'llama' (SentencePiece) or 'gpt2' (byte-level BPE)");
+  if (model == "bert") return TokenizerModel::wordpiece;
+  file.fail_key(
+      ErrorCode::unsupported_tokenizer, key("model"),
+      quote(model) +
+          " is not supported, expected 'llama' (SentencePiece), 'gpt2' (byte-level BPE) or 'bert' (WordPiece)");
 }
 
 std::vector<std::string> read_strings(const ModelFile& file, const std::string& name) {
@@ -39,14 +42,19 @@ Token read_special(const ModelFile& file, std::string_view name, Token fallback,
 
 void read_special_tokens(const ModelFile& file, Vocabulary& vocabulary) {
   const std::int64_t size = vocabulary.size();
-  const bool spm = vocabulary.model == TokenizerModel::spm;
-  // Llama's ids, for SentencePiece files older than the keys.
-  vocabulary.bos = read_special(file, "bos_token_id", spm ? 1 : kNoToken, size);
-  vocabulary.eos = read_special(file, "eos_token_id", spm ? 2 : kNoToken, size);
-  vocabulary.unknown = read_special(file, "unknown_token_id", spm ? 0 : kNoToken, size);
+  // Llama's and BERT's ids, for files older than the keys.
+  const auto usual = [&](Token of_spm, Token of_wordpiece) {
+    return vocabulary.model == TokenizerModel::spm         ? of_spm
+           : vocabulary.model == TokenizerModel::wordpiece ? of_wordpiece
+                                                           : kNoToken;
+  };
+  vocabulary.bos = read_special(file, "bos_token_id", usual(1, 101), size);
+  vocabulary.eos = read_special(file, "eos_token_id", usual(2, kNoToken), size);
+  vocabulary.unknown = read_special(file, "unknown_token_id", usual(0, 100), size);
   vocabulary.eot = read_special(file, "eot_token_id", kNoToken, size);
   vocabulary.eom = read_special(file, "eom_token_id", kNoToken, size);
-  vocabulary.separator = read_special(file, "seperator_token_id", kNoToken, size);  // so spelled in the format
+  // So spelled in the format.
+  vocabulary.separator = read_special(file, "seperator_token_id", usual(kNoToken, 102), size);
   vocabulary.padding = read_special(file, "padding_token_id", kNoToken, size);
   for (const std::string_view name : {"fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id"})
     if (const Token token = read_special(file, name, kNoToken, size); token != kNoToken)
@@ -72,10 +80,16 @@ void read_rules(const ModelFile& file, Vocabulary& vocabulary) {
     vocabulary.clean_up_spaces = family->clean_up_spaces;
     add_bos = family->add_bos;
   }
+  if (vocabulary.model == TokenizerModel::wordpiece) {
+    vocabulary.add_separator = file.bool_or(key("add_sep_token"), vocabulary.separator != kNoToken);
+    vocabulary.lowercase = file.bool_or(key("normalizer.lowercase"), true);
+    vocabulary.strip_accents = file.bool_or(key("normalizer.strip_accents"), vocabulary.lowercase);
+    vocabulary.clean_up_spaces = true;
+  }
   // A family's habit needs the token; a file that asks for a token it lacks is refused later.
   vocabulary.add_bos = file.bool_or(key("add_bos_token"), add_bos && vocabulary.bos != kNoToken);
   vocabulary.add_eos = file.bool_or(key("add_eos_token"), false);
-  vocabulary.add_space_prefix = file.bool_or(key("add_space_prefix"), vocabulary.model == TokenizerModel::spm);
+  vocabulary.add_space_prefix = file.bool_or(key("add_space_prefix"), vocabulary.model != TokenizerModel::bpe);
   vocabulary.remove_extra_whitespaces = file.bool_or(key("remove_extra_whitespaces"), false);
   vocabulary.strip_right_of_special = is_phi3(file);
 }

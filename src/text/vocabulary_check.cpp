@@ -72,6 +72,8 @@ void check_vocabulary(const Vocabulary& vocabulary, const PieceIndex& index) {
     fail(vocabulary, ErrorCode::bad_tokenizer, "add_bos_token", "true, but there is no beginning-of-sequence token");
   if (vocabulary.add_eos && vocabulary.eos == kNoToken)
     fail(vocabulary, ErrorCode::bad_tokenizer, "add_eos_token", "true, but there is no end-of-sequence token");
+  if (vocabulary.add_separator && vocabulary.separator == kNoToken)
+    fail(vocabulary, ErrorCode::bad_tokenizer, "add_sep_token", "true, but there is no separator");
 }
 
 }  // namespace plumb

@@ -38,11 +38,11 @@ TEST(TensorRoles, NormsRoutersAndTablesAreNoMatrices) {
   for (const RoleNames& names : kRoleNames) {
     const bool other = names.name.ends_with("norm") || names.name.find("router") != std::string_view::npos ||
                        names.name.starts_with("rope_") || names.role == TensorRole::position_embedding ||
-                       names.role == TensorRole::attn_sinks || names.role == TensorRole::layer_scale ||
-                       names.role == TensorRole::expert_scale || names.role == TensorRole::altup_predict ||
-                       names.role == TensorRole::altup_correct || names.role == TensorRole::altup_scale ||
-                       names.name.starts_with("ssm_conv") || names.role == TensorRole::shortconv_conv ||
-                       names.role == TensorRole::ssm_a;
+                       names.role == TensorRole::token_types || names.role == TensorRole::attn_sinks ||
+                       names.role == TensorRole::layer_scale || names.role == TensorRole::expert_scale ||
+                       names.role == TensorRole::altup_predict || names.role == TensorRole::altup_correct ||
+                       names.role == TensorRole::altup_scale || names.name.starts_with("ssm_conv") ||
+                       names.role == TensorRole::shortconv_conv || names.role == TensorRole::ssm_a;
     EXPECT_EQ(is_matrix_role(names.role), !other) << names.name;
   }
 }

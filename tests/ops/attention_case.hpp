@@ -30,12 +30,13 @@ struct AttentionCase {
   std::vector<float> slopes = {};  // [n_heads], or none
   std::vector<float> sinks = {};   // [n_heads], or none
   int sequences = 2, context = 700;
+  bool causal = true;
 
   int group() const { return n_heads / n_kv_heads; }
   std::size_t q_width() const { return static_cast<std::size_t>(n_heads * k_dim); }
   std::size_t out_width() const { return static_cast<std::size_t>(n_heads * v_dim); }
   ops::AttentionShape shape() const {
-    return {n_heads, n_kv_heads, k_dim, v_dim, 1.0f / std::sqrt(static_cast<float>(k_dim)), softcap, window};
+    return {n_heads, n_kv_heads, k_dim, v_dim, 1.0f / std::sqrt(static_cast<float>(k_dim)), softcap, window, causal};
   }
   std::string name() const {
     std::string text = std::to_string(n_heads) + "/" + std::to_string(n_kv_heads) + " heads of " +
@@ -44,6 +45,7 @@ struct AttentionCase {
     if (rounded) text += " rounded";
     if (!slopes.empty()) text += " with slopes";
     if (!sinks.empty()) text += " with sinks";
+    if (!causal) text += " both ways";
     return text;
   }
 };
@@ -150,9 +152,12 @@ inline std::vector<double> plain_attention(const AttentionCase& c, const KeysAnd
   std::vector<double> out(c.out_width(), 0.0);
   for (int h = 0; h < c.n_heads; ++h) {
     const int g = h / c.group();
-    const int first = c.window > 0 ? std::max(0, row.position - c.window + 1) : 0;
+    const int back = c.causal ? c.window - 1 : c.window / 2, ahead = c.causal ? 0 : c.window / 2;
+    const int first = c.window > 0 ? std::max(0, row.position - back) : 0;
+    const int last = c.causal || c.window > 0 ? std::min(row.position + ahead, std::max(row.length - 1, row.position))
+                                              : row.length - 1;
     std::vector<double> score;
-    for (int p = first; p <= row.position; ++p) {
+    for (int p = first; p <= last; ++p) {
       double s = 0;
       for (int d = 0; d < c.k_dim; ++d)
         s += static_cast<double>(q[h * c.k_dim + d]) * data.keys.kept(row.sequence, g, p)[d];
@@ -168,7 +173,7 @@ inline std::vector<double> plain_attention(const AttentionCase& c, const KeysAnd
       sum = std::exp(sink - top);
     }
     for (double& s : score) sum += s = std::exp(s - top);
-    for (int p = first; p <= row.position; ++p)
+    for (int p = first; p <= last; ++p)
       for (int d = 0; d < c.v_dim; ++d)
         out[static_cast<std::size_t>(h * c.v_dim + d)] +=
             score[static_cast<std::size_t>(p - first)] / sum * data.values.kept(row.sequence, g, p)[d];

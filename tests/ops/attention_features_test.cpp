@@ -49,6 +49,20 @@ TEST(AttentionFeatures, Sinks) {
   }
 }
 
+/// Rows that see later positions: texts of several lengths side by side, windows of odd and even length.
+TEST(AttentionFeatures, BothWays) {
+  std::vector<ops::AttentionRow> rows;
+  for (const auto& [length, sequence] : {std::pair{37, 0}, {290, 1}})
+    for (int p = 0; p < length; ++p) rows.push_back({p, sequence, length});
+  for (const auto& [type, rounded] : kWays)
+    for (const int window : {0, 1, 24, 101, 600}) {
+      AttentionCase c = heads(6, 3, 18, type, window, 0, rounded);
+      c.causal = false;
+      check_attention(c, rows, false);
+      check_attention(c, {{0, 1, 1}, {3, 0, 699}});
+    }
+}
+
 /// Sinks beyond all scores: those far below them change nothing, those far above leave nothing.
 TEST(AttentionFeatures, ExtremeSinks) {
   AttentionCase c = heads(4, 2, 16);

@@ -12,6 +12,7 @@
 #include "plumb/core/parallel.hpp"
 #include "plumb/model/forward_pass.hpp"
 #include "plumb/model/model.hpp"
+#include "plumb/model/project_embeddings.hpp"
 #include "plumb/perf/ledger.hpp"
 #include "tests/perf/counting_kernels.hpp"
 #include "tests/support/specs.hpp"
@@ -24,7 +25,12 @@ struct TestPass {
   bool all_logits;
 
   double rows() const { return static_cast<double>(tokens) * sequences; }
-  double asked() const { return all_logits ? rows() : sequences; }
+  /// Whether all rows ask: a model without a head may pool them all.
+  bool all_ask(const ModelSpec& spec) const {
+    const bool one_each = spec.output.pooling == Pooling::cls || spec.output.pooling == Pooling::last;
+    return spec.output.head ? all_logits : !one_each;
+  }
+  double asked(const ModelSpec& spec) const { return all_ask(spec) ? rows() : sequences; }
 };
 
 inline constexpr int kVocab = 320, kWidth = 256;
@@ -53,12 +59,14 @@ inline Counts run(const Model& model, const TestPass& pass, DType kv, int thread
                      {.context = kContext, .sequences = pass.sequences, .batch = kBatch, .kv = kv});
   Scratch scratch(scratch_sizes(counting.spec), kBatch * pass.sequences, kContext, threads);
   scratch.reserve_logits(std::int64_t{kBatch} * pass.sequences, kVocab);
+  scratch.reserve_states(std::int64_t{kBatch} * pass.sequences, kWidth);
+  const PassOutput output = counting.spec.output.head ? PassOutput::logits : PassOutput::states;
   const std::vector<ops::RopeTable> ropes = make_rope_tables(counting, kContext);
   const auto forward = [&](int first, int count, bool all) {
     std::vector<BatchRow> rows;
     for (int s = 0; s < pass.sequences; ++s)
       for (int i = 0; i < count; ++i) rows.push_back({(first + i) % kVocab, first + i, s, all || i + 1 == count});
-    ForwardPass work(counting, ropes, state, scratch, rows);
+    ForwardPass work(counting, ropes, state, scratch, rows, nullptr, output);
     run_parallel(threads, [&](const Worker& worker) { work.run(worker); });
     for (int s = 0; s < pass.sequences; ++s) state.extend(s, first + count);
   };
@@ -68,7 +76,9 @@ inline Counts run(const Model& model, const TestPass& pass, DType kv, int thread
   counts = {};
   counts.state_begin = state.kv(0).base;
   counts.state_end = counts.state_begin + state.bytes();
-  forward(pass.position, pass.tokens, pass.all_logits);
+  forward(pass.position, pass.tokens, pass.all_ask(counting.spec));
+  Rows pooled(pass.sequences, kWidth);
+  project_embeddings(counting, threads, pooled);
   counting.kernels = own;
   return std::exchange(counts, {});
 }
@@ -93,6 +103,8 @@ inline bool is_norm(TensorRole role) {
     case TensorRole::mla_kv_norm:
     case TensorRole::indexer_k_norm:
     case TensorRole::ffn_down_norm:
+    case TensorRole::attn_stream_norm:
+    case TensorRole::ffn_stream_norm:
     case TensorRole::ffn_norm:
     case TensorRole::ffn_post_norm:
     case TensorRole::output_norm: return true;
@@ -190,14 +202,14 @@ inline void add_streams(const ModelSpec& spec, const Model& model, const TestPas
   const double s = spec.altup->streams, of_layer = values * 2 * s * s + values * 3 * s + rows * s + values;
   const double scores = 2 * rows * s * (2.0 * kWidth + 2) + rows * 2 * s * (s * s + s);
   sum.streams = layers * (of_layer + scores) + others * values * kAltupLength;
-  sum.streams += pass.asked() * kWidth * (others * (kAltupLength + 1) + 1);
+  sum.streams += pass.asked(spec) * kWidth * (others * (kAltupLength + 1) + 1);
   sum.stream_bytes = layers * 4 * (2 * s * kWidth + s * s * s + s * s + kWidth);
   sum.shared_norm_bytes += layers * params(spec.altup->norm);
 }
 
 inline Beside beside(const ModelSpec& spec, const Model& model, const TestPass& pass) {
   Beside sum;
-  const double rows = pass.rows(), asked = pass.asked();
+  const double rows = pass.rows(), asked = pass.asked(spec);
   for (const LayerSpec& layer : spec.layers) add_layer(layer, rows, sum);
   for_each_tensor(spec, [&](const TensorSpec& tensor) {
     if (!tensor.id.bias || is_norm(tensor.id.role) || is_recurrent(tensor.id.role)) return;
@@ -210,7 +222,10 @@ inline Beside beside(const ModelSpec& spec, const Model& model, const TestPass& 
   const ops::WeightMatrix& table = model.transformer().weights.embedding.w;
   sum.embedding_bytes = rows * static_cast<double>(row_bytes(table.type, kWidth));
   if (spec.embedding.positions) sum.embedding_bytes += rows * kWidth * 4;
-  sum.embedding_adds = rows * kWidth * ((spec.embedding.scale != 1.0f ? 1 : 0) + (spec.embedding.positions ? 1 : 0));
+  if (spec.embedding.token_types > 0) sum.embedding_bytes += kWidth * 4;
+  sum.embedding_adds = rows * kWidth *
+                       ((spec.embedding.scale != 1.0f ? 1 : 0) + (spec.embedding.positions ? 1 : 0) +
+                        (spec.embedding.token_types > 0 ? 1 : 0));
   add_streams(spec, model, pass, sum);
   if (spec.output.scale != 1.0f || spec.output.softcap > 0) sum.logits += asked * kVocab;
   if (spec.output.softcap > 0) sum.logits += asked * kVocab;
@@ -219,12 +234,13 @@ inline Beside beside(const ModelSpec& spec, const Model& model, const TestPass& 
 
 inline void expect_equal(const ModelSpec& spec, const Model& model, const WeightTypes& types, const TestPass& pass,
                          DType kv, int threads) {
-  const Ledger ledger = pass_work(spec, {.weights = types,
-                                         .kv = kv,
-                                         .position = pass.position,
-                                         .tokens = pass.tokens,
-                                         .sequences = pass.sequences,
-                                         .logits = pass.all_logits ? pass.tokens * pass.sequences : -1});
+  const Ledger ledger =
+      pass_work(spec, {.weights = types,
+                       .kv = kv,
+                       .position = pass.position,
+                       .tokens = pass.tokens,
+                       .sequences = pass.sequences,
+                       .logits = pass.all_logits && spec.output.head ? pass.tokens * pass.sequences : -1});
   Counts seen = run(model, pass, kv, threads);
   const Beside loops = beside(spec, model, pass);
   const auto sum = [&](std::initializer_list<Op> ops) {
@@ -299,6 +315,7 @@ inline void expect_all_passes(const std::string& name, const ModelSpec& spec, co
     // several rows of a sequence choose.
     if (some_visited && pass.tokens * pass.sequences > 1) continue;
     if (pass.tokens > 1 && pass.position + pass.tokens > most_chosen) continue;
+    if (pass.position > 0 && reads_at_once(spec)) continue;
     for (const int threads : {1, 2})
       // Narrow keys and values are unpacked for many query rows, and then read from scratch: those passes take f32.
       for (const DType kv : {DType::f32, DType::f16, DType::i8}) {

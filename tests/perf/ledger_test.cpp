@@ -130,6 +130,18 @@ TEST(Ledger, ScoredAndReadPositionsOfChunksEqualABruteForceCount) {
       }
 }
 
+TEST(Ledger, ScoredAndReadPositionsOfAWholeTextEqualABruteForceCount) {
+  for (int window = 0; window < 30; ++window)
+    for (int tokens = 1; tokens < 25; ++tokens) {
+      const PassOptions pass{.tokens = tokens};
+      double scored = 0;
+      for (int row = 0; row < tokens; ++row)
+        for (int key = 0; key < tokens; ++key) scored += window == 0 || std::abs(row - key) <= window / 2 ? 1 : 0;
+      EXPECT_EQ(positions_scored(window, pass, false), scored) << window << " of " << tokens;
+      EXPECT_EQ(positions_read(window, pass, false), tokens);
+    }
+}
+
 TEST(Ledger, KeysAndValuesPerTokenAsPublished) {
   // Llama 2 7B: 0.5 MiB a token in f16. The other three: Zhao et al. 2025, "Insights into DeepSeek-V3", table 1.
   const auto per_token = [](const ModelSpec& spec) { return state_bytes_per_position(spec, DType::bf16); };

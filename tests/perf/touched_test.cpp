@@ -70,6 +70,20 @@ TEST(TouchedBytes, EqualTheLedgerForEveryNorm) {
          layers(s,
                 [](LayerSpec& l) { l.mixer_branch = l.ffn_branch = {.norm = std::nullopt, .post_norm = NormSpec{}}; });
        }},
+      {"norms of the stream alone",
+       [](ModelSpec& s) {
+         layers(s, [](LayerSpec& l) {
+           l.mixer_branch = l.ffn_branch = {.norm = std::nullopt, .post_norm = std::nullopt, .stream_norm = kLayerNorm};
+         });
+       }},
+      {"norms before, after and of the stream, scaled branches",
+       [](ModelSpec& s) {
+         layers(s, [](LayerSpec& l) {
+           l.mixer_branch.stream_norm = l.ffn_branch.stream_norm = NormSpec{};
+           l.ffn_branch.post_norm = NormSpec{};
+           l.residual_scale = 0.5f;
+         });
+       }},
       {"no last norm", [](ModelSpec& s) { s.output.norm.reset(); }},
       {"norm of each head", [](ModelSpec& s) { attention(s, [](auto& a) { a.qk_norm_over = QkNormOver::head; }); }},
       {"norms of all heads",
@@ -124,6 +138,12 @@ TEST(TouchedBytes, EqualTheLedgerForEveryFeatureOfAttention) {
          attention(s, [](auto& a) { a.rope = -1, a.alibi_max_bias = 8; });
        }},
       {"windows", [](ModelSpec& s) { test::set_windows(s, 50, 0); }},
+      {"later positions too", [](ModelSpec& s) { attention(s, [](auto& a) { a.causal = false; }); }},
+      {"windows both ways",
+       [](ModelSpec& s) {
+         test::set_windows(s, 31, 2);
+         attention(s, [](auto& a) { a.causal = false; });
+       }},
       {"windows but in every third layer", [](ModelSpec& s) { test::set_windows(s, 50, 3); }},
       {"chunks", [](ModelSpec& s) { attention(s, [](auto& a) { a.chunk = 50; }); }},
       {"gates on heads", [](ModelSpec& s) { attention(s, [](auto& a) { a.output_gate = OutputGate::head; }); }},
@@ -262,6 +282,13 @@ TEST(TouchedBytes, EqualTheLedgerForIndexers) {
 TEST(TouchedBytes, EqualTheLedgerForEveryWayInAndOut) {
   expect_features({
       {"positions", [](ModelSpec& s) { s.embedding.positions = true; }},
+      {"kinds of text", [](ModelSpec& s) { s.embedding.token_types = 2; }},
+      {"no head", [](ModelSpec& s) { s.output.head = false; }},
+      {"no head, the last row", [](ModelSpec& s) { s.output.head = false, s.output.pooling = Pooling::last; }},
+      {"products with the pooled row",
+       [](ModelSpec& s) { s.output.head = false, s.output.dense_2 = 512, s.output.dense_3 = 128; }},
+      {"one product with the first row",
+       [](ModelSpec& s) { s.output.head = false, s.output.pooling = Pooling::cls, s.output.dense_3 = 256; }},
       {"scaled embeddings", [](ModelSpec& s) { s.embedding.scale = 16; }},
       {"bias of the head", [](ModelSpec& s) { s.output.bias = true; }},
       {"bias of a tied head", [](ModelSpec& s) { s.output.bias = s.output.tied = true; }},
@@ -482,6 +509,23 @@ TEST(TouchedBytes, EqualTheLedgerForMixedSpecs) {
          s.ropes.clear();
          s.embedding.norm = NormSpec{.kind = NormKind::layer, .bias = true};
          attention(s, [](auto& a) { a.rope = -1, a.alibi_max_bias = 8, a.qkv_bias = a.out_bias = true; });
+       }},
+      {"bert",
+       [](ModelSpec& s) {
+         s.ropes.clear();
+         s.embedding.positions = true;
+         s.embedding.token_types = 2;
+         s.embedding.norm = NormSpec{.kind = NormKind::layer, .bias = true};
+         attention(s, [](auto& a) { a.rope = -1, a.causal = false, a.qkv_bias = a.out_bias = true; });
+         layers(s, [&](auto& l) {
+           l.mixer_branch =
+               l.ffn_branch = {.norm = std::nullopt, .post_norm = std::nullopt, .stream_norm = s.embedding.norm};
+         });
+         test::for_each_dense(
+             s, [](auto& d) { d = {.inner = 512, .gated = false, .activation = Activation::gelu, .bias = true}; });
+         s.output.norm.reset();
+         s.output.head = false;
+         s.output.pooling = Pooling::mean;
        }},
       {"layers that differ",
        [](ModelSpec& s) {

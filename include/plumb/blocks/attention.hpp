@@ -1,7 +1,7 @@
 #pragma once
 /// @file
-/// Attention over keys and values of earlier positions, with H query heads, G key/value heads, d dimensions a head.
-/// With x the normed row:
+/// Attention over keys and values of earlier positions, or of all positions of a text, with H query heads, G key/value
+/// heads, d dimensions a head. With x the normed row:
 ///
 ///     q, k, v  = clip(Wq x + bq), ...                                              [H d], [G d], [G v]
 ///     q, k     = rope(norm(q)), rope(norm(k))
@@ -81,7 +81,9 @@ struct AttentionSpec {
   int rope = 0;  ///< index into ModelSpec::ropes; -1: no rotation in this layer
   float alibi_max_bias =
       0.0f;              ///< linear position biases with slopes from 2^(-max/H) down (Press et al. 2022); 0: none
-  int window = 0;        ///< positions that a row sees, its own included; bounds state and bytes read; 0: all
+  bool causal = true;    ///< false: rows see later positions too, so that a text is read in one pass (bert)
+  int window = 0;        ///< positions that a row sees, its own included; bounds state and bytes read; 0: all. Not
+                         ///< causal: half of it each way
   int chunk = 0;         ///< positions are cut into chunks of so many, and rows see their own chunk (llama4); 0: no
   bool sinks = false;    ///< a learned logit per head in the denominator: H parameters (gpt-oss)
   float clip = 0.0f;     ///< bound of the magnitude of q, k and v (mpt, olmo); 0: none
@@ -198,7 +200,7 @@ inline void attend_work(const AttentionSpec& spec, int width, WorkWriter& writer
   const auto sequences = static_cast<double>(pass.sequences);
   const bool chunks = spec.chunk > 0;
   const double pairs =
-      (chunks ? chunk_positions_scored(spec.chunk, pass) : positions_scored(spec.window, pass)) * sequences;
+      (chunks ? chunk_positions_scored(spec.chunk, pass) : positions_scored(spec.window, pass, spec.causal)) * sequences;
   const double scored = pairs * spec.n_heads;
   work.attention = {pass.kv,
                     static_cast<double>(spec.head_dim),
@@ -212,7 +214,8 @@ inline void attend_work(const AttentionSpec& spec, int width, WorkWriter& writer
   if (spec.softcap > 0) work.operations.f32 += scored * ElementCost::kSoftcap;
   if (spec.alibi_max_bias > 0) work.operations.f32 += scored * ElementCost::kAlibi;
   if (spec.sinks) work.bytes.weight_payload = spec.n_heads * WorkWriter::kFloat;
-  const double read = (chunks ? chunk_positions_read(spec.chunk, pass) : positions_read(spec.window, pass)) * sequences;
+  const double read =
+      (chunks ? chunk_positions_read(spec.chunk, pass) : positions_read(spec.window, pass, spec.causal)) * sequences;
   work.bytes.kv_read = read * bytes_per_position(attention_reads(spec), pass.kv);
   if (pass.kv != DType::f32) work.operations.unpack = read * (spec.k_rows() + spec.v_rows());
   work.bytes.activation_read = writer.rows() * spec.q_rows() * WorkWriter::kFloat;
@@ -264,6 +267,7 @@ inline ops::AttentionShape attention_shape(const AttentionSpec& spec) {
   shape.softcap = spec.softcap;
   shape.window = spec.window;
   shape.chunk = spec.chunk;
+  shape.causal = spec.causal;
   return shape;
 }
 
@@ -330,7 +334,11 @@ inline void attention_source_check(const AttentionSpec& spec, const AttentionSpe
                                          " positions, expected as many as this layer sees");
 }
 
-/// All of the above is run, over f32, f16 and int8 caches.
-inline Refusal attention_refuses(const AttentionSpec&) { return {}; }
+/// The above is run over f32, f16 and int8 caches.
+inline Refusal attention_refuses(const AttentionSpec& spec) {
+  if (!spec.causal && spec.alibi_max_bias > 0)
+    return "position biases (ALiBi) of attention that sees later positions; supported: of causal attention";
+  return {};
+}
 
 }  // namespace plumb

@@ -14,7 +14,13 @@ struct BatchRow {
   Token token = 0;
   std::int32_t position = 0;  ///< 0 for the first token of a sequence
   std::int32_t sequence = 0;
-  bool logits = false;  ///< the head runs for this row
+  bool logits = false;  ///< the row asks for what the pass makes: logits, unless PassOutput says otherwise
+};
+
+/// What a pass makes of the rows that ask.
+enum class PassOutput {
+  logits,  ///< by the head, which the model must have
+  states,  ///< the stream after the last norm, of which embeddings are made
 };
 
 }  // namespace plumb

@@ -6,9 +6,10 @@
 ///     parallel     x += scale * post_norm(mixer(norm(x))) + scale * post_norm(ffn(norm(x)))
 ///     after either x *= layer_scale
 ///
-/// where a mixer may have a second one beside it: mixer(y) + beside(y) of the same y. A new kind of feed-forward block
-/// is a page of its own beside these, an alternative of the variants below and its line in each of the functions that
-/// follow: the compiler asks for them. Mixers: mixer.hpp.
+/// where a mixer may have a second one beside it: mixer(y) + beside(y) of the same y. In older models the stream itself
+/// is normed after each sum: x = stream_norm(x + mixer(x)). A new kind of feed-forward block is a page of its own
+/// beside these, an alternative of the variants below and its line in each of the functions that follow: the compiler
+/// asks for them. Mixers: mixer.hpp.
 
 #include <optional>
 #include <variant>
@@ -25,8 +26,9 @@ using FeedForward = std::variant<Nothing, DenseSpec, ExpertsSpec>;
 
 /// How a part of a layer is connected to the stream.
 struct BranchSpec {
-  std::optional<NormSpec> norm = {};       ///< of the part's input; none: it reads the stream as it is (olmo2)
-  std::optional<NormSpec> post_norm = {};  ///< of its output, before that is added (gemma2)
+  std::optional<NormSpec> norm = {};         ///< of the part's input; none: it reads the stream as it is (olmo2)
+  std::optional<NormSpec> post_norm = {};    ///< of its output, before that is added (gemma2)
+  std::optional<NormSpec> stream_norm = {};  ///< of the stream, after that is added (bert); sequential layers only
 
   bool operator==(const BranchSpec&) const = default;
 };
@@ -48,7 +50,8 @@ struct LayerSpec {
 };
 
 struct LayerWeights {
-  NormWeights mixer_norm, mixer_post_norm, ffn_norm, ffn_post_norm;
+  NormWeights mixer_norm, mixer_post_norm, mixer_stream_norm;
+  NormWeights ffn_norm, ffn_post_norm, ffn_stream_norm;
   MixerWeights mixer, beside;
   LaurelWeights laurel;
   Vector layer_scale;  // [1], or empty
@@ -66,12 +69,14 @@ void layer_tensors(const LayerSpec& spec, int width, LayerWeights& w, const Tens
   mixer_tensors(spec.beside, width, w.beside, list);
   norm(spec.mixer_branch.post_norm, TensorRole::attn_post_norm, w.mixer_post_norm);
   if (spec.laurel) laurel_tensors(*spec.laurel, width, w.laurel, list);
+  norm(spec.mixer_branch.stream_norm, TensorRole::attn_stream_norm, w.mixer_stream_norm);
   norm(spec.ffn_branch.norm, TensorRole::ffn_norm, w.ffn_norm);
   match(
       spec.ffn, [](const Nothing&) {},
       [&](const DenseSpec& s) { dense_tensors(s, width, weights_as<DenseWeights>(w.ffn), list); },
       [&](const ExpertsSpec& s) { experts_tensors(s, width, weights_as<ExpertsWeights>(w.ffn), list); });
   norm(spec.ffn_branch.post_norm, TensorRole::ffn_post_norm, w.ffn_post_norm);
+  norm(spec.ffn_branch.stream_norm, TensorRole::ffn_stream_norm, w.ffn_stream_norm);
   if (spec.layer_scale) list.vector(TensorRole::layer_scale, w.layer_scale, Shape{1});
 }
 
@@ -114,13 +119,15 @@ inline void layer_work(const LayerSpec& spec, int width, std::span<const RopeSpe
   };
   const auto added = [&](const BranchSpec& branch, bool deferred, Op op) {
     writer.meet_prepared(rows);
-    if (branch.post_norm) writer.meet(1);
+    if (branch.post_norm || branch.stream_norm) writer.meet(1);
     norm(branch.post_norm, op);
-    if (!deferred && adds_directly(spec, branch)) return;  // the last product adds
-    OpWork& sum = writer.add(op);
-    sum.operations.f32 = rows * width * ElementCost::kResidual;
-    sum.bytes.activation_read = 2 * rows * width * WorkWriter::kFloat;
-    sum.bytes.activation_write = rows * width * WorkWriter::kFloat;
+    if (deferred || !adds_directly(spec, branch)) {  // else the last product adds
+      OpWork& sum = writer.add(op);
+      sum.operations.f32 = rows * width * ElementCost::kResidual;
+      sum.bytes.activation_read = 2 * rows * width * WorkWriter::kFloat;
+      sum.bytes.activation_write = rows * width * WorkWriter::kFloat;
+    }
+    norm(branch.stream_norm, op);
   };
   norm(spec.mixer_branch.norm, Op::attn_norm);
   mixer_work(spec.mixer, width, ropes, writer);
@@ -176,6 +183,9 @@ inline void layer_check(const LayerSpec& spec, std::span<const RopeSpec> ropes, 
   for (const auto& [branch, name] : {std::pair{&spec.mixer_branch, "mixer"}, std::pair{&spec.ffn_branch, "ffn"}}) {
     if (branch->norm) norm_check(*branch->norm, std::string(name) + ".norm", check);
     if (branch->post_norm) norm_check(*branch->post_norm, std::string(name) + ".post_norm", check);
+    if (branch->stream_norm) norm_check(*branch->stream_norm, std::string(name) + ".stream_norm", check);
+    if (branch->stream_norm && spec.parallel)
+      check.fail(ErrorCode::bad_value, "a norm of the stream after a part, expected parts one after the other");
   }
   check.finite("residual_scale", spec.residual_scale, true);
   if (spec.laurel) laurel_check(*spec.laurel, check);

@@ -27,10 +27,11 @@ struct BranchOutput {
 /// One pass over `rows`, seen by one of its workers or by all.
 class Pass {
  public:
+  /// `by_sequence`: the rows are grouped though nothing is remembered by recurrence.
   Pass(const Products& products, std::span<const ops::RopeTable> ropes, SessionState& state, Scratch& scratch,
-       std::span<const BatchRow> rows)
+       std::span<const BatchRow> rows, bool by_sequence = false)
       : products_(products), ropes_(ropes), state_(state), scratch_(scratch), rows_(rows) {
-    if (state.recurrent()) sequences_ = scratch.by_sequence.group(rows);
+    if (state.recurrent() || by_sequence) sequences_ = scratch.by_sequence.group(rows);
   }
 
   const Products& products() const { return products_; }
@@ -39,7 +40,7 @@ class Pass {
   SessionState& state() const { return state_; }
   Scratch& scratch() const { return scratch_; }
   std::span<const BatchRow> rows() const { return rows_; }
-  /// The sequences of the batch with their rows, where the model remembers by recurrence.
+  /// The sequences of the batch with their rows, where the model remembers by recurrence or rows see later ones.
   std::span<const SequenceRows> sequences() const { return sequences_; }
   /// Rows of the batch.
   std::int64_t n() const { return static_cast<std::int64_t>(rows_.size()); }

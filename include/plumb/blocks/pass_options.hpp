@@ -49,8 +49,10 @@ inline void check_pass(const PassOptions& pass) {
   check_kv_type(pass.kv);
 }
 
-/// Distinct positions whose keys and values a pass reads in a layer with this window (0: all), per sequence.
-inline double positions_read(int window, const PassOptions& pass) {
+/// Distinct positions whose keys and values a pass reads in a layer with this window (0: all), per sequence. A pass of
+/// layers that are not causal is a whole text.
+inline double positions_read(int window, const PassOptions& pass, bool causal = true) {
+  if (!causal) return static_cast<double>(pass.tokens);
   const double end = static_cast<double>(pass.position) + static_cast<double>(pass.tokens);
   return window > 0 ? std::min(end, static_cast<double>(pass.tokens) + window - 1.0) : end;
 }
@@ -67,9 +69,15 @@ inline double chunk_positions_scored(int chunk, const PassOptions& pass) {
   return until(pass.position + pass.tokens) - until(pass.position);
 }
 
-/// (row, position) pairs that attention scores in such a layer, per sequence: the causal triangle, cut by the window.
-inline double positions_scored(int window, const PassOptions& pass) {
+/// (row, position) pairs that attention scores in such a layer, per sequence: the causal triangle, or all pairs, cut by
+/// the window.
+inline double positions_scored(int window, const PassOptions& pass, bool causal = true) {
   const double first = static_cast<double>(pass.position) + 1, n = static_cast<double>(pass.tokens);
+  if (!causal) {
+    if (window <= 0) return n * n;
+    const double reach = std::min(static_cast<double>(window / 2), n - 1);
+    return n + reach * (2 * n - reach - 1);  // its own, and those at a distance of 1 to reach, either way
+  }
   const double all = n * first + n * (n - 1) / 2;  // row i sees first + i positions
   if (window <= 0) return all;
   const double growing = std::clamp(window - first + 1, 0.0, n);  // rows whose window is not full or just so

@@ -3,7 +3,7 @@
 /// How a part of a layer reads the stream and puts its output back.
 ///
 ///     read   x = norm(residual), or the residual as it is, ready for products
-///     write  residual += scale * post_norm(output)
+///     write  residual += scale * post_norm(output), and then residual = stream_norm(residual)
 ///
 /// A plain sum costs nothing of its own: the last product of the part adds to the stream. What is normed or scaled
 /// before, and the first of two parallel parts, goes through a buffer.
@@ -48,28 +48,28 @@ class Residual {
     return {&buffer_, false};
   }
 
-  /// Adds what waits in the buffer, and multiplies the sum by `all`. `columns`: those of the output that this worker
-  /// has written, in every row.
-  void write(const Worker& worker, Op op, const NormWeights& weights, std::int64_t width, Range columns,
-             float all = 1.0f) const {
-    Rows& residual = pass_.scratch().residual;
-    Range rows{0, pass_.n()};
-    if (direct_) {
-      for (std::int64_t n = rows.begin; all != 1.0f && n < rows.end; ++n)
-        for (std::int64_t i = columns.begin; i < columns.end; ++i) residual.row(n)[i] *= all;
-      return;
-    }
+  /// Adds what waits in the buffer, multiplies the sum by `all` and norms the stream. `columns`: those of the output
+  /// that this worker has written, in every row.
+  void write(const Worker& worker, Op op, const NormWeights& post, const NormWeights& stream, std::int64_t width,
+             Range columns, float all = 1.0f) const {
+    if (direct_ && !spec_.stream_norm && all == 1.0f) return;
     worker.enter(op);
-    if (spec_.post_norm) {
+    Range rows{0, pass_.n()};
+    if (spec_.post_norm || spec_.stream_norm) {
       worker.barrier();  // a norm takes whole rows
       rows = worker.share(pass_.n());
       columns = {0, width};
-      for (std::int64_t n = rows.begin; n < rows.end; ++n)
-        norm_row(pass_.kernels(), *spec_.post_norm, weights, buffer_.row(n), buffer_.row(n), width);
     }
-    for (std::int64_t n = rows.begin; n < rows.end; ++n)
-      for (std::int64_t i = columns.begin; i < columns.end; ++i)
-        residual.row(n)[i] = (residual.row(n)[i] + scale_ * buffer_.row(n)[i]) * all;
+    for (std::int64_t n = rows.begin; n < rows.end; ++n) {
+      float* const residual = pass_.scratch().residual.row(n);
+      if (spec_.post_norm) norm_row(pass_.kernels(), *spec_.post_norm, post, buffer_.row(n), buffer_.row(n), width);
+      if (!direct_)
+        for (std::int64_t i = columns.begin; i < columns.end; ++i)
+          residual[i] = (residual[i] + scale_ * buffer_.row(n)[i]) * all;
+      else if (all != 1.0f)
+        for (std::int64_t i = columns.begin; i < columns.end; ++i) residual[i] *= all;
+      if (spec_.stream_norm) norm_row(pass_.kernels(), *spec_.stream_norm, stream, residual, residual, width);
+    }
   }
 
  private:

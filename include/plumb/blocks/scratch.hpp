@@ -143,8 +143,9 @@ struct Scratch {
   std::vector<Rows> streams, predicted;   // of each stream: [max_rows, D]
   std::vector<Rows> angles;               // of each table: [max_rows, rotated dims], cos and sin of a row's position
   Rows logits;                            // [rows that asked, V]
+  Rows states;                            // [rows that asked, D], the normed stream where embeddings are asked for
   std::vector<ops::AttentionRow> asking;  // [max_rows], position and sequence of each row
-  RowsBySequence by_sequence;             // of models that remember by recurrence
+  RowsBySequence by_sequence;             // of models that remember by recurrence, or read texts at once
   ops::ActivationBuffer input_form;       // normed, prepared for products
   ops::ActivationBuffer inner_form;       // heads, then act(gate) * up, prepared for products
   std::vector<OwnInputs> own;             // [threads], the same for batches of a few rows
@@ -158,6 +159,10 @@ struct Scratch {
   /// Makes room for `rows` rows of logits. Allocates only when more are asked for than ever before.
   void reserve_logits(std::int64_t rows, std::int64_t vocab_size) {
     if (rows > logits.rows()) logits = Rows(rows, vocab_size);
+  }
+  /// The same for rows of the normed stream.
+  void reserve_states(std::int64_t rows, std::int64_t width) {
+    if (rows > states.rows()) states = Rows(rows, width);
   }
   std::size_t bytes() const;
 };
@@ -243,7 +248,7 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
   for (const int dims : sizes.rope_dims) angles.emplace_back(max_rows, dims);
   own.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) own.emplace_back(sizes);
-  if (sizes.recurrent) by_sequence = RowsBySequence(max_rows);
+  if (sizes.by_sequence) by_sequence = RowsBySequence(max_rows);
   if (sizes.experts > 0) experts = ExpertsScratch(sizes, max_rows, threads);
   if (sizes.sparse) cutoff.resize(static_cast<std::size_t>(max_rows));
   if (sizes.laurel > 0) laurel = Rows(max_rows, sizes.laurel);
@@ -259,7 +264,7 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
 inline std::size_t Scratch::bytes() const {
   std::size_t total = 0;
   for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &gates, &mixed, &convolved,
-                           &steps, &ranks, &ffn_gate, &ffn_up, &laurel, &per_layer, &logits})
+                           &steps, &ranks, &ffn_gate, &ffn_up, &laurel, &per_layer, &logits, &states})
     total += rows->bytes();
   for (const auto* several : {&angles, &streams, &predicted})
     for (const Rows& rows : *several) total += rows.bytes();

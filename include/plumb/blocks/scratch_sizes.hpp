@@ -53,7 +53,7 @@ struct ScratchSizes {
   int expert_inner = 0;     ///< inner width of an expert
   bool shared_expert = false;
   bool experts_apart = false;  ///< experts read other rows than the shared one
-  bool recurrent = false;      ///< rows are needed by sequence
+  bool by_sequence = false;    ///< rows are needed by sequence
   int laurel = 0;              ///< rank of the branches beside mixers
   int per_layer = 0;           ///< values of the per-layer embedding, all layers together
   int streams = 0;             ///< streams, where there are several

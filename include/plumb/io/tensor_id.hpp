@@ -17,6 +17,7 @@ namespace plumb::inline PLUMB_ABI {
 enum class TensorRole {
   token_embedding,      ///< rows of the vocabulary; also the head when tied
   position_embedding,   ///< rows of the positions (gpt2)
+  token_types,          ///< rows of the kinds of text, of which the first is added to every token (bert)
   embedding_norm,       ///< after the embedding (bloom)
   per_layer_table,      ///< rows of the vocabulary, a part for each layer (gemma3n)
   per_layer_inputs,     ///< projection of the embedding, a part for each layer
@@ -39,6 +40,7 @@ enum class TensorRole {
   laurel_up,            ///< back to the width of the stream
   laurel_norm,          ///< its norm
   attn_post_norm,       ///< after the mixer
+  attn_stream_norm,     ///< of the stream with the mixer's output (bert)
   mla_q_down,           ///< compression of the queries
   mla_q_norm,           ///< its norm
   mla_q_up,             ///< queries from the compressed ones, or straight from the stream
@@ -95,6 +97,7 @@ enum class TensorRole {
   shared_up,            ///< up projection
   shared_down,          ///< down projection
   ffn_post_norm,        ///< after the feed-forward block
+  ffn_stream_norm,      ///< of the stream with the block's output (bert)
   per_layer_gate,       ///< gate of the layer's part of the per-layer embedding
   per_layer_out,        ///< its way back to the stream
   per_layer_post_norm,  ///< norm of what comes back
@@ -106,6 +109,8 @@ enum class TensorRole {
   altup_scale,          ///< multiplies the stream that the per-layer embedding's gate reads
   altup_merge,          ///< the other streams on their way to the head
   output_norm,          ///< before the head
+  dense_2,              ///< of the pooled stream (gemma-embedding)
+  dense_3,              ///< of what comes out of that
   head,                 ///< logits from the stream; absent when tied
 };
 
@@ -120,6 +125,7 @@ struct RoleNames {
 inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::token_embedding, "token_embedding", "token_embd"},
     RoleNames{TensorRole::position_embedding, "position_embedding", "position_embd"},
+    RoleNames{TensorRole::token_types, "token_types", "token_types"},
     RoleNames{TensorRole::embedding_norm, "embedding_norm", "token_embd_norm"},
     RoleNames{TensorRole::per_layer_table, "per_layer_table", "per_layer_token_embd"},
     RoleNames{TensorRole::per_layer_inputs, "per_layer_inputs", "per_layer_model_proj"},
@@ -142,6 +148,7 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::laurel_up, "laurel_up", "laurel_r"},
     RoleNames{TensorRole::laurel_norm, "laurel_norm", "laurel_post_norm"},
     RoleNames{TensorRole::attn_post_norm, "attn_post_norm", "post_attention_norm"},
+    RoleNames{TensorRole::attn_stream_norm, "attn_stream_norm", "attn_output_norm"},
     RoleNames{TensorRole::mla_q_down, "mla_q_down", "attn_q_a"},
     RoleNames{TensorRole::mla_q_norm, "mla_q_norm", "attn_q_a_norm"},
     RoleNames{TensorRole::mla_q_up, "mla_q_up", "attn_q_b"},
@@ -198,6 +205,7 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::shared_up, "shared_up", "ffn_up_shexp"},
     RoleNames{TensorRole::shared_down, "shared_down", "ffn_down_shexp"},
     RoleNames{TensorRole::ffn_post_norm, "ffn_post_norm", "post_ffw_norm"},
+    RoleNames{TensorRole::ffn_stream_norm, "ffn_stream_norm", "layer_output_norm"},
     RoleNames{TensorRole::per_layer_gate, "per_layer_gate", "inp_gate"},
     RoleNames{TensorRole::per_layer_out, "per_layer_out", "proj"},
     RoleNames{TensorRole::per_layer_post_norm, "per_layer_post_norm", "post_norm"},
@@ -209,6 +217,8 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::altup_scale, "altup_scale", "altup_correct_scale"},
     RoleNames{TensorRole::altup_merge, "altup_merge", "altup_unembd_proj"},
     RoleNames{TensorRole::output_norm, "output_norm", "output_norm"},
+    RoleNames{TensorRole::dense_2, "dense_2", "dense_2"},
+    RoleNames{TensorRole::dense_3, "dense_3", "dense_3"},
     RoleNames{TensorRole::head, "head", "output"},
 };
 static_assert(kRoleNames.size() == static_cast<std::size_t>(TensorRole::head) + 1);
@@ -227,6 +237,7 @@ constexpr std::string_view role_name(TensorRole role) { return kRoleNames[static
 constexpr bool is_matrix_role(TensorRole role) {
   switch (role) {
     case TensorRole::position_embedding:
+    case TensorRole::token_types:
     case TensorRole::embedding_norm:
     case TensorRole::per_layer_norm:
     case TensorRole::rope_factors:
@@ -240,6 +251,7 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::attn_out_norm:
     case TensorRole::attn_post_norm:
     case TensorRole::ffn_down_norm:
+    case TensorRole::attn_stream_norm:
     case TensorRole::mla_q_norm:
     case TensorRole::mla_kv_norm:
     case TensorRole::indexer_k_norm:
@@ -265,6 +277,7 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::router_choice_bias:
     case TensorRole::shared_router:
     case TensorRole::ffn_post_norm:
+    case TensorRole::ffn_stream_norm:
     case TensorRole::per_layer_post_norm:
     case TensorRole::layer_scale:
     case TensorRole::altup_router_norm:
@@ -317,6 +330,8 @@ constexpr bool is_matrix_role(TensorRole role) {
     case TensorRole::per_layer_gate:
     case TensorRole::per_layer_out:
     case TensorRole::altup_merge:
+    case TensorRole::dense_2:
+    case TensorRole::dense_3:
     case TensorRole::head: return true;
   }
   return false;

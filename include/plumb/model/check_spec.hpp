@@ -55,6 +55,7 @@ inline void check_spec(const ModelSpec& spec, std::string_view where) {
     check.fail(ErrorCode::bad_value, "rope tables: " + std::to_string(spec.ropes.size()) + ", expected at most " +
                                          std::to_string(SpecLimits::kRopeTables));
   check.finite("embedding.scale", spec.embedding.scale, true);
+  check.in_range("embedding.token_types", spec.embedding.token_types, 0, SpecLimits::kVocab);
   if (spec.embedding.norm) norm_check(*spec.embedding.norm, "embedding.norm", check);
   for (std::size_t t = 0; t < spec.ropes.size(); ++t) detail::check_rope(spec.ropes[t], t, false, check);
   for (int l = 0; l < spec.n_layers(); ++l) {
@@ -69,6 +70,10 @@ inline void check_spec(const ModelSpec& spec, std::string_view where) {
   if (spec.output.norm) norm_check(*spec.output.norm, "output.norm", check);
   check.finite("output.scale", spec.output.scale, true);
   check.finite("output.softcap", spec.output.softcap, false);
+  check.in_range("output.dense_2", spec.output.dense_2, 0, SpecLimits::kFfn);
+  check.in_range("output.dense_3", spec.output.dense_3, 0, SpecLimits::kFfn);
+  if (!spec.output.head && (spec.output.tied || spec.output.bias))
+    check.fail(ErrorCode::bad_value, "a head that is tied or has a bias, expected none in a model without logits");
 }
 
 inline void check_runnable(const ModelSpec& spec, std::string_view where) {
@@ -84,7 +89,7 @@ inline void check_runnable(const ModelSpec& spec, std::string_view where) {
     const Refusal why = layer_refuses(layer);
     if (!why.empty()) own.fail(ErrorCode::unsupported_architecture, why);
     for (const auto* branch : {&layer.mixer_branch, &layer.ffn_branch})
-      for (const auto* norm : {&branch->norm, &branch->post_norm})
+      for (const auto* norm : {&branch->norm, &branch->post_norm, &branch->stream_norm})
         if (*norm) own.finite("norm_eps", (*norm)->eps, true);
     if (const auto* a = std::get_if<LatentAttentionSpec>(&layer.mixer)) {
       own.finite("mla.norm.eps", a->norm.eps, true);
@@ -102,7 +107,8 @@ inline void check_runnable(const ModelSpec& spec, std::string_view where) {
     }
     recurrent = checked_add(recurrent, layer_state(layer).recurrent, what);
   }
-  if (spec.output.norm) check.finite("norm_eps", spec.output.norm->eps, true);
+  for (const auto* norm : {&spec.embedding.norm, &spec.output.norm})
+    if (*norm) check.finite("norm_eps", (*norm)->eps, true);
   values = checked_add(checked_mul<std::int64_t>(values, spec.context, what), recurrent, what);
   checked_mul<std::int64_t>(values, sizeof(float), what);
 }

@@ -49,18 +49,25 @@ inline std::vector<ops::RopeTable> make_rope_tables(const Transformer& model, in
 }
 
 /// One forward pass over checked rows: tokens in the vocabulary, positions in the state and contiguous with what it
-/// holds, at most scratch.max_rows() rows, room for the logits asked for. Afterwards the caller extends the state by
-/// the rows; without that, recurrent values count as half changed.
+/// holds, at most scratch.max_rows() rows, room for what is asked for in scratch.logits or scratch.states. Afterwards
+/// the caller extends the state by the rows; without that, recurrent values count as half changed.
 class ForwardPass {
  public:
   ForwardPass(const Transformer& model, std::span<const ops::RopeTable> ropes, SessionState& state, Scratch& scratch,
-              std::span<const BatchRow> rows, const ActivationObserver* observer = nullptr)
+              std::span<const BatchRow> rows, const ActivationObserver* observer = nullptr,
+              PassOutput output = PassOutput::logits)
       : spec_(model.spec),
+        output_(output),
         weights_(model.weights),
         scratch_(scratch),
         products_(model.weights.head.w, *model.kernels, model.exact, scratch.matmul, observer),
-        pass_(products_, ropes, state, scratch, rows) {
-    for (const SequenceRows& own : pass_.sequences()) state.begin(own.sequence);
+        pass_(products_, ropes, state, scratch, rows, reads_at_once(model.spec)) {
+    for (const SequenceRows& own : pass_.sequences()) {
+      state.begin(own.sequence);
+      for (const std::int32_t n : own.rows)
+        scratch.asking[static_cast<std::size_t>(n)].length =
+            rows[static_cast<std::size_t>(own.rows.back())].position + 1;
+    }
   }
 
   /// The whole pass, by every worker of a region.
@@ -74,7 +81,14 @@ class ForwardPass {
       layer(worker, l);
       if (spec_.embedding.per_layer) after_layer(worker, l);
     }
-    head(worker);
+    std::int64_t asked = 0;
+    for (const BatchRow& row : pass_.rows()) asked += row.logits ? 1 : 0;
+    if (asked == 0) return;
+    if (spec_.altup) altup().merge(worker, weights_.altup, asked);
+    if (output_ == PassOutput::logits)
+      head(worker, asked);
+    else
+      states(worker, asked);
   }
 
  private:
@@ -89,20 +103,25 @@ class ForwardPass {
       look_up(weights_.embedding.w, row.token, residual);
       if (embedding.scale != 1.0f)
         for (int i = 0; i < spec_.width; ++i) residual[i] *= embedding.scale;
-      if (embedding.positions) {
-        float* const position = scratch_.normed.row(n);  // free until the first norm
-        look_up(weights_.positions.w, row.position, position);
-        for (int i = 0; i < spec_.width; ++i) residual[i] += position[i];
-      }
+      float* const added = scratch_.normed.row(n);  // free until the first norm
+      if (embedding.token_types > 0) add(weights_.token_types.w, 0, added, residual);
+      if (embedding.positions) add(weights_.positions.w, row.position, added, residual);
       if (embedding.norm)
         norm_row(pass_.kernels(), *embedding.norm, weights_.embedding_norm, residual, residual, spec_.width);
       for (std::size_t t = 0; t < scratch_.angles.size(); ++t)
         ops::rope_angles(pass_.ropes()[t], row.position, scratch_.angles[t].row(n));
-      scratch_.asking[static_cast<std::size_t>(n)] = {row.position, row.sequence};
+      ops::AttentionRow& asking = scratch_.asking[static_cast<std::size_t>(n)];
+      asking.position = row.position;
+      asking.sequence = row.sequence;
     }
   }
   void look_up(const ops::WeightMatrix& table, std::int64_t row, float* out) const {
     dequantize_row(table.type, table.file.row(row), out, spec_.width);
+  }
+  /// residual += row of a table, by way of `buffer`.
+  void add(const ops::WeightMatrix& table, std::int64_t row, float* buffer, float* residual) const {
+    look_up(table, row, buffer);
+    for (int i = 0; i < spec_.width; ++i) residual[i] += buffer[i];
   }
 
   /// x += mixer(norm(x)), then x += ffn(norm(x)); or both of the same x.
@@ -119,7 +138,7 @@ class ForwardPass {
     // Columns of each part's output that this worker has written.
     const Range mixed = mix(worker, l, mixer, laurel);
     if (!spec.parallel) {
-      mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
+      mixer.write(worker, Op::attn_norm, w.mixer_post_norm, w.mixer_stream_norm, spec_.width, mixed);
       worker.barrier();
       if (laurel) laurel->finish(worker);
     }
@@ -135,10 +154,10 @@ class ForwardPass {
           ExpertsRun run(pass_, experts, std::get<ExpertsWeights>(w.ffn));
           return branch(worker, run, ffn, Op::ffn_norm, norm, norm_weights);
         });
-    if (spec.parallel) mixer.write(worker, Op::attn_norm, w.mixer_post_norm, spec_.width, mixed);
+    if (spec.parallel) mixer.write(worker, Op::attn_norm, w.mixer_post_norm, w.mixer_stream_norm, spec_.width, mixed);
     // What per-layer embeddings add is scaled too.
     const float scale = spec_.embedding.per_layer ? 1.0f : layer_scale(w);
-    ffn.write(worker, Op::ffn_norm, w.ffn_post_norm, spec_.width, fed, scale);
+    ffn.write(worker, Op::ffn_norm, w.ffn_post_norm, w.ffn_stream_norm, spec_.width, fed, scale);
     worker.barrier();
   }
   static float layer_scale(const LayerWeights& w) { return w.layer_scale.empty() ? 1.0f : w.layer_scale[0]; }
@@ -236,30 +255,27 @@ class ForwardPass {
   }
 
   /// logits = head(norm(x)) for the rows that asked, in their order.
-  void head(const Worker& worker) {
-    std::int64_t asked = 0;
-    for (const BatchRow& row : pass_.rows()) asked += row.logits ? 1 : 0;
-    if (asked == 0) return;
-    if (spec_.altup) altup().merge(worker, weights_.altup, asked);
+  void head(const Worker& worker, std::int64_t asked) {
     const ops::Activations x = pass_.normed(worker, asked, spec_.width);
-    pass_.prepare(worker, x, weights_.head, products_.forms({&weights_.head}), [&](Range rows) {
-      worker.enter(Op::head_norm);
-      std::int64_t index = 0;  // of a row among those that asked
-      for (std::int64_t n = 0; n < pass_.n(); ++n) {
-        if (!pass_.rows()[static_cast<std::size_t>(n)].logits) continue;
-        if (index >= rows.begin && index < rows.end) normalise(n, pass_.normed_rows(worker, asked).row(index));
-        ++index;
-      }
-    });
+    pass_.prepare(worker, x, weights_.head, products_.forms({&weights_.head}),
+                  [&](Range rows) { normalise(worker, rows, pass_.normed_rows(worker, asked)); });
     products_.run(worker, x, {{Op::head, Products::into(weights_.head, scratch_.logits)}});
     finish_logits(ops::matmul_rows(worker, weights_.head.w), asked);
   }
-  void normalise(std::int64_t n, float* out) const {
-    const float* const residual = scratch_.residual.row(n);
-    if (spec_.output.norm)
-      norm_row(pass_.kernels(), *spec_.output.norm, weights_.output_norm, residual, out, spec_.width);
-    else
-      std::copy_n(residual, spec_.width, out);
+  /// states = norm(x) for the rows that asked, in their order.
+  void states(const Worker& worker, std::int64_t asked) { normalise(worker, worker.share(asked), scratch_.states); }
+  /// The normed stream of rows [some.begin, some.end) of those that asked, in these rows of `out`.
+  void normalise(const Worker& worker, Range some, Rows& out) const {
+    worker.enter(Op::head_norm);
+    std::int64_t index = 0;  // of a row among those that asked
+    for (std::int64_t n = 0; n < pass_.n() && index < some.end; ++n) {
+      if (!pass_.rows()[static_cast<std::size_t>(n)].logits || index++ < some.begin) continue;
+      const float* const residual = scratch_.residual.row(n);
+      if (spec_.output.norm)
+        norm_row(pass_.kernels(), *spec_.output.norm, weights_.output_norm, residual, out.row(index - 1), spec_.width);
+      else
+        std::copy_n(residual, spec_.width, out.row(index - 1));
+    }
   }
   /// Scale and cap, in the columns that this worker has computed.
   void finish_logits(Range mine, std::int64_t asked) const {
@@ -276,6 +292,7 @@ class ForwardPass {
   }
 
   const ModelSpec& spec_;
+  PassOutput output_;
   const Weights& weights_;
   Scratch& scratch_;
   Products products_;

@@ -32,7 +32,7 @@ void prepare_weights(Weights& weights, const Checkpoint& checkpoint, const Prepa
 /// Whether the rows of a matrix are looked up one by one rather than multiplied with.
 constexpr bool is_table(TensorRole role) {
   return role == TensorRole::token_embedding || role == TensorRole::position_embedding ||
-         role == TensorRole::per_layer_table;
+         role == TensorRole::per_layer_table || role == TensorRole::token_types;
 }
 
 /// Allocates `weights.packed` for the panels of `matrices`, which must be matrices of `weights`, points each at its

@@ -13,6 +13,7 @@
 #include "plumb/blocks/batch.hpp"
 #include "plumb/blocks/observer.hpp"
 #include "plumb/core/trace.hpp"
+#include "plumb/model/embedding.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/text/sampler.hpp"
 
@@ -58,23 +59,33 @@ class PLUMB_API Session {
 
   /// One forward pass. The rows of each sequence continue where it ends, in order; rows of different sequences may
   /// alternate. @throws Error{out_of_range} for a token or sequence that does not exist, Error{context_overflow},
-  /// Error{invalid_argument} for no rows, more than batch() rows or positions that do not follow on. Nothing changes
-  /// then.
-  void forward(std::span<const BatchRow> rows);
+  /// Error{invalid_argument} for no rows, more than batch() rows or positions that do not follow on, and for logits of
+  /// a model without a head. Nothing changes then. Where attention sees later positions a pass must hold whole texts.
+  void forward(std::span<const BatchRow> rows, PassOutput output = PassOutput::logits);
   /// Rows of the last pass that asked for logits.
   int logit_rows() const;
   /// Logits of the i-th row of the last pass that asked, valid until the next pass. [vocab_size].
   /// @throws Error{out_of_range}.
   std::span<const float> logits(int i = 0) const;
+  /// The stream after the last norm at the i-th row of the last pass that asked, if that made states; valid until the
+  /// next pass. [width]. @throws Error{out_of_range}.
+  std::span<const float> state(int i = 0) const;
 
-  /// Reads tokens at the end of sequence s, in as many passes as it takes; logits() are those of the last token.
-  /// @throws Error{invalid_argument} for no tokens, Error{out_of_range, context_overflow}. Nothing changes then.
+  /// Embeddings of texts, as many in a pass as batch() and sequences() allow; each is the same in any company. Forgets
+  /// all sequences. @throws Error{invalid_argument} for a text without tokens, or longer than batch() where attention
+  /// sees later positions; Error{out_of_range, context_overflow}.
+  std::vector<Embedding> embed(std::span<const std::vector<Token>> texts, const EmbedOptions& options = {});
+
+  /// Reads tokens at the end of sequence s, in as many passes as it takes; logits() are those of the last token, if the
+  /// model has a head. @throws Error{invalid_argument} for no tokens, or more than batch() or for a second time where
+  /// attention sees later positions; Error{out_of_range, context_overflow}. Nothing changes then.
   void prefill(std::span<const Token> tokens, int s = 0);
   /// Reads one token; logits() are its.
   void decode(Token token, int s = 0) { prefill({&token, 1}, s); }
 
   /// Tokens that follow what sequence s has read, as a range to walk once.
-  /// @throws Error{invalid_argument} when s has read nothing or an option is bad.
+  /// @throws Error{invalid_argument} when s has read nothing or an option is bad; Error{unsupported_architecture} for a
+  /// model without a head, or whose attention sees later positions.
   Generation generate(const GenerateOptions& options, int s = 0);
 
   /// Books the time of the passes that follow, phase by phase (Op), on `trace`, which must outlive them; null: no more.

@@ -20,19 +20,32 @@ namespace plumb::inline PLUMB_ABI {
 struct EmbeddingSpec {
   float scale = 1.0f;      ///< multiplies the row (gemma: sqrt(D))
   bool positions = false;  ///< a table of `context` position vectors (gpt2): context*D parameters, a row a token
+  int token_types = 0;     ///< rows of a table of which the first is added to every token (bert): D parameters each
   std::optional<NormSpec> norm = {};                    ///< of the sum (bloom)
   std::optional<PerLayerEmbeddingSpec> per_layer = {};  ///< values of their own for every layer (gemma3n, gemma4)
 
   bool operator==(const EmbeddingSpec&) const = default;
 };
 
-/// How logits leave it.
+/// How the rows of a text become one embedding.
+enum class Pooling {
+  none,  ///< they do not, by the model's own account
+  mean,  ///< the mean of all rows
+  cls,   ///< the first row
+  last,  ///< the last row
+};
+
+/// How logits leave it, and embeddings.
 struct OutputSpec {
   std::optional<NormSpec> norm = NormSpec{};
+  bool head = true;      ///< false: the model makes embeddings and no logits (bert)
   bool tied = false;     ///< the head is the embedding matrix: V*D fewer parameters, the same bytes per token
   bool bias = false;     ///< V parameters
   float scale = 1.0f;    ///< multiplies the logits
   float softcap = 0.0f;  ///< cap * tanh(logit / cap), after the scale; 0: none
+  Pooling pooling = Pooling::none;  ///< of embeddings
+  int dense_2 = 0;  ///< width of a product with the pooled row (gemma-embedding): that * D parameters; 0: none
+  int dense_3 = 0;  ///< width of a product with what comes out of that, or with the pooled row; 0: none
 
   bool operator==(const OutputSpec&) const = default;
 };
@@ -52,6 +65,10 @@ struct ModelSpec {
   OutputSpec output = {};
 
   int n_layers() const { return static_cast<int>(layers.size()); }
+  /// Values of an embedding.
+  int embedding_width() const {
+    return output.dense_3 > 0 ? output.dense_3 : output.dense_2 > 0 ? output.dense_2 : width;
+  }
   bool operator==(const ModelSpec&) const = default;
 };
 
@@ -70,6 +87,14 @@ inline const AttentionSpec* first_attention(const ModelSpec& spec) {
   for (const LayerSpec& layer : spec.layers)
     if (const auto* attention = std::get_if<AttentionSpec>(&layer.mixer)) return attention;
   return nullptr;
+}
+/// Whether rows see later rows of their text, so that it must be read in one pass and cannot be continued.
+inline bool reads_at_once(const ModelSpec& spec) {
+  for (const LayerSpec& layer : spec.layers)
+    for (const Mixer* mixer : {&layer.mixer, &layer.beside})
+      if (const auto* attention = std::get_if<AttentionSpec>(mixer))
+        if (!attention->causal) return true;
+  return false;
 }
 /// Calls visit(AttentionSpec&) for the attention of every layer that has one.
 template <class Visit>

@@ -17,6 +17,7 @@ namespace plumb::inline PLUMB_ABI {
 struct Weights {
   Linear embedding;            // [V, D]
   Linear positions;            // [context, D], or empty
+  Linear token_types;          // [token types, D], or empty
   NormWeights embedding_norm;  // [D]
   PerLayerEmbeddingWeights per_layer;
   AltupWeights altup;
@@ -24,6 +25,7 @@ struct Weights {
   std::vector<PerLayerBranchWeights> per_layer_branches;       // of each layer, or empty
   std::vector<AltupLayerWeights> altup_layers;                 // of each layer, or empty
   NormWeights output_norm;                                     // [D]
+  Linear dense_2, dense_3;                                     // [outputs, D or outputs of dense_2], or empty
   Linear head;                                                 // [V, D]; the embedding matrix again when tied
   Vector rope_factors, rope_factors_long, rope_factors_short;  // [rotated dims / 2] of the longest table, or empty
 
@@ -58,6 +60,8 @@ void for_each_slot(const ModelSpec& spec, Weights& weights, const Visit& visit) 
   list.matrix(TensorRole::token_embedding, weights.embedding, spec.vocab_size, spec.width);
   if (spec.embedding.positions)
     list.matrix(TensorRole::position_embedding, weights.positions, spec.context, spec.width);
+  if (spec.embedding.token_types > 0)
+    list.matrix(TensorRole::token_types, weights.token_types, spec.embedding.token_types, spec.width);
   if (spec.embedding.norm)
     norm_tensors(*spec.embedding.norm, TensorRole::embedding_norm, Shape{spec.width}, weights.embedding_norm, list);
   const auto& [per_layer, altup] = std::tie(spec.embedding.per_layer, spec.altup);
@@ -85,6 +89,11 @@ void for_each_slot(const ModelSpec& spec, Weights& weights, const Visit& visit) 
   if (altup) altup_merge_tensors(*altup, spec.width, weights.altup, list);
   if (spec.output.norm)
     norm_tensors(*spec.output.norm, TensorRole::output_norm, Shape{spec.width}, weights.output_norm, list);
+  const int dense = spec.output.dense_2;
+  if (dense > 0) list.matrix(TensorRole::dense_2, weights.dense_2, dense, spec.width);
+  if (spec.output.dense_3 > 0)
+    list.matrix(TensorRole::dense_3, weights.dense_3, spec.output.dense_3, dense > 0 ? dense : spec.width);
+  if (!spec.output.head) return;
   if (!spec.output.tied)
     list.matrix(TensorRole::head, weights.head, spec.vocab_size, spec.width, spec.output.bias);
   else if (spec.output.bias)
@@ -133,10 +142,11 @@ inline std::size_t weight_bytes(const ModelSpec& spec, const Weights& weights) {
 inline ScratchSizes scratch_sizes(const ModelSpec& spec) {
   ScratchSizes sizes;
   sizes.width = spec.width;
+  sizes.by_sequence = reads_at_once(spec);
   for (const RopeSpec& rope : spec.ropes) sizes.rope_dims.push_back(rope.pairs == RopePairs::none ? 0 : rope.dims);
   for (const LayerSpec& layer : spec.layers) {
     layer_scratch(layer, sizes);
-    sizes.recurrent |= layer_state(layer).recurrent > 0;
+    sizes.by_sequence |= layer_state(layer).recurrent > 0;
   }
   if (spec.embedding.per_layer) per_layer_scratch(*spec.embedding.per_layer, spec.n_layers(), sizes);
   if (spec.altup) altup_scratch(*spec.altup, sizes);

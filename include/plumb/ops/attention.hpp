@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// Causal attention of a batch of rows over the KV cache.
+/// Attention of a batch of rows over the KV cache: to their own and earlier positions, or to all of their sequence.
 ///
 ///     out[n, h] = sum_p softmax_p(s[p]) V[p]            over the positions p that row n sees
 ///     s[p] = capped(scale * q[n, h] . K[p]) + slope[h] (p - position of n)
@@ -310,13 +310,13 @@ class AttentionWorker {
     float* const packed = scratch_.packed_q(worker_);
     std::int64_t m = 0;
     for (std::int64_t n = tile.begin; n < tile.end; ++n) {
-      const std::int32_t position = call_.rows[static_cast<std::size_t>(n)].position;
+      const AttentionRow& row = call_.rows[static_cast<std::size_t>(n)];
       for (int h = 0; h < group; ++h, ++m) {
         const float* const q = call_.q + n * call_.q_stride + (head * group + h) * dim;
         float* const column = packed + m / kQueryTile * kQueryTile * dim + m % kQueryTile;
         for (int d = 0; d < dim; ++d) column[d * kQueryTile] = q[d] * scale;
-        scratch_.first(worker_)[m] = shape_.first_key(position);
-        scratch_.end(worker_)[m] = shape_.end_key(position);
+        scratch_.first(worker_)[m] = shape_.first_key(row);
+        scratch_.end(worker_)[m] = shape_.end_key(row);
         if (call_.slopes) scratch_.slope(worker_)[m] = call_.slopes[head * group + h] * kLog2E;
       }
     }
@@ -360,7 +360,7 @@ class AttentionWorker {
 
 }  // namespace detail
 
-/// All workers. Every position up to a row's own is in the cache. Contains a barrier when a tile is cut between workers
+/// All workers. Every position that a row sees is in the cache. Contains a barrier when a tile is cut between workers
 /// (few rows); none after the last write of `out`.
 inline void attention(const Worker& worker, const AttentionCall& call, AttentionScratch& scratch) {
   if (call.rows.empty()) return;

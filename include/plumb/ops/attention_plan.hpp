@@ -21,6 +21,7 @@ namespace plumb::inline PLUMB_ABI::ops {
 struct AttentionRow {
   std::int32_t position = 0;
   std::int32_t sequence = 0;
+  std::int32_t length = 0;  ///< positions that its sequence has after the batch: what a row sees that sees later ones
 };
 
 /// The shape of an attention layer.
@@ -30,18 +31,23 @@ struct AttentionShape {
   float scale = 1.0f;    ///< multiplies q.k
   float softcap = 0.0f;  ///< cap * tanh(score / cap); 0 = off
   int window = 0;        ///< positions that a row sees, its own included; 0 = all
+  bool causal = true;    ///< false: later positions too; a window then reaches half of its length each way
   int chunk = 0;         ///< positions in chunks of so many: a row sees none before its own; 0 = no chunks
   bool latent = false;   ///< values are the first v_dim elements of keys, and all heads share them (KvLayer::latent)
   int chosen = 0;        ///< a row that sees more positions attends to so many of them, which are given; 0 = to all
 
   int group() const { return n_heads / n_kv_heads; }
-  /// First position that a row at `position` sees.
-  std::int32_t first_key(std::int32_t position) const {
-    if (chunk > 0) return position / chunk * chunk;
-    return window > 0 && position >= window ? position - window + 1 : 0;
+  /// First position that a row sees.
+  std::int32_t first_key(const AttentionRow& row) const {
+    if (chunk > 0) return row.position / chunk * chunk;
+    const int back = causal ? window - 1 : window / 2;
+    return window > 0 ? std::max(0, row.position - back) : 0;
   }
   /// First position after them that it does not see. Of chosen positions they are the indices that count.
-  std::int32_t end_key(std::int32_t position) const { return chooses(position) ? chosen : position + 1; }
+  std::int32_t end_key(const AttentionRow& row) const {
+    if (causal) return chooses(row.position) ? chosen : row.position + 1;
+    return window > 0 ? std::min(row.length, row.position + window / 2 + 1) : row.length;
+  }
   /// Whether a row at `position` attends to a choice of what it sees.
   bool chooses(std::int32_t position) const { return chosen > 0 && position >= chosen; }
 };
@@ -104,8 +110,8 @@ class AttentionPlan {
       if (shape_.chooses(row.position)) break;  // each its own keys
     }
     t.sequence = head.sequence;
-    t.first_key = shape_.first_key(head.position);
-    t.end_key = shape_.end_key(head.position + static_cast<std::int32_t>(t.end - begin) - 1);
+    t.first_key = shape_.first_key(head);
+    t.end_key = shape_.end_key(rows_[static_cast<std::size_t>(t.end - 1)]);
     return t;
   }
 

@@ -29,6 +29,10 @@ inline void embedding_work(const ModelSpec& spec, WorkWriter& writer) {
   work.bytes = weight_traffic(type, writer.rows(), spec.width);
   if (type != DType::f32) work.operations.unpack = values;
   if (spec.embedding.scale != 1.0f) work.operations.f32 += values;
+  if (spec.embedding.token_types > 0) {
+    work.bytes.weight_payload += spec.width * kFloat;  // one row for all
+    work.operations.f32 += values * ElementCost::kAdd;
+  }
   if (spec.embedding.positions) {
     work.bytes.weight_payload += values * kFloat;
     work.operations.f32 += values * ElementCost::kAdd;
@@ -37,11 +41,32 @@ inline void embedding_work(const ModelSpec& spec, WorkWriter& writer) {
   if (spec.embedding.norm) norm_work(*spec.embedding.norm, Op::embedding, writer.rows(), spec.width, writer);
 }
 
+/// Of a model without a head: the rows that an embedding is made of, and the products with the pooled ones.
+inline void embedding_output_work(const ModelSpec& spec, WorkWriter& writer) {
+  const PassOptions& pass = writer.pass();
+  const OutputSpec& output = spec.output;
+  const double texts = static_cast<double>(pass.sequences);
+  const bool one_each = output.pooling == Pooling::cls || output.pooling == Pooling::last;
+  const double asked = pass.logits >= 0 ? static_cast<double>(pass.logits) : one_each ? texts : writer.rows();
+  if (asked == 0) return;
+  if (output.norm) norm_work(*output.norm, Op::head_norm, asked, spec.width, writer);
+  double width = spec.width;
+  const auto product = [&](TensorRole role, double rows) {
+    if (rows == 0) return;
+    writer.quantize_for(role, rows, width, texts);
+    writer.matmul(Op::head, role, rows, width, texts);
+    width = rows;
+  };
+  product(TensorRole::dense_2, output.dense_2);
+  product(TensorRole::dense_3, output.dense_3);
+}
+
 inline void head_work(const ModelSpec& spec, WorkWriter& writer) {
   const PassOptions& pass = writer.pass();
   const OutputSpec& output = spec.output;
   const double asked = static_cast<double>(pass.logits >= 0 ? pass.logits : pass.sequences);
   writer.meet(1);  // after the embedding
+  if (!output.head) return embedding_output_work(spec, writer);
   if (asked == 0) return;
   if (spec.altup) altup_merge_work(*spec.altup, spec.width, asked, writer);
   writer.meet_prepared(asked);
@@ -59,9 +84,14 @@ inline void head_work(const ModelSpec& spec, WorkWriter& writer) {
 
 }  // namespace detail
 
-/// The work of one forward pass. The spec must have passed check_spec. @throws Error{invalid_argument}.
+/// The work of one forward pass; where the model has no head, of making embeddings. The spec must have passed
+/// check_spec. @throws Error{invalid_argument}, also for a pass that continues what is read at once.
 inline Ledger pass_work(const ModelSpec& spec, const PassOptions& pass) {
   check_pass(pass);
+  if (pass.position > 0 && reads_at_once(spec))
+    throw Error(ErrorCode::invalid_argument, "position is " + std::to_string(pass.position) +
+                                                 ", expected 0: attention sees later positions, so that a text is "
+                                                 "read in one pass");
   WorkWriter writer(pass);
   const auto& [per_layer, altup] = std::tie(spec.embedding.per_layer, spec.altup);
   detail::embedding_work(spec, writer);
@@ -106,7 +136,7 @@ inline MemoryUse memory_use(const ModelSpec& spec, const WeightTypes& weights, D
   });
   memory.kv = state_bytes(spec, kv, context, batch) * static_cast<double>(sequences);
   memory.activations = sizeof(float) * (static_cast<double>(scratch_sizes(spec).floats_per_row() * batch) +
-                                        static_cast<double>(spec.vocab_size) * static_cast<double>(sequences));
+                                        (spec.output.head ? spec.vocab_size : 0.0) * static_cast<double>(sequences));
   return memory;
 }
 

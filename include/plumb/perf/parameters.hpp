@@ -11,13 +11,14 @@ namespace plumb::inline PLUMB_ABI {
 
 /// Parameters of a model. A tied head counts once, under `embedding`.
 struct ParameterCount {
-  std::int64_t embedding = 0;  ///< tables of tokens and positions; the projections that make several streams of one
+  std::int64_t embedding =
+      0;  ///< tables of tokens, positions and kinds of text; the projections that make several streams of one
   std::int64_t attention = 0;  ///< projections of mixers of all kinds, their biases, convolutions and rates
   std::int64_t ffn = 0;        ///< dense feed-forward blocks and shared experts
   std::int64_t experts = 0;    ///< all routed experts
   std::int64_t router = 0;     ///< scores of experts and of streams
   std::int64_t norms = 0;
-  std::int64_t head = 0;            ///< 0 when tied
+  std::int64_t head = 0;            ///< 0 when tied; of models that make embeddings, what follows the pooling
   std::int64_t experts_active = 0;  ///< the part of `experts` that one token visits
 
   std::int64_t total() const { return embedding + attention + ffn + experts + router + norms + head; }
@@ -36,6 +37,7 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::rope_factors_short: return ParameterPart::none;  // tables, not weights
     case TensorRole::token_embedding:
     case TensorRole::position_embedding:
+    case TensorRole::token_types:
     case TensorRole::per_layer_table:
     case TensorRole::per_layer_inputs:
     case TensorRole::altup_spread:
@@ -95,6 +97,8 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::altup_router:
     case TensorRole::altup_predict:
     case TensorRole::altup_correct: return ParameterPart::router;
+    case TensorRole::dense_2:
+    case TensorRole::dense_3:
     case TensorRole::head: return ParameterPart::head;
     case TensorRole::embedding_norm:
     case TensorRole::experts_norm:
@@ -116,8 +120,10 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::ssm_dt_norm:
     case TensorRole::ssm_b_norm:
     case TensorRole::ssm_c_norm:
+    case TensorRole::attn_stream_norm:
     case TensorRole::ffn_norm:
     case TensorRole::ffn_post_norm:
+    case TensorRole::ffn_stream_norm:
     case TensorRole::per_layer_post_norm:
     case TensorRole::layer_scale:
     case TensorRole::altup_router_norm:

@@ -15,8 +15,9 @@ namespace plumb::inline PLUMB_ABI {
 
 /// How text becomes tokens.
 enum class TokenizerModel {
-  spm,  ///< SentencePiece BPE: adjacent pieces are joined while the result is a piece, best score first ("llama")
-  bpe,  ///< byte-level BPE: a pre-tokenizer cuts words, then listed pairs are merged, lowest rank first ("gpt2")
+  spm,        ///< SentencePiece BPE: adjacent pieces are joined while the result is a piece, best score first ("llama")
+  bpe,        ///< byte-level BPE: a pre-tokenizer cuts words, then listed pairs are merged, lowest rank first ("gpt2")
+  wordpiece,  ///< a word is cut into the longest pieces from the left ("bert")
 };
 
 /// What a token is for. Values are the ids that GGUF files use in `tokenizer.ggml.token_type`.
@@ -52,8 +53,11 @@ struct Vocabulary {
 
   bool add_bos = false;                   ///< encode() with add_special starts with bos
   bool add_eos = false;                   ///< encode() with add_special ends with eos
+  bool add_separator = false;             ///< wordpiece: encode() with add_special ends with the separator
   bool add_space_prefix = false;          ///< spm: text begins as if a space stood before it
   bool remove_extra_whitespaces = false;  ///< spm: runs of spaces count as one, none at either end
+  bool lowercase = false;                 ///< wordpiece: text is turned into lower case
+  bool strip_accents = false;             ///< wordpiece: marks that have no width are left out of a text
   bool ignore_merges = false;             ///< bpe: a word that is a token as a whole is not built from merges
   bool clean_up_spaces = false;           ///< the family's reference decoder drops spaces before punctuation
   bool strip_right_of_special = false;    ///< white space after a special token in the text vanishes (phi-3)
