@@ -81,7 +81,7 @@ void count(benchmark::State& state, const Fixture& f, DType type) {
 void decode(benchmark::State& state) {
   const Isa isa = static_cast<Isa>(state.range(0));
   const DType type = static_cast<DType>(state.range(1));
-  if (!isa_supported(isa)) return state.SkipWithError("this machine cannot run the tier");
+  if (!isa_usable(isa)) return state.SkipWithError("this machine cannot run the tier");
   const int depth = static_cast<int>(state.range(5)), threads = static_cast<int>(state.range(6));
   const ops::AttentionShape shape =
       shape_of(static_cast<int>(state.range(2)), static_cast<int>(state.range(3)), static_cast<int>(state.range(4)));
@@ -94,7 +94,7 @@ void decode(benchmark::State& state) {
 void prefill(benchmark::State& state) {
   const Isa isa = static_cast<Isa>(state.range(0));
   const DType type = static_cast<DType>(state.range(1));
-  if (!isa_supported(isa)) return state.SkipWithError("this machine cannot run the tier");
+  if (!isa_usable(isa)) return state.SkipWithError("this machine cannot run the tier");
   const int depth = static_cast<int>(state.range(5)), threads = static_cast<int>(state.range(6));
   const ops::AttentionShape shape =
       shape_of(static_cast<int>(state.range(2)), static_cast<int>(state.range(3)), static_cast<int>(state.range(4)));

@@ -97,7 +97,7 @@ void product(benchmark::State& state, Isa isa, DType type) {
 const int registered = [] {
   for (const Isa isa : kAllIsas)
     for (const DType type : kWeightTypes) {
-      if (!isa_supported(isa) || !kernels_for(isa).matmul_for(type).available()) continue;
+      if (!isa_usable(isa) || !kernels_for(isa).matmul_for(type).available()) continue;
       const std::string name = std::string(isa_name(isa)) + "/" + std::string(dtype_name(type));
       auto* const bench = benchmark::RegisterBenchmark(name.c_str(), product, isa, type);
       bench->ArgName("columns")->Arg(1)->Arg(4)->Arg(16)->Arg(512)->Unit(benchmark::kMicrosecond)->MinTime(0.1);

@@ -86,7 +86,7 @@ void run(benchmark::State& state, Loop loop) {
 }
 
 const bool registered = [] {
-  if (!isa_supported(Isa::avx512_vnni)) return false;
+  if (!isa_usable(Isa::avx512_vnni)) return false;
   const std::pair<const char*, Loop> loops[] = {
       {"alone", alone},
       {"4 vmulps", beside_vmulps},

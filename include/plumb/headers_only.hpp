@@ -27,6 +27,7 @@ inline const KernelTable& portable_kernels() {
   return table;
 }
 
+inline bool isa_usable(Isa isa) { return isa == Isa::scalar; }
 inline const KernelTable& kernels_for(Isa isa) {
   if (isa != Isa::scalar)
     throw Error(ErrorCode::unsupported_isa,

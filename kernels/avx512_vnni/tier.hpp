@@ -1,5 +1,6 @@
 #pragma once
-/// The avx512_vnni tier: products with quantized weights, one instruction a dot. All else is that of avx512.
+/// The avx512_vnni tier's own: products with quantized weights, one instruction a dot. All else is in
+/// avx512/tier_common.hpp.
 
 // The order is the meaning here.
 // clang-format off
@@ -7,12 +8,6 @@
 #include "kernels/avx512_vnni/begin.hpp"
 #include "kernels/avx512/simd.hpp"
 #include "kernels/avx512_vnni/dot4.hpp"
-#include "kernels/generic/formats_32.hpp"
-#include "kernels/generic/formats_256.hpp"
-#include "kernels/generic/panel_product.hpp"
-#include "kernels/generic/unpack_weights.hpp"
-#include "kernels/generic/matmul_quantized.hpp"
-#include "kernels/generic/quantized_table.hpp"
-#include "kernels/generic/probe.hpp"
+#include "kernels/generic/tier_quantized.hpp"
 #include "kernels/avx512_vnni/end.hpp"
 // clang-format on

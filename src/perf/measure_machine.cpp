@@ -153,7 +153,7 @@ class Int4Probe {
 
 void measure_peaks(int threads, Machine& machine) {
   for (const Isa isa : kAllIsas) {
-    if (!isa_supported(isa)) continue;
+    if (!isa_usable(isa)) continue;
     const Probes& probes = kernels_for(isa).probes;
     const std::string name(isa_name(isa));
     machine.peaks.push_back({name, Arithmetic::f32, threads, peak_rate(threads, probes.f32)});

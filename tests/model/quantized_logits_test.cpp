@@ -29,7 +29,7 @@ TEST_P(QuantizedLogits, AreNoFurtherFromExactThanTheOtherEngines) {
   SessionOptions options;
   options.context = 256;
   for (Isa isa : kAllIsas) {
-    if (!isa_supported(isa)) continue;
+    if (!isa_usable(isa)) continue;
     SCOPED_TRACE(isa_name(isa));
     ::setenv("PLUMB_ISA", std::string(isa_name(isa)).c_str(), 1);
     Session session(Model::load(file(".gguf")), options);

@@ -17,7 +17,7 @@ namespace plumb::test {
 inline std::vector<Isa> tiers_here() {
   std::vector<Isa> tiers;
   for (Isa isa : kAllIsas)
-    if (isa_supported(isa)) tiers.push_back(isa);
+    if (isa_usable(isa)) tiers.push_back(isa);
   return tiers;
 }
 

@@ -3,16 +3,14 @@
 /// The instruction-set tiers that kernels are written for, and which of them this machine can run.
 
 #include <array>
-#include <cstdlib>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
-#include "plumb/core/error.hpp"
+#include "plumb/core/version.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -100,27 +98,6 @@ inline bool isa_supported(Isa isa) {
     case Isa::avx512_bf16: return avx512 && f.avx512_vnni && f.avx512_bf16;
   }
   return false;
-}
-
-/// The highest tier this machine can run.
-inline Isa best_isa() {
-  Isa best = Isa::scalar;
-  for (Isa isa : kAllIsas)
-    if (isa_supported(isa)) best = isa;
-  return best;
-}
-
-/// The tier to use: PLUMB_ISA when set, else the best. @throws Error{unsupported_isa} when the forced tier is unknown
-/// or cannot run here; it never falls back silently.
-inline Isa choose_isa() {
-  const char* forced = std::getenv("PLUMB_ISA");
-  if (forced == nullptr || *forced == '\0') return best_isa();
-  const std::optional<Isa> isa = isa_from_name(forced);
-  if (!isa || !isa_supported(*isa))
-    throw Error(ErrorCode::unsupported_isa, std::string("PLUMB_ISA=") + forced +
-                                                (isa ? ": this machine cannot run that tier" : ": no such tier") +
-                                                "; the best here is " + std::string(isa_name(best_isa())));
-  return *isa;
 }
 
 }  // namespace plumb

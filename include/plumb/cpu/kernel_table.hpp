@@ -93,11 +93,17 @@ struct KernelTable {
   }
 };
 
-/// The table of one tier. @throws Error{unsupported_isa} when this machine cannot run it.
+/// Whether a tier is compiled in and this machine can run it.
+PLUMB_API bool isa_usable(Isa isa);
+
+/// The tier to use: PLUMB_ISA when set, else the last of those that are usable. @throws Error{unsupported_isa} when the
+/// forced tier is unknown, not compiled in or cannot run here; it never falls back silently.
+PLUMB_API Isa choose_isa();
+
+/// The table of one tier. @throws Error{unsupported_isa} when it is not usable.
 PLUMB_API const KernelTable& kernels_for(Isa isa);
 
-/// The table this process uses: PLUMB_ISA when set, else the best tier. @throws Error{unsupported_isa} for a forced
-/// tier that cannot run.
+/// The table this process uses. @throws as choose_isa.
 PLUMB_API const KernelTable& active_kernels();
 
 }  // namespace plumb
