@@ -20,6 +20,7 @@ void add_inspect(const Command& program);
 void add_logits(const Command& program);
 void add_machine(const Command& program);
 void add_measure(const Command& program);
+void add_models(const Command& program);
 void add_perplexity(const Command& program);
 void add_predict(const Command& program);
 void add_quantize(const Command& program);

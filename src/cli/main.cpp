@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   add_logits(root);
   add_machine(root);
   add_measure(root);
+  add_models(root);
   add_perplexity(root);
   add_predict(root);
   add_quantize(root);
