@@ -1,6 +1,6 @@
 #pragma once
-/// What the tiers avx2 and avx_vnni share: its SIMD wrapper under the kernels that are written once, but for products with
-/// quantized weights.
+/// What the tiers avx2 and avx_vnni share: its SIMD wrapper under the kernels that are written once, but for products
+/// with quantized weights.
 
 // The order is the meaning here.
 // clang-format off

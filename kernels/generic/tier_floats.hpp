@@ -1,5 +1,5 @@
-// Products with float weights, and activations made ready for products, in order: what a tier includes inside its region
-// after its SIMD wrapper.
+// Products with float weights, and activations made ready for products, in order: what a tier includes inside its
+// region after its SIMD wrapper.
 // clang-format off
 #include "kernels/generic/quantize_activations.hpp"
 #include "kernels/generic/panel_product.hpp"

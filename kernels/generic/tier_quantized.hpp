@@ -1,4 +1,5 @@
-// Products with quantized weights, in order: what a tier includes inside its region after its SIMD wrapper and its dot4.
+// Products with quantized weights, in order: what a tier includes inside its region after its SIMD wrapper and its
+// dot4.
 // clang-format off
 #include "kernels/generic/formats_32.hpp"
 #include "kernels/generic/formats_256.hpp"

@@ -22,9 +22,8 @@ void run(Format format) {
   if (format == Format::json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const FamilyInfo& family : families())
-      all.push_back({{"architecture", family.architecture},
-                     {"model_types", family.model_types},
-                     {"models", family.models}});
+      all.push_back(
+          {{"architecture", family.architecture}, {"model_types", family.model_types}, {"models", family.models}});
     fmt::print("{}\n", all.dump(2));
     return;
   }

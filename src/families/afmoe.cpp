@@ -8,6 +8,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace afmoe {
 namespace {
 
 /// A constant of the engine that GGUF files are made for: every so manieth layer does not rotate.
@@ -53,7 +54,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"afmoe", "Trinity (AFMoE)", read_afmoe, kTypes}};
 
 }  // namespace
+}  // namespace afmoe
 
-std::span<const Family> afmoe_families() { return kFamilies; }
+std::span<const Family> afmoe_families() { return afmoe::kFamilies; }
 
 }  // namespace plumb::family

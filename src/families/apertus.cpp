@@ -6,6 +6,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace apertus {
 namespace {
 
 constexpr Field kAlphaP{"xielu.alpha_p", "", true};
@@ -52,7 +53,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"apertus", "Apertus", read_apertus, kTypes, write_apertus}};
 
 }  // namespace
+}  // namespace apertus
 
-std::span<const Family> apertus_families() { return kFamilies; }
+std::span<const Family> apertus_families() { return apertus::kFamilies; }
 
 }  // namespace plumb::family

@@ -7,6 +7,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace bailing {
 namespace {
 
 /// Version 1 has the same model_type, other norms and other experts.
@@ -69,7 +70,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace bailing
 
-std::span<const Family> bailing_families() { return kFamilies; }
+std::span<const Family> bailing_families() { return bailing::kFamilies; }
 
 }  // namespace plumb::family

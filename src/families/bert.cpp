@@ -13,6 +13,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace bert {
 namespace {
 
 Style encoder_style(RopePairs pairs) {
@@ -207,7 +208,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace bert
 
-std::span<const Family> bert_families() { return kFamilies; }
+std::span<const Family> bert_families() { return bert::kFamilies; }
 
 }  // namespace plumb::family

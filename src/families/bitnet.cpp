@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace bitnet {
 namespace {
 
 /// Files of other tools hold s in tensors of their own.
@@ -36,7 +37,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"bitnet", "BitNet b1.58", read_bitnet, kTypes}};
 
 }  // namespace
+}  // namespace bitnet
 
-std::span<const Family> bitnet_families() { return kFamilies; }
+std::span<const Family> bitnet_families() { return bitnet::kFamilies; }
 
 }  // namespace plumb::family

@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace cohere {
 namespace {
 
 ModelSpec read_cohere(const Keys& keys) {
@@ -75,7 +76,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace cohere
 
-std::span<const Family> cohere_families() { return kFamilies; }
+std::span<const Family> cohere_families() { return cohere::kFamilies; }
 
 }  // namespace plumb::family

@@ -6,6 +6,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace deepseek {
 namespace {
 
 /// Files of GLM-4.7-Flash that were made before there was a key for the scores of experts are told by their sizes, as
@@ -112,7 +113,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace deepseek
 
-std::span<const Family> deepseek_families() { return kFamilies; }
+std::span<const Family> deepseek_families() { return deepseek::kFamilies; }
 
 }  // namespace plumb::family

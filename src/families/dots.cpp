@@ -4,6 +4,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace dots {
 namespace {
 
 ModelSpec read_dots1(const Keys& keys) {
@@ -27,7 +28,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"dots1", "dots.llm1", read_dots1, kTypes}};
 
 }  // namespace
+}  // namespace dots
 
-std::span<const Family> dots_families() { return kFamilies; }
+std::span<const Family> dots_families() { return dots::kFamilies; }
 
 }  // namespace plumb::family

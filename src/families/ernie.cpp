@@ -7,6 +7,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace ernie {
 namespace {
 
 ModelSpec read_ernie_moe(const Keys& keys) {
@@ -47,7 +48,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace ernie
 
-std::span<const Family> ernie_families() { return kFamilies; }
+std::span<const Family> ernie_families() { return ernie::kFamilies; }
 
 }  // namespace plumb::family

@@ -8,6 +8,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace exaone {
 namespace {
 
 constexpr int kLayersWithWindows = 64;
@@ -51,7 +52,8 @@ constexpr ModelType kExaone4[] = {
 constexpr Family kFamilies[] = {{"exaone4", "EXAONE 4", read_exaone4, kExaone4}};
 
 }  // namespace
+}  // namespace exaone
 
-std::span<const Family> exaone_families() { return kFamilies; }
+std::span<const Family> exaone_families() { return exaone::kFamilies; }
 
 }  // namespace plumb::family

@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace falcon {
 namespace {
 
 /// The second norm of the 40B kind. It is that of attention, and the usual one that of the feed-forward block.
@@ -90,7 +91,8 @@ constexpr Family kFamilies[] = {{.architecture = "falcon",
                                  .fused = {.qkv = true}}};
 
 }  // namespace
+}  // namespace falcon
 
-std::span<const Family> falcon_families() { return kFamilies; }
+std::span<const Family> falcon_families() { return falcon::kFamilies; }
 
 }  // namespace plumb::family

@@ -10,6 +10,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace gemma {
 namespace {
 
 /// GGUF has no key for what config.json calls query_pre_attn_scalar. It is the length of a head, but for the largest
@@ -160,7 +161,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace gemma
 
-std::span<const Family> gemma_families() { return kFamilies; }
+std::span<const Family> gemma_families() { return gemma::kFamilies; }
 
 }  // namespace plumb::family

@@ -9,6 +9,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace gemma4 {
 namespace {
 
 using Limits = SpecLimits;
@@ -357,7 +358,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace gemma4
 
-std::span<const Family> gemma4_families() { return kFamilies; }
+std::span<const Family> gemma4_families() { return gemma4::kFamilies; }
 
 }  // namespace plumb::family

@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace glm {
 namespace {
 
 ModelSpec read_glm4_moe(const Keys& keys) {
@@ -42,7 +43,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace glm
 
-std::span<const Family> glm_families() { return kFamilies; }
+std::span<const Family> glm_families() { return glm::kFamilies; }
 
 }  // namespace plumb::family

@@ -8,6 +8,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace gpt {
 namespace {
 
 Style gpt_style(RopePairs pairs) {
@@ -70,7 +71,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace gpt
 
-std::span<const Family> gpt_families() { return kFamilies; }
+std::span<const Family> gpt_families() { return gpt::kFamilies; }
 
 }  // namespace plumb::family

@@ -8,6 +8,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace gpt_oss {
 namespace {
 
 /// Layers with a window may have a base of their own.
@@ -63,7 +64,8 @@ constexpr Family kFamilies[] = {
     {.architecture = "gpt-oss", .models = "gpt-oss", .read = read_gpt_oss, .types = kTypes, .names = kTensors}};
 
 }  // namespace
+}  // namespace gpt_oss
 
-std::span<const Family> gpt_oss_families() { return kFamilies; }
+std::span<const Family> gpt_oss_families() { return gpt_oss::kFamilies; }
 
 }  // namespace plumb::family

@@ -8,6 +8,7 @@
 #include "state_space.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace granite {
 namespace {
 
 const Field kFinetuned{"rope.scaling.finetuned", ""};
@@ -158,7 +159,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace granite
 
-std::span<const Family> granite_families() { return kFamilies; }
+std::span<const Family> granite_families() { return granite::kFamilies; }
 
 }  // namespace plumb::family

@@ -7,6 +7,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace hunyuan {
 namespace {
 
 /// Contexts of models whose base is stretched: config.json has a smaller number.
@@ -75,7 +76,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace hunyuan
 
-std::span<const Family> hunyuan_families() { return kFamilies; }
+std::span<const Family> hunyuan_families() { return hunyuan::kFamilies; }
 
 }  // namespace plumb::family

@@ -7,6 +7,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace lfm {
 namespace {
 
 using Limits = SpecLimits;
@@ -130,7 +131,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace lfm
 
-std::span<const Family> lfm_families() { return kFamilies; }
+std::span<const Family> lfm_families() { return lfm::kFamilies; }
 
 }  // namespace plumb::family

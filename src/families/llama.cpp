@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace llama {
 namespace {
 
 ModelSpec read_llama(const Keys& keys) {
@@ -36,7 +37,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace llama
 
-std::span<const Family> llama_families() { return kFamilies; }
+std::span<const Family> llama_families() { return llama::kFamilies; }
 
 }  // namespace plumb::family

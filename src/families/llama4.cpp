@@ -9,6 +9,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace llama4 {
 namespace {
 
 /// Constants of the engine that GGUF files are made for, which config.json has fields for.
@@ -141,7 +142,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"llama4", "Llama 4, text", read_llama4, kTypes, write_llama4}};
 
 }  // namespace
+}  // namespace llama4
 
-std::span<const Family> llama4_families() { return kFamilies; }
+std::span<const Family> llama4_families() { return llama4::kFamilies; }
 
 }  // namespace plumb::family

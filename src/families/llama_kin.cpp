@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace llama_kin {
 namespace {
 
 ModelSpec read_interleaved(const Keys& keys) { return read_decoder(keys, {}); }
@@ -100,7 +101,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace llama_kin
 
-std::span<const Family> llama_kin_families() { return kFamilies; }
+std::span<const Family> llama_kin_families() { return llama_kin::kFamilies; }
 
 }  // namespace plumb::family

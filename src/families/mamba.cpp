@@ -7,6 +7,7 @@
 #include "state_space.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace mamba {
 namespace {
 
 using Limits = SpecLimits;
@@ -141,7 +142,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace mamba
 
-std::span<const Family> mamba_families() { return kFamilies; }
+std::span<const Family> mamba_families() { return mamba::kFamilies; }
 
 }  // namespace plumb::family

@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace mimo {
 namespace {
 
 /// config.json tells the kinds of layers by a number for each, and what each kind has by fields.
@@ -83,7 +84,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"mimo2", "MiMo-V2", read_mimo2, kTypes, write_mimo2}};
 
 }  // namespace
+}  // namespace mimo
 
-std::span<const Family> mimo_families() { return kFamilies; }
+std::span<const Family> mimo_families() { return mimo::kFamilies; }
 
 }  // namespace plumb::family

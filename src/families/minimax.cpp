@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace minimax {
 namespace {
 
 ModelSpec read_minimax_m2(const Keys& keys) {
@@ -38,7 +39,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"minimax-m2", "MiniMax M2", read_minimax_m2, kTypes}};
 
 }  // namespace
+}  // namespace minimax
 
-std::span<const Family> minimax_families() { return kFamilies; }
+std::span<const Family> minimax_families() { return minimax::kFamilies; }
 
 }  // namespace plumb::family

@@ -7,6 +7,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace mistral {
 namespace {
 
 /// Magnitude that YaRN's authors give to a stretch, for a multiplier of their formula (Peng et al. 2023).
@@ -62,7 +63,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"mistral3", "Ministral 3, text", read_mistral3, kTypes, write_mistral3}};
 
 }  // namespace
+}  // namespace mistral
 
-std::span<const Family> mistral_families() { return kFamilies; }
+std::span<const Family> mistral_families() { return mistral::kFamilies; }
 
 }  // namespace plumb::family

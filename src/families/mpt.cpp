@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace mpt {
 namespace {
 
 Style alibi_style() {
@@ -125,7 +126,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace mpt
 
-std::span<const Family> mpt_families() { return kFamilies; }
+std::span<const Family> mpt_families() { return mpt::kFamilies; }
 
 }  // namespace plumb::family

@@ -7,6 +7,7 @@
 #include "state_space.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace nemotron {
 namespace {
 
 using Limits = SpecLimits;
@@ -137,7 +138,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace nemotron
 
-std::span<const Family> nemotron_families() { return kFamilies; }
+std::span<const Family> nemotron_families() { return nemotron::kFamilies; }
 
 }  // namespace plumb::family

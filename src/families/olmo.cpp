@@ -8,6 +8,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace olmo {
 namespace {
 
 const Field kClip{"attention.clamp_kqv", "clip_qkv"};
@@ -90,7 +91,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace olmo
 
-std::span<const Family> olmo_families() { return kFamilies; }
+std::span<const Family> olmo_families() { return olmo::kFamilies; }
 
 }  // namespace plumb::family

@@ -12,6 +12,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace phi {
 namespace {
 
 ModelSpec read_phi2(const Keys& keys) {
@@ -85,7 +86,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace phi
 
-std::span<const Family> phi_families() { return kFamilies; }
+std::span<const Family> phi_families() { return phi::kFamilies; }
 
 }  // namespace plumb::family

@@ -7,6 +7,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace qwen {
 namespace {
 
 /// config.json: windows only where they are switched on, and then in the layers from `max_window_layers` on.
@@ -117,7 +118,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace qwen
 
-std::span<const Family> qwen_families() { return kFamilies; }
+std::span<const Family> qwen_families() { return qwen::kFamilies; }
 
 }  // namespace plumb::family

@@ -7,6 +7,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace qwen_next {
 namespace {
 
 using Limits = SpecLimits;
@@ -175,7 +176,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace qwen_next
 
-std::span<const Family> qwen_next_families() { return kFamilies; }
+std::span<const Family> qwen_next_families() { return qwen_next::kFamilies; }
 
 }  // namespace plumb::family

@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace smallthinker {
 namespace {
 
 /// Constants of the engine that GGUF files are made for, which config.json has fields for.
@@ -72,7 +73,8 @@ constexpr ModelType kTypes[] = {{"smallthinker", R"({"max_position_embeddings":4
 constexpr Family kFamilies[] = {{"smallthinker", "SmallThinker", read_smallthinker, kTypes}};
 
 }  // namespace
+}  // namespace smallthinker
 
-std::span<const Family> smallthinker_families() { return kFamilies; }
+std::span<const Family> smallthinker_families() { return smallthinker::kFamilies; }
 
 }  // namespace plumb::family

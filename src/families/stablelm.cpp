@@ -5,6 +5,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace stablelm {
 namespace {
 
 const Field kParallel{"", "use_parallel_residual"};
@@ -54,7 +55,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"stablelm", "StableLM 3B, 2 1.6B and 2 12B", read_stablelm, kTypes, write_stablelm}};
 
 }  // namespace
+}  // namespace stablelm
 
-std::span<const Family> stablelm_families() { return kFamilies; }
+std::span<const Family> stablelm_families() { return stablelm::kFamilies; }
 
 }  // namespace plumb::family

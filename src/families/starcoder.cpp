@@ -8,6 +8,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace starcoder {
 namespace {
 
 Style starcoder_style(RopePairs pairs) {
@@ -62,7 +63,8 @@ constexpr Family kFamilies[] = {
 };
 
 }  // namespace
+}  // namespace starcoder
 
-std::span<const Family> starcoder_families() { return kFamilies; }
+std::span<const Family> starcoder_families() { return starcoder::kFamilies; }
 
 }  // namespace plumb::family

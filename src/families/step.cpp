@@ -8,6 +8,7 @@
 #include "registry.hpp"
 
 namespace plumb::inline PLUMB_ABI::family {
+namespace step {
 namespace {
 
 /// config.json tells the kinds of layers by name, and the head counts of those with a window in an object.
@@ -150,7 +151,8 @@ constexpr ModelType kTypes[] = {
 constexpr Family kFamilies[] = {{"step35", "Step 3.5", read_step35, kTypes, write_step35}};
 
 }  // namespace
+}  // namespace step
 
-std::span<const Family> step_families() { return kFamilies; }
+std::span<const Family> step_families() { return step::kFamilies; }
 
 }  // namespace plumb::family

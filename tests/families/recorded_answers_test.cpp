@@ -98,7 +98,8 @@ INSTANTIATE_TEST_SUITE_P(Recorded, Families,
                                          "qwen3vl", "exaone4", "dots1", "bailingmoe2", "hunyuan-dense", "hunyuan-moe",
                                          "ernie4_5-moe", "mistral3", "llama4", "smallthinker", "mimo2", "step35",
                                          "apertus", "bitnet", "afmoe", "phimoe", "deepseek2", "deepseek3", "deepseek32",
-                                         "qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe", "qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe"),
+                                         "qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe", "qwen35", "qwen35moe",
+                                         "qwen3next", "lfm2", "lfm2moe"),
                          [](const auto& parameter) {
                            std::string name = parameter.param;
                            std::erase(name, '-');

@@ -200,7 +200,8 @@ inline void attend_work(const AttentionSpec& spec, int width, WorkWriter& writer
   const auto sequences = static_cast<double>(pass.sequences);
   const bool chunks = spec.chunk > 0;
   const double pairs =
-      (chunks ? chunk_positions_scored(spec.chunk, pass) : positions_scored(spec.window, pass, spec.causal)) * sequences;
+      (chunks ? chunk_positions_scored(spec.chunk, pass) : positions_scored(spec.window, pass, spec.causal)) *
+      sequences;
   const double scored = pairs * spec.n_heads;
   work.attention = {pass.kv,
                     static_cast<double>(spec.head_dim),
