@@ -77,11 +77,8 @@ inline void mixer_scratch(const Mixer& mixer, ScratchSizes& sizes) {
       mixer, [](const Nothing&) {}, [&](const AttentionSpec& s) { attention_scratch(s, sizes); },
       [&](const LatentAttentionSpec& s) { latent_attention_scratch(s, sizes); },
       [&](const DeltaNetSpec& s) { delta_net_scratch(s, sizes); },
-      [&](const ShortConvSpec& s) { short_conv_scratch(s, sizes); });
-      [&](const ShortConvSpec& s) {
-    short_conv_scratch(s, sizes); },
-      [&](const StateSpaceSpec& s) {
-    state_space_scratch(s, sizes); });
+      [&](const ShortConvSpec& s) { short_conv_scratch(s, sizes); },
+      [&](const StateSpaceSpec& s) { state_space_scratch(s, sizes); });
 }
 
 /// @throws Error{bad_value} for a mixer that makes no sense.
