@@ -33,15 +33,17 @@ ModelSpec read_common(const Keys& keys, const Style& style) {
   return spec;
 }
 
-/// Layers from `first` on read what the last earlier layer of their kind, windowed or not, has stored.
+/// Layers from `first` on read what the last earlier layer of their kind, windowed or not, has stored. The engine that
+/// GGUF files are made for takes the last but one for those with a window, which is the same where the last has none.
 void share_keys(const Keys& keys, ModelSpec& spec, int first) {
   for (int l = first; l < spec.n_layers(); ++l) {
     auto& own = std::get<AttentionSpec>(spec.layers[static_cast<std::size_t>(l)].mixer);
-    own.kv_from = first - 1;
     const auto alike = [&](int other) {
       const auto& source = std::get<AttentionSpec>(spec.layers[static_cast<std::size_t>(other)].mixer);
       return (source.window > 0) == (own.window > 0);
     };
+    own.kv_from = first - 1;
+    if (keys.is_gguf() && own.window > 0 && first > 1 && alike(first - 2)) own.kv_from = first - 2;
     while (own.kv_from >= 0 && !alike(own.kv_from)) --own.kv_from;
     if (own.kv_from < 0)
       keys.fail(ErrorCode::bad_value, kShared,

@@ -6,6 +6,7 @@
 #include "plumb/core/checked.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/model/forward_pass.hpp"
+#include "plumb/model/pack_weights.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -38,7 +39,9 @@ std::int64_t visits_of(const ModelSpec& spec, const TensorId& id) {
     return std::get<LatentAttentionSpec>(mixer).n_heads;
   const bool expert =
       id.role == TensorRole::expert_gate || id.role == TensorRole::expert_up || id.role == TensorRole::expert_down;
-  return expert ? std::get<ExpertsSpec>(spec.layers[static_cast<std::size_t>(id.layer)].ffn).used : 1;
+  if (expert) return std::get<ExpertsSpec>(spec.layers[static_cast<std::size_t>(id.layer)].ffn).used;
+  const bool of_streams = id.role == TensorRole::altup_spread || id.role == TensorRole::altup_merge;
+  return of_streams ? spec.altup->streams - 1 : 1;
 }
 
 }  // namespace
@@ -56,7 +59,7 @@ std::vector<ProductInput> product_inputs(const Model& model) {
     inputs.back().consumers.push_back(&w);
   };
   for_each_matrix(spec, weights, [&](const TensorSpec& tensor, const ops::WeightMatrix& w) {
-    if (tensor.is_matrix() && tensor.id.role != TensorRole::token_embedding) add(tensor.id, w);
+    if (tensor.is_matrix() && !is_table(tensor.id.role)) add(tensor.id, w);
   });
   if (spec.output.tied) add({TensorRole::token_embedding}, weights.head.w);
   return inputs;

@@ -132,7 +132,9 @@ const std::vector<OpGroup>& op_groups() {
       {"gate, up", {Op::router, Op::gate, Op::up}},
       {"down", {Op::down}},
       {"head", {Op::head}},
-      {"norms, other", {Op::embedding, Op::attn_norm, Op::ffn_norm, Op::head_norm, Op::activation, Op::quantize}},
+      {"norms, other",
+       {Op::embedding, Op::attn_norm, Op::ffn_norm, Op::head_norm, Op::activation, Op::quantize, Op::laurel,
+        Op::per_layer, Op::altup}},
   };
   return groups;
 }

@@ -128,7 +128,8 @@ DType attention_output(Mix mix, DType base, const RecipeFacts& facts) {
 
 RecipePart recipe_part(TensorRole role) {
   switch (role) {
-    case TensorRole::token_embedding: return RecipePart::embedding;
+    case TensorRole::token_embedding:
+    case TensorRole::per_layer_table: return RecipePart::embedding;
     case TensorRole::head: return RecipePart::head;
     case TensorRole::attn_k: return RecipePart::attn_key;
     case TensorRole::attn_qkv:  // values are among them
@@ -142,7 +143,6 @@ RecipePart recipe_part(TensorRole role) {
 }
 
 RecipePart recipe_part(std::string_view base) {
-  if (base == "per_layer_token_embd") return RecipePart::embedding;
   if (base == "attn_qkv" || base == "attn_kv_b") return RecipePart::attn_value;  // values are among them
   return base.starts_with("ffn_down") ? RecipePart::ffn_down : RecipePart::other;
 }

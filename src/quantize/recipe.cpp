@@ -58,6 +58,21 @@ std::string all_names() {
   return text;
 }
 
+/// Matrices that quantizers leave as they are: small beside the others and read by every token, or there to choose
+/// alone.
+constexpr bool is_kept_as_it_is(TensorRole role) {
+  switch (role) {
+    case TensorRole::per_layer_inputs:
+    case TensorRole::altup_spread:
+    case TensorRole::altup_merge:
+    case TensorRole::laurel_down:
+    case TensorRole::laurel_up:
+    case TensorRole::indexer_q:
+    case TensorRole::indexer_k: return true;
+    default: return false;
+  }
+}
+
 /// What the name of a recipe gives a quantizable tensor. In a rule the name of a type is exactly that type.
 DType type_of(std::string_view target, bool in_rule, detail::RecipePart part, int layer, const Shape& shape,
               const RecipeFacts& facts) {
@@ -91,18 +106,17 @@ RecipeFacts recipe_facts(const ModelFile& file) {
 }
 
 bool is_quantizable(const TensorId& tensor, const Shape& shape) {
-  if (tensor.role == TensorRole::indexer_q || tensor.role == TensorRole::indexer_k) return false;  // they only choose
+  if (is_kept_as_it_is(tensor.role)) return false;
   return shape.rank() >= 2 && !tensor.bias && is_matrix_role(tensor.role) && shape.rows() > 1 && shape.cols() > 1;
 }
 
 bool is_quantizable(std::string_view tensor, const Shape& shape) {
   if (shape.rank() < 2 || !tensor.ends_with("weight")) return false;
   if (const std::optional<TensorId> id = tensor_id_of_gguf_name(tensor)) return is_quantizable(*id, shape);
-  static constexpr std::array<std::string_view, 20> kNever = {
-      "_norm.weight",     "ffn_gate_inp",  "position_embd", "token_types", "ssm_conv1d",
-      "shortconv.conv",   "attn_rel_b",    "altup",         "laurel",      "per_layer_model_proj",
-      "time_mix_first",   "time_mix_w",    "time_mix_v",    "time_mix_a",  "time_mix_g",
-      "time_mix_decay_w", "time_mix_lerp", ".rel_pos",      ".patch_embd", "indexer."};
+  static constexpr std::array<std::string_view, 17> kNever = {
+      "_norm.weight",     "ffn_gate_inp",   "position_embd", "token_types", "ssm_conv1d", "shortconv.conv",
+      "attn_rel_b",       "time_mix_first", "time_mix_w",    "time_mix_v",  "time_mix_a", "time_mix_g",
+      "time_mix_decay_w", "time_mix_lerp",  ".rel_pos",      ".patch_embd", "indexer."};
   if (std::any_of(kNever.begin(), kNever.end(),
                   [&](std::string_view part) { return tensor.find(part) != std::string_view::npos; }))
     return false;

@@ -159,8 +159,12 @@ void gemma4_cases(BadFiles& files) {
   files.spoil("pattern_too_short", ErrorCode::bad_value, pattern, [=](GgufBuilder& file) {
     set_flags(file, pattern, {true, false});
   });
-  files.spoil("pattern_of_integers", ErrorCode::wrong_type, pattern, [=](GgufBuilder& file) {
-    const std::vector<std::uint32_t> numbers = {1, 0, 1};
+  files.spoil("pattern_of_floats", ErrorCode::wrong_type, pattern, [=](GgufBuilder& file) {
+    const std::vector<float> numbers = {1, 0, 1};
+    file.set_numbers<float>(pattern, vt::f32, numbers);
+  });
+  files.spoil("pattern_of_larger_integers", ErrorCode::bad_value, pattern, [=](GgufBuilder& file) {
+    const std::vector<std::uint32_t> numbers = {1, 0, 2};
     file.set_numbers<std::uint32_t>(pattern, vt::u32, numbers);
   });
   const std::string width = pre + "embedding_length_per_layer_input";

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "plumb/io/open_model.hpp"
+#include "plumb/model/family.hpp"
+#include "plumb/model/weights.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 #include "tests/support/models.hpp"
@@ -69,6 +71,27 @@ TEST(Calibrate, ATiedHeadIsNamedAfterTheEmbedding) {
   const ImportanceMatrix got = calibrate(built.model, text, {.context = 7});
   expect_equal(got, reference_sums(built.file, text, 7, 1), 7);
   EXPECT_TRUE(got.entries().contains("token_embd.weight"));
+}
+
+/// Several streams, values for every layer, branches beside mixers: the inputs of all products are seen by all tokens.
+TEST(Calibrate, EveryProductOfGemma3nIsSeen) {
+  PLUMB_REQUIRE_FIXTURES();
+  const Model model = Model::load(test::architecture_fixture("gemma3n.gguf"));
+  const std::vector<Token> text = test::read_tokens(test::architecture_fixture("gemma3n.tokens"));
+  const ImportanceMatrix got = calibrate(model, text, {.context = static_cast<int>(text.size())});
+  std::size_t products = 0;
+  for_each_tensor(model.spec(), [&](const TensorSpec& tensor) {
+    if (!tensor.is_matrix() || tensor.id.role == TensorRole::per_layer_table) return;
+    const auto entry = got.entries().find(tensor_name(model.spec(), tensor.id));
+    ASSERT_NE(entry, got.entries().end()) << tensor_name(model.spec(), tensor.id);
+    ++products;
+    const std::size_t matrices = tensor.shape.rank() > 2 ? static_cast<std::size_t>(tensor.shape[0]) : 1;
+    EXPECT_EQ(entry->second.counts, std::vector<float>(matrices, static_cast<float>(text.size()))) << entry->first;
+    EXPECT_EQ(entry->second.sums.size(), matrices * static_cast<std::size_t>(tensor.shape.cols())) << entry->first;
+  });
+  EXPECT_EQ(got.entries().size(), products);
+  for (const InputRows& rows : sample_inputs(model, text, {.context = 36}, 10))
+    EXPECT_EQ(rows.values.size(), 10 * static_cast<std::size_t>(rows.columns)) << rows.names.front();
 }
 
 TEST(Calibrate, TheFileComesBackAsItWas) {

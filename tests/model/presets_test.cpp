@@ -44,6 +44,7 @@ TEST(Presets, ActiveParametersOfExpertModels) {  // rounded figures from the mod
   EXPECT_NEAR(billions(preset_spec("qwen3-30b-a3b")), 3.3, 0.06);
   EXPECT_NEAR(billions(preset_spec("qwen3-235b-a22b")), 22.0, 0.3);
   EXPECT_NEAR(billions(preset_spec("gemma-4-26b-a4b")), 3.8, 0.05);
+  EXPECT_NEAR(billions(preset_spec("gemma-4-e2b")), 2.3, 0.05);
   EXPECT_NEAR(billions(preset_spec("qwen1.5-moe-a2.7b")), 2.7, 0.05);
   EXPECT_NEAR(billions(preset_spec("deepseek-v3")), 37.0, 0.6);
   const ModelSpec dense = preset_spec("llama-2-7b");

@@ -20,10 +20,12 @@ struct ParameterCount {
   std::int64_t norms = 0;
   std::int64_t head = 0;            ///< 0 when tied; of models that make embeddings, what follows the pooling
   std::int64_t experts_active = 0;  ///< the part of `experts` that one token visits
+  std::int64_t per_layer = 0;       ///< the part of `embedding` that is a table of values for every layer
 
   std::int64_t total() const { return embedding + attention + ffn + experts + router + norms + head; }
-  /// Parameters that take part in one token, with the whole embedding counted, as model cards do.
-  std::int64_t active() const { return total() - experts + experts_active; }
+  /// Parameters that take part in one token, with the whole embedding counted, but not per-layer tables, as model cards
+  /// do.
+  std::int64_t active() const { return total() - experts + experts_active - per_layer; }
   std::int64_t non_embedding() const { return total() - embedding - head; }
 };
 
@@ -145,7 +147,9 @@ inline ParameterCount count_parameters(const ModelSpec& spec) {
     add(total, n);
     switch (part) {
       case ParameterPart::none: break;
-      case ParameterPart::embedding: return add(count.embedding, n);
+      case ParameterPart::embedding:
+        if (tensor.id.role == TensorRole::per_layer_table) add(count.per_layer, n);
+        return add(count.embedding, n);
       case ParameterPart::attention: return add(count.attention, n);
       case ParameterPart::ffn: return add(count.ffn, n);
       case ParameterPart::router: return add(count.router, n);
