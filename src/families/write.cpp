@@ -90,7 +90,7 @@ void write_attention(KeyWriter& keys, const ModelSpec& spec) {
   keys.real_unless("attention.scale", first.scale, 0.0f);
   keys.real_unless("attention.clamp_kqv", first.clip, 0.0f);
   keys.real_unless("attn_logit_softcapping", first.softcap, 0.0f);
-  if (!first.causal) keys.flag("attention.causal", false);
+  if (!first.causal || !spec.output.head) keys.flag("attention.causal", first.causal);
   write_windows(keys, spec);
 }
 

@@ -12,7 +12,7 @@
 #include "interpolate.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
-#include "plumb/cpu/isa.hpp"
+#include "plumb/cpu/kernel_table.hpp"
 #include "plumb/io/atomic_file.hpp"
 
 namespace plumb::inline PLUMB_ABI {

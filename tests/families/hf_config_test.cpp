@@ -219,7 +219,7 @@ TEST(HfConfig, HostileFilesGiveOneClearError) {
       {"head_dim odd", with("head_dim", "127"), ErrorCode::bad_value, "rope.dims"},
       {"vocab an array", with("vocab_size", "[]"), ErrorCode::wrong_type, "vocab_size"},
       {"epsilon a string", with("rms_norm_eps", "\"NaN\""), ErrorCode::wrong_type, "rms_norm_eps"},
-      {"epsilon NaN", with("rms_norm_eps", "NaN"), ErrorCode::bad_value, "JSON"},
+      {"epsilon NaN", with("rms_norm_eps", "NaN"), ErrorCode::missing_key, "rms_norm_eps"},
       {"epsilon 1e999", with("rms_norm_eps", "1e999"), ErrorCode::bad_value, "JSON"},
       {"epsilon negative", with("rms_norm_eps", "-1"), ErrorCode::bad_value, "norm.eps"},
       {"theta zero", with("rope_theta", "0"), ErrorCode::bad_value, "rope.base"},

@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "plumb/core/error.hpp"
-#include "plumb/cpu/isa.hpp"
+#include "plumb/cpu/kernel_table.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace plumb {
