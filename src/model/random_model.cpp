@@ -15,10 +15,10 @@ namespace plumb::inline PLUMB_ABI {
 namespace {
 
 /// Matrices below this are made by the calling thread: waking a team costs more.
-constexpr std::size_t kWorthATeam = std::size_t{1} << 20;
+constexpr std::size_t kWorthThreads = std::size_t{1} << 20;
 
 int threads_for(const RandomTensor& tensor) {
-  return tensor_bytes(tensor.type(), tensor.shape()) < kWorthATeam ? 1 : default_threads();
+  return tensor_bytes(tensor.type(), tensor.shape()) < kWorthThreads ? 1 : default_threads();
 }
 
 /// All rows in file layout.
