@@ -200,7 +200,7 @@ TEST(HfConfig, HostileFilesGiveOneClearError) {
       {"bad utf-8", "{\"\xff\":1}", ErrorCode::bad_value, "JSON"},
       {"no type", "{\"hidden_size\":64}", ErrorCode::missing_key, "model_type"},
       {"type is a number", with("model_type", "3"), ErrorCode::wrong_type, "model_type"},
-      {"unknown type", with("model_type", "\"mamba\""), ErrorCode::unsupported_architecture, "mamba"},
+      {"unknown type", with("model_type", "\"unheard_of\""), ErrorCode::unsupported_architecture, "unheard_of"},
       {"type with terminal bytes", with("model_type", R"("\u001b[2J")"), ErrorCode::unsupported_architecture, "\\x1b"},
       {"missing width", with("hidden_size", "null"), ErrorCode::missing_key, "hidden_size"},
       {"width zero", with("hidden_size", "0"), ErrorCode::bad_value, "hidden_size"},

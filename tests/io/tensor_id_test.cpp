@@ -24,7 +24,8 @@ TEST(GgufNames, OfRolesAreReadBack) {
     for (const int layer : {-1, 0, 12}) {
       const TensorId id{names.role, layer, false};
       EXPECT_EQ(tensor_id_of_gguf_name(gguf_tensor_name(id)), id) << gguf_tensor_name(id);
-      const bool one_name = names.role == TensorRole::router_choice_bias || names.role == TensorRole::ssm_a;
+      const bool one_name = names.role == TensorRole::router_choice_bias || names.role == TensorRole::ssm_a ||
+                            names.role == TensorRole::ssm_d;
       if (one_name || is_scale_role(names.role)) continue;  // have no bias
       const TensorId bias{names.role, layer, true};
       EXPECT_EQ(tensor_id_of_gguf_name(gguf_tensor_name(bias)), bias) << gguf_tensor_name(bias);
@@ -42,7 +43,8 @@ TEST(TensorRoles, NormsRoutersAndTablesAreNoMatrices) {
                        names.role == TensorRole::layer_scale || names.role == TensorRole::expert_scale ||
                        names.role == TensorRole::altup_predict || names.role == TensorRole::altup_correct ||
                        names.role == TensorRole::altup_scale || names.name.starts_with("ssm_conv") ||
-                       names.role == TensorRole::shortconv_conv || names.role == TensorRole::ssm_a;
+                       names.role == TensorRole::shortconv_conv || names.role == TensorRole::ssm_a ||
+                       names.role == TensorRole::ssm_d || names.role == TensorRole::indexer_weights;
     EXPECT_EQ(is_matrix_role(names.role), !other) << names.name;
   }
 }

@@ -18,7 +18,8 @@ TEST(SessionTrace, BooksEveryOperationAndChangesNothing) {
                        {.dim = 64, .heads = 4, .kv_heads = 2, .head_dim = 16, .ffn = 96, .layers = 2, .context = 64});
   const test::BuiltModel built(builder);
   const std::vector<Token> prompt{1, 5, 9, 2, 40, 33, 7, 7, 12, 60};
-  const std::set<Op> never{Op::router, Op::laurel, Op::per_layer, Op::altup, Op::sampling};
+  const std::set<Op> never{Op::router, Op::laurel,      Op::per_layer,  Op::altup, Op::sampling,
+                           Op::mix_in, Op::convolution, Op::recurrence, Op::index};
   for (const int threads : {1, 2, 3}) {
     Session plain(built.model, {.threads = threads}), traced(built.model, {.threads = threads});
     Trace trace;

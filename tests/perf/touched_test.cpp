@@ -146,7 +146,10 @@ TEST(TouchedBytes, EqualTheLedgerForEveryFeatureOfAttention) {
        }},
       {"windows but in every third layer", [](ModelSpec& s) { test::set_windows(s, 50, 3); }},
       {"chunks", [](ModelSpec& s) { attention(s, [](auto& a) { a.chunk = 50; }); }},
-      {"gates on heads", [](ModelSpec& s) { attention(s, [](auto& a) { a.output_gate = OutputGate::head; }); }},
+      {"gates on heads",
+       [](ModelSpec& s) {
+         attention(s, [](auto& a) { a.n_heads = 16, a.n_kv_heads = 2, a.output_gate = OutputGate::head; });
+       }},
       {"gates on values and a norm behind them",
        [](ModelSpec& s) {
          attention(s, [](auto& a) { a.output_gate = OutputGate::element, a.out_norm = NormSpec{}; });
