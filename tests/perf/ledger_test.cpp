@@ -277,7 +277,8 @@ TEST(Ledger, EveryPresetHasALedger) {
     const Ledger ledger = pass_work(spec, {.weights = DType::q4_0, .position = reads_at_once(spec) ? 0 : 100});
     const double active = static_cast<double>(count_parameters(spec).active());
     EXPECT_LT(ledger.bytes().weights(), active * 4.0) << preset.name;
-    EXPECT_GT(ledger.bytes().weights(), active * 0.3) << preset.name;
+    if (spec.output.head)  // without one, a row of the table of tokens is all that is read of it
+      EXPECT_GT(ledger.bytes().weights(), active * 0.3) << preset.name;
     for (const OpWork& work : ledger.ops) {
       EXPECT_GE(work.bytes.total(), 0) << op_name(work.op);
       EXPECT_GT(work.bytes.total() + work.operations.total(), 0) << op_name(work.op);
