@@ -114,7 +114,7 @@ TEST_F(GenerateCommand, BadInputExitsWith1AndOneLine) {
       {{"generate", bpe, "-p", ""}, "prompt"},
       {{"generate", spm, "-p", std::string(100, 'x')}, "32"},
       {{"generate", spm, "-p", "xxxxxxxxxx", "--ctx", "5"}, "context"},
-      {{"generate", spm, "-p", "x", "--ctx", "1073741824"}, "keys and values of 1073741824 positions"},
+      {{"generate", spm, "-p", "x", "--ctx", "1073741824"}, "the model remembers of 1073741824 positions"},
       {{"generate", spm, "-p", "x", "--temp", "nan"}, "temperature"},
       {{"generate", spm, "-p", "x", "--temp", "-1"}, "temperature"},
       {{"generate", spm, "-p", "x", "--top-k", "-1"}, "top_k"},
