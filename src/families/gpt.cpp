@@ -1,8 +1,12 @@
-// GPT-2 and GPT-NeoX (Pythia): layer norms, biases, two matrices in the feed-forward block.
+// GPT-2, GPT-NeoX (Pythia), StarCoder (GPT-2 with one KV head) and StarCoder 2 (rotation of halves): layer norms,
+// biases, two matrices in the feed-forward block.
 //
 // Pythia's files say "gelu", which its own code computes with erf. The engine that GGUF files are made for computes the
 // tanh form for every GELU, and the recorded logits of both families are of that form: NMSE 5e-14, with erf 2e-8. So it
 // is what these families mean here in both kinds of files.
+//
+// config.json of StarCoder 2 has a `sliding_window`. GGUF files have no key for it, and answers of long prompts are
+// those of all positions in the engine that they are made for; so they are here, in both kinds of files.
 
 #include "decoder.hpp"
 #include "registry.hpp"
@@ -30,6 +34,19 @@ ModelSpec read_gpt2(const Keys& keys) {
   return spec;
 }
 
+ModelSpec read_starcoder(const Keys& keys) {
+  ModelSpec spec = read_gpt2(keys);
+  if (!keys.is_gguf() && keys.flag_or({"", "multi_query"}, true))
+    for_each_attention(spec, [](AttentionSpec& attention) { attention.n_kv_heads = 1; });
+  return spec;
+}
+
+ModelSpec read_starcoder2(const Keys& keys) {
+  Style style = gpt_style(RopePairs::halves);
+  style.inner_multiple = 4;
+  return read_decoder(keys, style);
+}
+
 const Field kParallel{"use_parallel_residual", "use_parallel_residual"};
 
 ModelSpec read_gptneox(const Keys& keys) {
@@ -47,6 +64,7 @@ constexpr Alias kGpt2Names[] = {
     {"hidden_size", "n_embd"},
     {"num_hidden_layers", "n_layer"},
     {"num_attention_heads", "n_head"},
+    {"num_key_value_heads", ""},
     {"intermediate_size", "n_inner"},
     {"max_position_embeddings", "n_positions"},
     {"layer_norm_eps", "layer_norm_epsilon"},
@@ -54,11 +72,21 @@ constexpr Alias kGpt2Names[] = {
 };
 constexpr Alias kNeoxNames[] = {{"partial_rotary_factor", "rotary_pct"}, {"rope_theta", "rotary_emb_base"}};
 
+constexpr Alias kStarcoder2Names[] = {
+    {"layer_norm_eps", "norm_epsilon"}, {"attention_bias", "use_bias"}, {"mlp_bias", "use_bias"}};
+
 constexpr ModelType kGpt2[] = {
     {"gpt2", R"({"vocab_size":50257,"n_positions":1024,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})",
      kGpt2Names}};
 constexpr ModelType kNeox[] = {
     {"gpt_neox", R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"rotary_pct":0.25})", kNeoxNames}};
+constexpr ModelType kStarcoder[] = {
+    {"gpt_bigcode", R"({"max_position_embeddings":1024,"layer_norm_eps":1e-5,"tie_word_embeddings":true})",
+     kGpt2Names}};
+constexpr ModelType kStarcoder2[] = {
+    {"starcoder2",
+     R"({"max_position_embeddings":4096,"layer_norm_eps":1e-5,"num_key_value_heads":2,"tie_word_embeddings":true})",
+     kStarcoder2Names}};
 
 constexpr Family kFamilies[] = {
     {.architecture = "gpt2", .models = "GPT-2", .read = read_gpt2, .types = kGpt2, .fused = {.qkv = true}},
@@ -68,6 +96,12 @@ constexpr Family kFamilies[] = {
      .types = kNeox,
      .write = write_gptneox,
      .fused = {.qkv = true}},
+    {.architecture = "starcoder",
+     .models = "StarCoder, SantaCoder",
+     .read = read_starcoder,
+     .types = kStarcoder,
+     .fused = {.qkv = true}},
+    {.architecture = "starcoder2", .models = "StarCoder 2", .read = read_starcoder2, .types = kStarcoder2},
 };
 
 }  // namespace

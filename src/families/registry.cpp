@@ -16,14 +16,13 @@ std::span<const Family> all_families() {
   static const std::vector<Family> all = [] {
     std::vector<Family> families;
     for (const auto part :
-         {llama_families(),        qwen_families(),      gemma_families(),     gemma4_families(),   gpt_families(),
-          phi_families(),          granite_families(),   deepseek_families(),  cohere_families(),   falcon_families(),
-          gpt_oss_families(),      llama_kin_families(), mpt_families(),       nemotron_families(), olmo_families(),
-          stablelm_families(),     starcoder_families(), afmoe_families(),     apertus_families(),  bailing_families(),
-          bitnet_families(),       dots_families(),      ernie_families(),     exaone_families(),   glm_families(),
-          hunyuan_families(),      llama4_families(),    mimo_families(),      minimax_families(),  mistral_families(),
-          smallthinker_families(), step_families(),      qwen_next_families(), lfm_families(),      mamba_families(),
-          bert_families()})
+         {llama_families(),    qwen_families(),      gemma_families(),    gemma4_families(),   gpt_families(),
+          phi_families(),      granite_families(),   deepseek_families(), cohere_families(),   falcon_families(),
+          gpt_oss_families(),  llama_kin_families(), mpt_families(),      nemotron_families(), olmo_families(),
+          stablelm_families(), afmoe_families(),     apertus_families(),  bailing_families(),  bitnet_families(),
+          dots_families(),     ernie_families(),     exaone_families(),   glm_families(),      hunyuan_families(),
+          llama4_families(),   mimo_families(),      minimax_families(),  mistral_families(),  smallthinker_families(),
+          step_families(),     qwen_next_families(), lfm_families(),      mamba_families(),    bert_families()})
       families.insert(families.end(), part.begin(), part.end());
     std::sort(families.begin(), families.end(),
               [](const Family& a, const Family& b) { return a.architecture < b.architecture; });

@@ -81,7 +81,6 @@ std::span<const Family> mpt_families();
 std::span<const Family> nemotron_families();
 std::span<const Family> olmo_families();
 std::span<const Family> stablelm_families();
-std::span<const Family> starcoder_families();
 std::span<const Family> afmoe_families();
 std::span<const Family> apertus_families();
 std::span<const Family> bailing_families();

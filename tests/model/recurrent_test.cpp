@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "plumb/model/forward_pass.hpp"
+#include "tests/support/double_blocks.hpp"
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
 #include "tests/support/specs.hpp"
@@ -16,22 +17,12 @@
 namespace plumb {
 namespace {
 
+using test::Doubles;
+using test::sigmoid;
+using test::silu;
+using test::times;
+
 constexpr int kVocab = 61, kWidth = 64, kContext = 120;
-
-using Doubles = std::vector<double>;
-
-Doubles times(const Linear& linear, const Doubles& x) {
-  Doubles y;
-  for (std::int64_t r = 0; r < linear.w.rows; ++r) {
-    const float* const row = reinterpret_cast<const float*>(linear.w.file.row(r));
-    double sum = 0;
-    for (std::size_t k = 0; k < x.size(); ++k) sum += static_cast<double>(row[k]) * x[k];
-    y.push_back(sum);
-  }
-  return y;
-}
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-double silu(double x) { return x * sigmoid(x); }
 
 /// conv of channel c with the table [channels, kernel], over the inputs of all positions so far.
 double convolved(const Vector& table, int kernel, std::size_t c, const std::vector<Doubles>& inputs, std::size_t of) {
@@ -327,25 +318,8 @@ TEST(RecurrentSessions, TwoMixersSideBySideAddUp) {
 TEST(RecurrentSessions, RowsOfSequencesMayAlternate) {
   const std::vector<std::vector<Token>> texts = {text(50, 1), text(33, 2), text(7, 3)};
   Session session(hybrid(), {.context = kContext, .threads = 2, .sequences = 3});
-  std::vector<std::vector<float>> got(3);
-  std::vector<std::size_t> done(3, 0);
-  std::mt19937 random(5);
-  while (done[0] < texts[0].size() || done[1] < texts[1].size() || done[2] < texts[2].size()) {
-    std::vector<BatchRow> rows;
-    for (int i = 0; i < 9; ++i) {
-      const std::size_t s = random() % 3;
-      if (done[s] >= texts[s].size()) continue;
-      rows.push_back({texts[s][done[s]], static_cast<int>(done[s]), static_cast<int>(s), true});
-      ++done[s];
-    }
-    if (rows.empty()) continue;
-    session.forward(rows);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto row = session.logits(static_cast<int>(i));
-      auto& own = got[static_cast<std::size_t>(rows[i].sequence)];
-      own.insert(own.end(), row.begin(), row.end());
-    }
-  }
+  SCOPED_TRACE("seed 5");
+  const auto got = test::alternating_logits(session, texts, 9, 5);
   for (std::size_t s = 0; s < 3; ++s) EXPECT_EQ(got[s], test::all_logits(hybrid(), texts[s])) << "sequence " << s;
 }
 

@@ -67,28 +67,10 @@ TEST(Session, PrefillCutsLongPrompts) {
 }
 
 TEST(Session, InterleavedSequencesGiveWhatEachGivesAlone) {
-  const std::vector<Token> first = text(120, 1), second = text(80, 2), third = text(7, 3);
-  const std::vector<std::vector<Token>> texts = {first, second, third};
+  const std::vector<std::vector<Token>> texts = {text(120, 1), text(80, 2), text(7, 3)};
   Session session(model(), {.threads = 2, .sequences = 3});
-  std::vector<std::vector<float>> got(3);
-  std::mt19937 random(5);
-  std::vector<std::size_t> done(3, 0);
-  while (done[0] < first.size() || done[1] < second.size() || done[2] < third.size()) {
-    std::vector<BatchRow> rows;  // a few rows of random sequences, in random order
-    for (int i = 0; i < 11; ++i) {
-      const std::size_t s = random() % 3;
-      if (done[s] >= texts[s].size()) continue;
-      rows.push_back({texts[s][done[s]], static_cast<int>(done[s]), static_cast<int>(s), true});
-      ++done[s];
-    }
-    if (rows.empty()) continue;
-    session.forward(rows);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto row = session.logits(static_cast<int>(i));
-      auto& own = got[static_cast<std::size_t>(rows[i].sequence)];
-      own.insert(own.end(), row.begin(), row.end());
-    }
-  }
+  SCOPED_TRACE("seed 5");
+  const auto got = test::alternating_logits(session, texts, 11, 5);
   for (std::size_t s = 0; s < 3; ++s) EXPECT_EQ(got[s], test::all_logits(model(), texts[s])) << "sequence " << s;
 }
 

@@ -9,30 +9,21 @@
 
 #include "plumb/model/forward_pass.hpp"
 #include "plumb/model/llama_spec.hpp"
+#include "tests/support/double_blocks.hpp"
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
 
 namespace plumb {
 namespace {
 
+using test::Doubles;
+using test::silu;
+using test::softplus;
+using test::times;
+
 constexpr int kVocab = 61, kWidth = 64;
 
-using Doubles = std::vector<double>;
-
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
-double silu(double x) { return x / (1 + std::exp(-x)); }
-double softplus(double x) { return std::log1p(std::exp(x)); }
-
-Doubles times(const Linear& linear, const Doubles& x) {
-  Doubles y;
-  for (std::int64_t r = 0; r < linear.w.rows; ++r) {
-    const float* const row = reinterpret_cast<const float*>(linear.w.file.row(r));
-    double sum = 0;
-    for (std::size_t k = 0; k < x.size(); ++k) sum += static_cast<double>(row[k]) * x[k];
-    y.push_back(sum);
-  }
-  return y;
-}
 
 Doubles part(const Doubles& x, std::int64_t first, std::int64_t n) {
   return {x.begin() + first, x.begin() + first + n};

@@ -185,26 +185,8 @@ TEST(Windows, InterleavedSequencesGiveWhatEachGivesAlone) {
   const std::vector<std::vector<Token>> texts = {text(700, 1), text(450, 2), text(31, 3)};
   for (const Kind kind : {Kind::mixed, Kind::sinks}) {
     Session session(model(kind), {.context = kContext, .threads = 2, .sequences = 3, .batch = kBatch});
-    std::vector<std::vector<float>> got(3);
-    std::vector<std::size_t> done(3, 0);
-    std::mt19937 random(5);
     SCOPED_TRACE("seed 5");
-    while (done[0] < texts[0].size() || done[1] < texts[1].size() || done[2] < texts[2].size()) {
-      std::vector<BatchRow> rows;
-      for (int i = 0; i < kBatch; ++i) {
-        const std::size_t s = random() % 3;
-        if (done[s] >= texts[s].size()) continue;
-        rows.push_back({texts[s][done[s]], static_cast<int>(done[s]), static_cast<int>(s), true});
-        ++done[s];
-      }
-      if (rows.empty()) continue;
-      session.forward(rows);
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        const auto row = session.logits(static_cast<int>(i));
-        auto& own = got[static_cast<std::size_t>(rows[i].sequence)];
-        own.insert(own.end(), row.begin(), row.end());
-      }
-    }
+    const auto got = test::alternating_logits(session, texts, kBatch, 5);
     for (std::size_t s = 0; s < 3; ++s) EXPECT_EQ(got[s], without_rings(kind, texts[s])) << "sequence " << s;
   }
 }

@@ -1,6 +1,8 @@
 #pragma once
 /// Loading a hostile file as far as it goes: reader, configuration, weights, tokenizer, a prompt and a few tokens.
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <span>
@@ -10,6 +12,7 @@
 #include "plumb/io/gguf.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
+#include "tests/support/gguf_builder.hpp"
 #include "tests/support/hostile.hpp"
 
 namespace plumb::test {
@@ -36,6 +39,15 @@ inline void load_and_run(std::span<const std::byte> bytes, const LoadOptions& op
   session.prefill(prompt);
   for (const Token token : session.generate({.sampling = {.temperature = 0}, .max_tokens = 2}))
     if (model.has_tokenizer()) (void)model.tokenizer().decode(token);
+}
+
+/// Fails the test unless the file loads and runs, packed and exact.
+inline void expect_runs(const GgufBuilder& file) {
+  for (const bool exact : {false, true}) {
+    const auto outcome =
+        read_bounded(file.bytes(), [&](std::span<const std::byte> bytes) { load_and_run(bytes, {.exact = exact}); });
+    EXPECT_FALSE(outcome.code) << outcome.message;
+  }
 }
 
 }  // namespace plumb::test

@@ -1,6 +1,7 @@
 #pragma once
 /// Models for tests: built in memory, and their logits.
 
+#include <random>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,6 +48,35 @@ inline std::vector<float> all_logits(const Model& model, std::span<const Token> 
   for (std::size_t done = 0; done < tokens.size(); done += chunk) {
     session.forward(rows_of(tokens.subspan(done, std::min(chunk, tokens.size() - done)), static_cast<int>(done)));
     append_logits(session, all);
+  }
+  return all;
+}
+
+/// Logits of every token of `texts`, each read as the sequence of its index, in passes of up to `most` rows of random
+/// sequences in random order.
+inline std::vector<std::vector<float>> alternating_logits(Session& session, std::span<const std::vector<Token>> texts,
+                                                          int most, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<std::vector<float>> all(texts.size());
+  std::vector<std::size_t> done(texts.size(), 0);
+  std::size_t left = 0;
+  for (const auto& text : texts) left += text.size();
+  while (left > 0) {
+    std::vector<BatchRow> rows;
+    for (int i = 0; i < most; ++i) {
+      const std::size_t s = random() % texts.size();
+      if (done[s] >= texts[s].size()) continue;
+      rows.push_back({texts[s][done[s]], static_cast<int>(done[s]), static_cast<int>(s), true});
+      ++done[s];
+    }
+    if (rows.empty()) continue;
+    left -= rows.size();
+    session.forward(rows);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto row = session.logits(static_cast<int>(i));
+      auto& own = all[static_cast<std::size_t>(rows[i].sequence)];
+      own.insert(own.end(), row.begin(), row.end());
+    }
   }
   return all;
 }

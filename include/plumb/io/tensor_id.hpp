@@ -114,112 +114,115 @@ enum class TensorRole {
   head,                 ///< logits from the stream; absent when tied
 };
 
-/// A role's name in tables and its usual name in GGUF files.
+/// What is known of a role: its name in tables, its usual name in GGUF files, its kind.
 struct RoleNames {
   TensorRole role;
   std::string_view name;  ///< "attn_q"
   std::string_view gguf;  ///< the part of a tensor's name that tells the role
+  /// Tensors of the role are matrices that a forward pass multiplies with or looks rows up in. Norms, routers, sinks,
+  /// scales, convolutions, rates, rope factors and tables of positions are not, whatever their shape: they stay f32.
+  bool matrix;
 };
 
 /// All roles, in the order of the enumeration.
 inline constexpr std::array kRoleNames{
-    RoleNames{TensorRole::token_embedding, "token_embedding", "token_embd"},
-    RoleNames{TensorRole::position_embedding, "position_embedding", "position_embd"},
-    RoleNames{TensorRole::token_types, "token_types", "token_types"},
-    RoleNames{TensorRole::embedding_norm, "embedding_norm", "token_embd_norm"},
-    RoleNames{TensorRole::per_layer_table, "per_layer_table", "per_layer_token_embd"},
-    RoleNames{TensorRole::per_layer_inputs, "per_layer_inputs", "per_layer_model_proj"},
-    RoleNames{TensorRole::per_layer_norm, "per_layer_norm", "per_layer_proj_norm"},
-    RoleNames{TensorRole::altup_spread, "altup_spread", "altup_proj"},
-    RoleNames{TensorRole::rope_factors, "rope_factors", "rope_freqs"},
-    RoleNames{TensorRole::rope_factors_long, "rope_factors_long", "rope_factors_long"},
-    RoleNames{TensorRole::rope_factors_short, "rope_factors_short", "rope_factors_short"},
-    RoleNames{TensorRole::attn_norm, "attn_norm", "attn_norm"},
-    RoleNames{TensorRole::attn_q, "attn_q", "attn_q"},
-    RoleNames{TensorRole::attn_k, "attn_k", "attn_k"},
-    RoleNames{TensorRole::attn_v, "attn_v", "attn_v"},
-    RoleNames{TensorRole::attn_q_norm, "attn_q_norm", "attn_q_norm"},
-    RoleNames{TensorRole::attn_k_norm, "attn_k_norm", "attn_k_norm"},
-    RoleNames{TensorRole::attn_sinks, "attn_sinks", "attn_sinks"},
-    RoleNames{TensorRole::attn_gate, "attn_gate", "attn_gate"},
-    RoleNames{TensorRole::attn_out_norm, "attn_out_norm", "attn_sub_norm"},
-    RoleNames{TensorRole::attn_out, "attn_out", "attn_output"},
-    RoleNames{TensorRole::laurel_down, "laurel_down", "laurel_l"},
-    RoleNames{TensorRole::laurel_up, "laurel_up", "laurel_r"},
-    RoleNames{TensorRole::laurel_norm, "laurel_norm", "laurel_post_norm"},
-    RoleNames{TensorRole::attn_post_norm, "attn_post_norm", "post_attention_norm"},
-    RoleNames{TensorRole::attn_stream_norm, "attn_stream_norm", "attn_output_norm"},
-    RoleNames{TensorRole::mla_q_down, "mla_q_down", "attn_q_a"},
-    RoleNames{TensorRole::mla_q_norm, "mla_q_norm", "attn_q_a_norm"},
-    RoleNames{TensorRole::mla_q_up, "mla_q_up", "attn_q_b"},
-    RoleNames{TensorRole::mla_kv_down, "mla_kv_down", "attn_kv_a_mqa"},
-    RoleNames{TensorRole::mla_kv_norm, "mla_kv_norm", "attn_kv_a_norm"},
-    RoleNames{TensorRole::mla_k_up, "mla_k_up", "attn_k_b"},
-    RoleNames{TensorRole::mla_v_up, "mla_v_up", "attn_v_b"},
-    RoleNames{TensorRole::indexer_q, "indexer_q", "indexer.attn_q_b"},
-    RoleNames{TensorRole::indexer_k, "indexer_k", "indexer.attn_k"},
-    RoleNames{TensorRole::indexer_k_norm, "indexer_k_norm", "indexer.k_norm"},
-    RoleNames{TensorRole::indexer_weights, "indexer_weights", "indexer.proj"},
-    RoleNames{TensorRole::attn_qkv, "attn_qkv", "attn_qkv"},
-    RoleNames{TensorRole::ssm_conv, "ssm_conv", "ssm_conv1d"},
-    RoleNames{TensorRole::ssm_conv_q, "ssm_conv_q", "ssm_conv1d_q"},
-    RoleNames{TensorRole::ssm_conv_k, "ssm_conv_k", "ssm_conv1d_k"},
-    RoleNames{TensorRole::ssm_conv_v, "ssm_conv_v", "ssm_conv1d_v"},
-    RoleNames{TensorRole::ssm_a, "ssm_a", "ssm_a"},
-    RoleNames{TensorRole::ssm_d, "ssm_d", "ssm_d"},
-    RoleNames{TensorRole::ssm_in, "ssm_in", "ssm_in"},
-    RoleNames{TensorRole::ssm_x, "ssm_x", "ssm_x"},
-    RoleNames{TensorRole::ssm_dt_norm, "ssm_dt_norm", "ssm_dt_norm"},
-    RoleNames{TensorRole::ssm_b_norm, "ssm_b_norm", "ssm_b_norm"},
-    RoleNames{TensorRole::ssm_c_norm, "ssm_c_norm", "ssm_c_norm"},
-    RoleNames{TensorRole::ssm_dt, "ssm_dt", "ssm_dt"},
-    RoleNames{TensorRole::ssm_alpha, "ssm_alpha", "ssm_alpha"},
-    RoleNames{TensorRole::ssm_beta, "ssm_beta", "ssm_beta"},
-    RoleNames{TensorRole::ssm_beta_alpha, "ssm_beta_alpha", "ssm_ba"},
-    RoleNames{TensorRole::ssm_decay_down, "ssm_decay_down", "ssm_f_a"},
-    RoleNames{TensorRole::ssm_decay_up, "ssm_decay_up", "ssm_f_b"},
-    RoleNames{TensorRole::ssm_gate_down, "ssm_gate_down", "ssm_g_a"},
-    RoleNames{TensorRole::ssm_gate_up, "ssm_gate_up", "ssm_g_b"},
-    RoleNames{TensorRole::ssm_norm, "ssm_norm", "ssm_norm"},
-    RoleNames{TensorRole::ssm_out, "ssm_out", "ssm_out"},
-    RoleNames{TensorRole::shortconv_in, "shortconv_in", "shortconv.in_proj"},
-    RoleNames{TensorRole::shortconv_conv, "shortconv_conv", "shortconv.conv"},
-    RoleNames{TensorRole::shortconv_out, "shortconv_out", "shortconv.out_proj"},
-    RoleNames{TensorRole::ffn_norm, "ffn_norm", "ffn_norm"},
-    RoleNames{TensorRole::ffn_gate, "ffn_gate", "ffn_gate"},
-    RoleNames{TensorRole::ffn_up, "ffn_up", "ffn_up"},
-    RoleNames{TensorRole::ffn_down_norm, "ffn_down_norm", "ffn_sub_norm"},
-    RoleNames{TensorRole::ffn_down, "ffn_down", "ffn_down"},
-    RoleNames{TensorRole::experts_norm, "experts_norm", "pre_ffw_norm_2"},
-    RoleNames{TensorRole::shared_post_norm, "shared_post_norm", "post_ffw_norm_1"},
-    RoleNames{TensorRole::experts_post_norm, "experts_post_norm", "post_ffw_norm_2"},
-    RoleNames{TensorRole::router_norm, "router_norm", "ffn_gate_inp"},
-    RoleNames{TensorRole::router, "router", "ffn_gate_inp"},
-    RoleNames{TensorRole::router_choice_bias, "router_choice_bias", "exp_probs_b"},
-    RoleNames{TensorRole::expert_gate, "expert_gate", "ffn_gate_exps"},
-    RoleNames{TensorRole::expert_up, "expert_up", "ffn_up_exps"},
-    RoleNames{TensorRole::expert_down, "expert_down", "ffn_down_exps"},
-    RoleNames{TensorRole::expert_scale, "expert_scale", "ffn_down_exps"},
-    RoleNames{TensorRole::shared_router, "shared_router", "ffn_gate_inp_shexp"},
-    RoleNames{TensorRole::shared_gate, "shared_gate", "ffn_gate_shexp"},
-    RoleNames{TensorRole::shared_up, "shared_up", "ffn_up_shexp"},
-    RoleNames{TensorRole::shared_down, "shared_down", "ffn_down_shexp"},
-    RoleNames{TensorRole::ffn_post_norm, "ffn_post_norm", "post_ffw_norm"},
-    RoleNames{TensorRole::ffn_stream_norm, "ffn_stream_norm", "layer_output_norm"},
-    RoleNames{TensorRole::per_layer_gate, "per_layer_gate", "inp_gate"},
-    RoleNames{TensorRole::per_layer_out, "per_layer_out", "proj"},
-    RoleNames{TensorRole::per_layer_post_norm, "per_layer_post_norm", "post_norm"},
-    RoleNames{TensorRole::layer_scale, "layer_scale", "layer_output_scale"},
-    RoleNames{TensorRole::altup_router_norm, "altup_router_norm", "altup_router_norm"},
-    RoleNames{TensorRole::altup_router, "altup_router", "altup_router"},
-    RoleNames{TensorRole::altup_predict, "altup_predict", "altup_predict_coef"},
-    RoleNames{TensorRole::altup_correct, "altup_correct", "altup_correct_coef"},
-    RoleNames{TensorRole::altup_scale, "altup_scale", "altup_correct_scale"},
-    RoleNames{TensorRole::altup_merge, "altup_merge", "altup_unembd_proj"},
-    RoleNames{TensorRole::output_norm, "output_norm", "output_norm"},
-    RoleNames{TensorRole::dense_2, "dense_2", "dense_2"},
-    RoleNames{TensorRole::dense_3, "dense_3", "dense_3"},
-    RoleNames{TensorRole::head, "head", "output"},
+    RoleNames{TensorRole::token_embedding, "token_embedding", "token_embd", true},
+    RoleNames{TensorRole::position_embedding, "position_embedding", "position_embd", false},
+    RoleNames{TensorRole::token_types, "token_types", "token_types", false},
+    RoleNames{TensorRole::embedding_norm, "embedding_norm", "token_embd_norm", false},
+    RoleNames{TensorRole::per_layer_table, "per_layer_table", "per_layer_token_embd", true},
+    RoleNames{TensorRole::per_layer_inputs, "per_layer_inputs", "per_layer_model_proj", true},
+    RoleNames{TensorRole::per_layer_norm, "per_layer_norm", "per_layer_proj_norm", false},
+    RoleNames{TensorRole::altup_spread, "altup_spread", "altup_proj", true},
+    RoleNames{TensorRole::rope_factors, "rope_factors", "rope_freqs", false},
+    RoleNames{TensorRole::rope_factors_long, "rope_factors_long", "rope_factors_long", false},
+    RoleNames{TensorRole::rope_factors_short, "rope_factors_short", "rope_factors_short", false},
+    RoleNames{TensorRole::attn_norm, "attn_norm", "attn_norm", false},
+    RoleNames{TensorRole::attn_q, "attn_q", "attn_q", true},
+    RoleNames{TensorRole::attn_k, "attn_k", "attn_k", true},
+    RoleNames{TensorRole::attn_v, "attn_v", "attn_v", true},
+    RoleNames{TensorRole::attn_q_norm, "attn_q_norm", "attn_q_norm", false},
+    RoleNames{TensorRole::attn_k_norm, "attn_k_norm", "attn_k_norm", false},
+    RoleNames{TensorRole::attn_sinks, "attn_sinks", "attn_sinks", false},
+    RoleNames{TensorRole::attn_gate, "attn_gate", "attn_gate", true},
+    RoleNames{TensorRole::attn_out_norm, "attn_out_norm", "attn_sub_norm", false},
+    RoleNames{TensorRole::attn_out, "attn_out", "attn_output", true},
+    RoleNames{TensorRole::laurel_down, "laurel_down", "laurel_l", true},
+    RoleNames{TensorRole::laurel_up, "laurel_up", "laurel_r", true},
+    RoleNames{TensorRole::laurel_norm, "laurel_norm", "laurel_post_norm", false},
+    RoleNames{TensorRole::attn_post_norm, "attn_post_norm", "post_attention_norm", false},
+    RoleNames{TensorRole::attn_stream_norm, "attn_stream_norm", "attn_output_norm", false},
+    RoleNames{TensorRole::mla_q_down, "mla_q_down", "attn_q_a", true},
+    RoleNames{TensorRole::mla_q_norm, "mla_q_norm", "attn_q_a_norm", false},
+    RoleNames{TensorRole::mla_q_up, "mla_q_up", "attn_q_b", true},
+    RoleNames{TensorRole::mla_kv_down, "mla_kv_down", "attn_kv_a_mqa", true},
+    RoleNames{TensorRole::mla_kv_norm, "mla_kv_norm", "attn_kv_a_norm", false},
+    RoleNames{TensorRole::mla_k_up, "mla_k_up", "attn_k_b", true},
+    RoleNames{TensorRole::mla_v_up, "mla_v_up", "attn_v_b", true},
+    RoleNames{TensorRole::indexer_q, "indexer_q", "indexer.attn_q_b", true},
+    RoleNames{TensorRole::indexer_k, "indexer_k", "indexer.attn_k", true},
+    RoleNames{TensorRole::indexer_k_norm, "indexer_k_norm", "indexer.k_norm", false},
+    RoleNames{TensorRole::indexer_weights, "indexer_weights", "indexer.proj", false},
+    RoleNames{TensorRole::attn_qkv, "attn_qkv", "attn_qkv", true},
+    RoleNames{TensorRole::ssm_conv, "ssm_conv", "ssm_conv1d", false},
+    RoleNames{TensorRole::ssm_conv_q, "ssm_conv_q", "ssm_conv1d_q", false},
+    RoleNames{TensorRole::ssm_conv_k, "ssm_conv_k", "ssm_conv1d_k", false},
+    RoleNames{TensorRole::ssm_conv_v, "ssm_conv_v", "ssm_conv1d_v", false},
+    RoleNames{TensorRole::ssm_a, "ssm_a", "ssm_a", false},
+    RoleNames{TensorRole::ssm_d, "ssm_d", "ssm_d", false},
+    RoleNames{TensorRole::ssm_in, "ssm_in", "ssm_in", true},
+    RoleNames{TensorRole::ssm_x, "ssm_x", "ssm_x", true},
+    RoleNames{TensorRole::ssm_dt_norm, "ssm_dt_norm", "ssm_dt_norm", false},
+    RoleNames{TensorRole::ssm_b_norm, "ssm_b_norm", "ssm_b_norm", false},
+    RoleNames{TensorRole::ssm_c_norm, "ssm_c_norm", "ssm_c_norm", false},
+    RoleNames{TensorRole::ssm_dt, "ssm_dt", "ssm_dt", true},
+    RoleNames{TensorRole::ssm_alpha, "ssm_alpha", "ssm_alpha", true},
+    RoleNames{TensorRole::ssm_beta, "ssm_beta", "ssm_beta", true},
+    RoleNames{TensorRole::ssm_beta_alpha, "ssm_beta_alpha", "ssm_ba", true},
+    RoleNames{TensorRole::ssm_decay_down, "ssm_decay_down", "ssm_f_a", true},
+    RoleNames{TensorRole::ssm_decay_up, "ssm_decay_up", "ssm_f_b", true},
+    RoleNames{TensorRole::ssm_gate_down, "ssm_gate_down", "ssm_g_a", true},
+    RoleNames{TensorRole::ssm_gate_up, "ssm_gate_up", "ssm_g_b", true},
+    RoleNames{TensorRole::ssm_norm, "ssm_norm", "ssm_norm", false},
+    RoleNames{TensorRole::ssm_out, "ssm_out", "ssm_out", true},
+    RoleNames{TensorRole::shortconv_in, "shortconv_in", "shortconv.in_proj", true},
+    RoleNames{TensorRole::shortconv_conv, "shortconv_conv", "shortconv.conv", false},
+    RoleNames{TensorRole::shortconv_out, "shortconv_out", "shortconv.out_proj", true},
+    RoleNames{TensorRole::ffn_norm, "ffn_norm", "ffn_norm", false},
+    RoleNames{TensorRole::ffn_gate, "ffn_gate", "ffn_gate", true},
+    RoleNames{TensorRole::ffn_up, "ffn_up", "ffn_up", true},
+    RoleNames{TensorRole::ffn_down_norm, "ffn_down_norm", "ffn_sub_norm", false},
+    RoleNames{TensorRole::ffn_down, "ffn_down", "ffn_down", true},
+    RoleNames{TensorRole::experts_norm, "experts_norm", "pre_ffw_norm_2", false},
+    RoleNames{TensorRole::shared_post_norm, "shared_post_norm", "post_ffw_norm_1", false},
+    RoleNames{TensorRole::experts_post_norm, "experts_post_norm", "post_ffw_norm_2", false},
+    RoleNames{TensorRole::router_norm, "router_norm", "ffn_gate_inp", false},
+    RoleNames{TensorRole::router, "router", "ffn_gate_inp", false},
+    RoleNames{TensorRole::router_choice_bias, "router_choice_bias", "exp_probs_b", false},
+    RoleNames{TensorRole::expert_gate, "expert_gate", "ffn_gate_exps", true},
+    RoleNames{TensorRole::expert_up, "expert_up", "ffn_up_exps", true},
+    RoleNames{TensorRole::expert_down, "expert_down", "ffn_down_exps", true},
+    RoleNames{TensorRole::expert_scale, "expert_scale", "ffn_down_exps", false},
+    RoleNames{TensorRole::shared_router, "shared_router", "ffn_gate_inp_shexp", false},
+    RoleNames{TensorRole::shared_gate, "shared_gate", "ffn_gate_shexp", true},
+    RoleNames{TensorRole::shared_up, "shared_up", "ffn_up_shexp", true},
+    RoleNames{TensorRole::shared_down, "shared_down", "ffn_down_shexp", true},
+    RoleNames{TensorRole::ffn_post_norm, "ffn_post_norm", "post_ffw_norm", false},
+    RoleNames{TensorRole::ffn_stream_norm, "ffn_stream_norm", "layer_output_norm", false},
+    RoleNames{TensorRole::per_layer_gate, "per_layer_gate", "inp_gate", true},
+    RoleNames{TensorRole::per_layer_out, "per_layer_out", "proj", true},
+    RoleNames{TensorRole::per_layer_post_norm, "per_layer_post_norm", "post_norm", false},
+    RoleNames{TensorRole::layer_scale, "layer_scale", "layer_output_scale", false},
+    RoleNames{TensorRole::altup_router_norm, "altup_router_norm", "altup_router_norm", false},
+    RoleNames{TensorRole::altup_router, "altup_router", "altup_router", false},
+    RoleNames{TensorRole::altup_predict, "altup_predict", "altup_predict_coef", false},
+    RoleNames{TensorRole::altup_correct, "altup_correct", "altup_correct_coef", false},
+    RoleNames{TensorRole::altup_scale, "altup_scale", "altup_correct_scale", false},
+    RoleNames{TensorRole::altup_merge, "altup_merge", "altup_unembd_proj", true},
+    RoleNames{TensorRole::output_norm, "output_norm", "output_norm", false},
+    RoleNames{TensorRole::dense_2, "dense_2", "dense_2", true},
+    RoleNames{TensorRole::dense_3, "dense_3", "dense_3", true},
+    RoleNames{TensorRole::head, "head", "output", true},
 };
 static_assert(kRoleNames.size() == static_cast<std::size_t>(TensorRole::head) + 1);
 static_assert([] {
@@ -231,111 +234,8 @@ static_assert([] {
 /// Short lower-case name of a role for tables: "attn_q".
 constexpr std::string_view role_name(TensorRole role) { return kRoleNames[static_cast<std::size_t>(role)].name; }
 
-/// Whether tensors of a role are matrices that a forward pass multiplies with or looks rows up in. Norms, routers,
-/// sinks, scales, convolutions, rates, rope factors and tables of positions are not, whatever their shape: they stay
-/// f32.
-constexpr bool is_matrix_role(TensorRole role) {
-  switch (role) {
-    case TensorRole::position_embedding:
-    case TensorRole::token_types:
-    case TensorRole::embedding_norm:
-    case TensorRole::per_layer_norm:
-    case TensorRole::rope_factors:
-    case TensorRole::rope_factors_long:
-    case TensorRole::rope_factors_short:
-    case TensorRole::attn_norm:
-    case TensorRole::attn_q_norm:
-    case TensorRole::attn_k_norm:
-    case TensorRole::attn_sinks:
-    case TensorRole::laurel_norm:
-    case TensorRole::attn_out_norm:
-    case TensorRole::attn_post_norm:
-    case TensorRole::ffn_down_norm:
-    case TensorRole::attn_stream_norm:
-    case TensorRole::mla_q_norm:
-    case TensorRole::mla_kv_norm:
-    case TensorRole::indexer_k_norm:
-    case TensorRole::indexer_weights:
-    case TensorRole::ssm_conv:
-    case TensorRole::ssm_conv_q:
-    case TensorRole::ssm_conv_k:
-    case TensorRole::ssm_conv_v:
-    case TensorRole::ssm_a:
-    case TensorRole::ssm_d:
-    case TensorRole::ssm_dt_norm:
-    case TensorRole::ssm_b_norm:
-    case TensorRole::ssm_c_norm:
-    case TensorRole::ssm_norm:
-    case TensorRole::shortconv_conv:
-    case TensorRole::ffn_norm:
-    case TensorRole::experts_norm:
-    case TensorRole::shared_post_norm:
-    case TensorRole::experts_post_norm:
-    case TensorRole::router_norm:
-    case TensorRole::expert_scale:
-    case TensorRole::router:
-    case TensorRole::router_choice_bias:
-    case TensorRole::shared_router:
-    case TensorRole::ffn_post_norm:
-    case TensorRole::ffn_stream_norm:
-    case TensorRole::per_layer_post_norm:
-    case TensorRole::layer_scale:
-    case TensorRole::altup_router_norm:
-    case TensorRole::altup_router:
-    case TensorRole::altup_predict:
-    case TensorRole::altup_correct:
-    case TensorRole::altup_scale:
-    case TensorRole::output_norm: return false;
-    case TensorRole::token_embedding:
-    case TensorRole::per_layer_table:
-    case TensorRole::per_layer_inputs:
-    case TensorRole::altup_spread:
-    case TensorRole::attn_q:
-    case TensorRole::attn_k:
-    case TensorRole::attn_v:
-    case TensorRole::attn_gate:
-    case TensorRole::attn_out:
-    case TensorRole::laurel_down:
-    case TensorRole::laurel_up:
-    case TensorRole::mla_q_down:
-    case TensorRole::mla_q_up:
-    case TensorRole::mla_kv_down:
-    case TensorRole::mla_k_up:
-    case TensorRole::mla_v_up:
-    case TensorRole::indexer_q:
-    case TensorRole::indexer_k:
-    case TensorRole::attn_qkv:
-    case TensorRole::ssm_in:
-    case TensorRole::ssm_x:
-    case TensorRole::ssm_dt:
-    case TensorRole::ssm_alpha:
-    case TensorRole::ssm_beta:
-    case TensorRole::ssm_beta_alpha:
-    case TensorRole::ssm_decay_down:
-    case TensorRole::ssm_decay_up:
-    case TensorRole::ssm_gate_down:
-    case TensorRole::ssm_gate_up:
-    case TensorRole::ssm_out:
-    case TensorRole::shortconv_in:
-    case TensorRole::shortconv_out:
-    case TensorRole::ffn_gate:
-    case TensorRole::ffn_up:
-    case TensorRole::ffn_down:
-    case TensorRole::expert_gate:
-    case TensorRole::expert_up:
-    case TensorRole::expert_down:
-    case TensorRole::shared_gate:
-    case TensorRole::shared_up:
-    case TensorRole::shared_down:
-    case TensorRole::per_layer_gate:
-    case TensorRole::per_layer_out:
-    case TensorRole::altup_merge:
-    case TensorRole::dense_2:
-    case TensorRole::dense_3:
-    case TensorRole::head: return true;
-  }
-  return false;
-}
+/// Whether tensors of a role are matrices (RoleNames::matrix).
+constexpr bool is_matrix_role(TensorRole role) { return kRoleNames[static_cast<std::size_t>(role)].matrix; }
 
 /// One weight tensor of a model by what it is for.
 struct TensorId {
