@@ -14,7 +14,10 @@ namespace {
 /// The names in one cell; "none" where there are none.
 std::string listed(const FamilyInfo& family) {
   std::string all;
-  for (const std::string_view type : family.model_types) all.append(all.empty() ? "" : ", ").append(type);
+  const auto separator = [&] { return all.empty() ? "" : ", "; };
+  for (const std::string_view type : family.model_types) all.append(separator()).append(type);
+  for (const auto& [type, field] : family.shared_types)
+    all.append(fmt::format("{}{} with {}", separator(), type, field));
   return all.empty() ? "none" : all;
 }
 
@@ -22,8 +25,10 @@ void run(Format format) {
   if (format == Format::json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const FamilyInfo& family : families())
-      all.push_back(
-          {{"architecture", family.architecture}, {"model_types", family.model_types}, {"models", family.models}});
+      all.push_back({{"architecture", family.architecture},
+                     {"model_types", family.model_types},
+                     {"shared_types", family.shared_types},
+                     {"models", family.models}});
     fmt::print("{}\n", all.dump(2));
     return;
   }

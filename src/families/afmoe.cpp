@@ -32,6 +32,7 @@ ModelSpec read_afmoe(const Keys& keys) {
     auto& attention = std::get<AttentionSpec>(spec.layers[static_cast<std::size_t>(l)].mixer);
     if (keys.is_gguf() ? (l + 1) % kPeriod == 0 : attention.window == 0) attention.rope = -1;
   }
+  read_base_of_windows(keys, spec);
   ExpertStyle experts;
   experts.sigmoid = experts.choice_bias = true;
   experts.renormalise = false;

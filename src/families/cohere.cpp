@@ -46,6 +46,7 @@ ModelSpec read_cohere2(const Keys& keys) {
   for_each_attention(spec, [](AttentionSpec& attention) {
     if (attention.window == 0) attention.rope = -1;
   });
+  read_base_of_windows(keys, spec);
   return spec;
 }
 

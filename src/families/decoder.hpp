@@ -87,8 +87,10 @@ void rotate_windowed_layers_alone(ModelSpec& spec);
 
 /// A rotation of the same pairs and dimensions by another base, not stretched.
 RopeSpec plain_rope(const RopeSpec& like, float base);
-/// Layers with a window rotate by a table of their own.
+/// Layers with a window or chunks rotate by a table of their own, unless they do not rotate.
 void rotate_windows_by(ModelSpec& spec, const RopeSpec& local);
+/// The same where a GGUF file has a base for them; stretching is that of the others.
+void read_base_of_windows(const Keys& keys, ModelSpec& spec);
 
 /// Calls visit(ExpertsSpec&) for the experts of every layer that has some.
 template <class Visit>

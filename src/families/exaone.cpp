@@ -43,6 +43,7 @@ ModelSpec read_exaone4(const Keys& keys) {
   if (keys.is_gguf() ? spec.n_layers() == kLayersWithWindows : !read_letters(keys, spec))
     read_windows(keys, spec, windows);
   rotate_windowed_layers_alone(spec);
+  read_base_of_windows(keys, spec);
   return spec;
 }
 

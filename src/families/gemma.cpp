@@ -59,6 +59,7 @@ ModelSpec read_gemma2(const Keys& keys) {
   style.period = 2;
   style.absent = 4096;
   read_windows(keys, spec, style);
+  read_base_of_windows(keys, spec);
   if (!keys.is_gguf()) return spec;
   if (!keys.has({"attn_logit_softcapping", ""}))
     for_each_attention(spec, [](AttentionSpec& attention) { attention.softcap = 50.0f; });

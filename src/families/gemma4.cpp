@@ -89,7 +89,7 @@ void write_common(GgufWriter& writer, const ModelSpec& spec, const std::string& 
 
 /// What GGUF files have no keys for, or keys that other engines do not read.
 constexpr int kNanoPeriod = 5, kNanoFirstShared = 20, kNanoSparseLayers = 10;
-constexpr float kNanoSoftcap = 30.0f;
+constexpr float kUsualSoftcap = 30.0f;  // Gemma 4: of files without the key
 /// So many deviations above its mean lie 5% of a normal distribution. In single precision, as converters compute it.
 constexpr float kDeviations95 = 1.6448533535003662f;
 
@@ -168,7 +168,7 @@ ModelSpec read_gemma3n(const Keys& keys) {
   read_per_layer(keys, spec, 256);
   read_streams(keys, spec);
   read_sparsity(keys, spec);
-  if (keys.is_gguf()) spec.output.softcap = kNanoSoftcap;
+  if (keys.is_gguf()) spec.output.softcap = kUsualSoftcap;
   return spec;
 }
 
@@ -280,6 +280,7 @@ ModelSpec read_gemma4(const Keys& keys) {
   style.activation = Activation::gelu_tanh;
   style.scaled_embedding = true;
   ModelSpec spec = read_common(keys, style);
+  if (keys.is_gguf()) spec.output.softcap = keys.real_or({"final_logit_softcapping", ""}, kUsualSoftcap);
   read_gemma4_windows(keys, spec);
   read_gemma4_heads(keys, spec);
   read_gemma4_ropes(keys, spec);
@@ -301,6 +302,7 @@ ModelSpec read_gemma4(const Keys& keys) {
 /// that of the one beside the experts.
 void write_gemma4(GgufWriter& writer, const ModelSpec& spec) {
   write_common(writer, spec, "gemma4.");
+  writer.set("gemma4.final_logit_softcapping", spec.output.softcap);  // 0 is none here
   const auto lengths = [&](const AttentionSpec& attention, const std::string& suffix) {
     const auto set = [&](const std::string& key, int value) {
       writer.set("gemma4." + key + suffix, static_cast<std::uint32_t>(value));

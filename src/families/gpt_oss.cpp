@@ -11,18 +11,6 @@ namespace plumb::inline PLUMB_ABI::family {
 namespace gpt_oss {
 namespace {
 
-/// Layers with a window may have a base of their own.
-void rotate_windows(const Keys& keys, ModelSpec& spec) {
-  RopeSpec local = spec.ropes[0];
-  local.base = keys.real_or({"rope.freq_base_swa", ""}, local.base);
-  if (local == spec.ropes[0]) return;
-  for_each_attention(spec, [&](AttentionSpec& attention) {
-    if (attention.window == 0) return;
-    attention.rope = 1;
-    if (spec.ropes.size() == 1) spec.ropes.push_back(local);
-  });
-}
-
 ModelSpec read_gpt_oss(const Keys& keys) {
   const Field limit{"", "swiglu_limit"};
   if (keys.real_or(limit, 7.0f) != 7.0f)
@@ -36,7 +24,7 @@ ModelSpec read_gpt_oss(const Keys& keys) {
   read_windows(keys, spec, windows);
   for_each_attention(spec, [](AttentionSpec& attention) { attention.sinks = true; });
   usual_yarn_borders(spec);
-  rotate_windows(keys, spec);
+  read_base_of_windows(keys, spec);
   ExpertStyle experts;
   experts.biases = true;
   read_experts(keys, spec, experts);

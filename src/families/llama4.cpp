@@ -106,6 +106,7 @@ ModelSpec read_llama4(const Keys& keys) {
       attention.qk_norm_after_rope = true;
     }
   }
+  read_base_of_windows(keys, spec);
   read_llama4_experts(keys, spec);
   return spec;
 }

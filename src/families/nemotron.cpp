@@ -89,6 +89,7 @@ ModelSpec read_nemotron_h(const Keys& keys) {
     keys.fail(ErrorCode::unsupported_type, latent, "is there: experts of a compressed input are not known here");
   ExpertStyle experts;
   experts.sigmoid = experts.choice_bias = true;
+  experts.renormalise = false;
   experts.sparse = [&](int layer) { return pattern[static_cast<std::size_t>(layer)] == 'E'; };
   read_experts(keys, spec, experts);
   return spec;

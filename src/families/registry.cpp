@@ -138,9 +138,12 @@ ModelSpec spec_from_json_file(const std::filesystem::path& path) {
 std::vector<FamilyInfo> families() {
   std::vector<FamilyInfo> infos;
   for (const family::Family& known : family::all_families()) {
-    FamilyInfo info{known.architecture, {}, known.models};
-    for (const family::ModelType& type : known.types)  // one that two families share stands with the usual one
-      if (type.only_with.empty()) info.model_types.push_back(type.name);
+    FamilyInfo info{known.architecture, {}, {}, known.models};
+    for (const family::ModelType& type : known.types)
+      if (type.only_with.empty())
+        info.model_types.push_back(type.name);
+      else
+        info.shared_types.emplace_back(type.name, type.only_with);
     infos.push_back(std::move(info));
   }
   return infos;

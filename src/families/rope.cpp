@@ -44,11 +44,19 @@ void rotate_windows_by(ModelSpec& spec, const RopeSpec& local) {
   const int table = static_cast<int>(spec.ropes.size());
   bool used = false;
   for_each_attention(spec, [&](AttentionSpec& attention) {
-    if (attention.window == 0) return;
+    if ((attention.window == 0 && attention.chunk == 0) || attention.rope < 0) return;
     attention.rope = table;
     used = true;
   });
   if (used) spec.ropes.push_back(local);
+}
+
+void read_base_of_windows(const Keys& keys, ModelSpec& spec) {
+  const Field field{"rope.freq_base_swa", ""};
+  if (spec.ropes.empty() || !keys.has(field)) return;
+  RopeSpec local = spec.ropes[0];
+  local.base = keys.real(field);
+  if (local != spec.ropes[0]) rotate_windows_by(spec, local);
 }
 
 void usual_yarn_borders(ModelSpec& spec) {

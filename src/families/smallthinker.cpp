@@ -22,6 +22,7 @@ void read_layers_of_gguf(const Keys& keys, ModelSpec& spec) {
     if (period == 0 || l % period != 0) attention.window = kWindow;
     if (n != kPeriod && l % kPeriod == 0) attention.rope = -1;
   }
+  read_base_of_windows(keys, spec);
 }
 
 /// A number for each layer: 1 with a window, 1 with rotation.

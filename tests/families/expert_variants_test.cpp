@@ -114,6 +114,40 @@ TEST(ExpertVariants, SmallThinkerOfFourLayersRotatesAll) {
   }
 }
 
+/// Layers with windows or chunks that rotate do so by their own base, stretched as the others are.
+TEST(ExpertVariants, WindowsMayHaveABaseOfTheirOwn) {
+  PLUMB_REQUIRE_FIXTURES();
+  for (const std::string name : {"afmoe", "smallthinker", "llama4", "cohere2", "gemma2"}) {
+    SCOPED_TRACE(name);
+    const ModelSpec spec = fixture(name);
+    const ModelSpec own =
+        changed(spec, [&](GgufWriter& w) { w.set(name + ".rope.freq_base_swa", spec.ropes[0].base * 2); });
+    ASSERT_EQ(own.ropes.size(), 2u);
+    RopeSpec expected = spec.ropes[0];
+    expected.base *= 2;
+    EXPECT_EQ(own.ropes[1], expected);
+    for (int l = 0; l < own.n_layers(); ++l) {
+      const AttentionSpec &a = attention(own, l), &before = attention(spec, l);
+      const bool near = a.window > 0 || a.chunk > 0;
+      EXPECT_EQ(a.rope, before.rope < 0 ? -1 : near ? 1 : 0) << l;
+    }
+    test::expect_same(written(own), own);
+  }
+}
+
+/// What other engines take for keys that a file leaves out.
+TEST(ExpertVariants, KeysThatAreLeftOut) {
+  PLUMB_REQUIRE_FIXTURES();
+  const ModelSpec nemotron =
+      changed(fixture("nemotron_h_moe"), [](GgufWriter& w) { w.remove("nemotron_h_moe.expert_weights_norm"); });
+  EXPECT_FALSE(first_experts(nemotron)->routing.renormalise);
+  const ModelSpec gemma = changed(fixture("gemma4"), [](GgufWriter& w) { w.remove("gemma4.final_logit_softcapping"); });
+  EXPECT_EQ(gemma.output.softcap, 30.0f);
+  ModelSpec none = fixture("gemma4");
+  none.output.softcap = 0;
+  test::expect_same(written(none), none);
+}
+
 TEST(ExpertVariants, TrinityRotatesByFoursWhateverItsWindows) {
   PLUMB_REQUIRE_FIXTURES();
   const ModelSpec spec = changed(with_layers(fixture("afmoe"), 8),

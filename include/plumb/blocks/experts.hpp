@@ -164,6 +164,9 @@ inline void experts_check(const ExpertsSpec& spec, const SpecChecker& check) {
   check.in_range("experts.shared_ffn_dim", spec.shared.inner, 0, SpecLimits::kFfn);
   activation_check(spec.expert, "experts.expert", check);
   activation_check(spec.shared, "experts.shared", check);
+  if (spec.weigh_input && spec.expert_scale)
+    check.fail(ErrorCode::bad_value,
+               "experts.weigh_input is set, expected no number that multiplies outputs of experts");
   if (spec.shared_gate && spec.route_early)
     check.fail(ErrorCode::bad_value, "experts.shared_gate is set, expected none where the router reads the stream");
   const ops::RoutingRule& rule = spec.routing;

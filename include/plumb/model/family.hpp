@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "plumb/core/memory.hpp"
@@ -66,7 +67,9 @@ std::optional<DType> found_type(const ModelFile& file, const ModelSpec& spec, co
 struct FamilyInfo {
   std::string_view architecture;              ///< GGUF `general.architecture`
   std::vector<std::string_view> model_types;  ///< config.json `model_type`
-  std::string_view models;                    ///< which models these are: "Llama 1 to 3.2, Mistral, ..."
+  /// A `model_type` of another family, and the field with which it means this one.
+  std::vector<std::pair<std::string_view, std::string_view>> shared_types;
+  std::string_view models;  ///< which models these are: "Llama 1 to 3.2, Mistral, ..."
 };
 /// All of them, by architecture.
 PLUMB_API std::vector<FamilyInfo> families();
