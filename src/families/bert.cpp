@@ -93,7 +93,8 @@ ModelSpec read_jina_v3(const Keys& keys) {
 }
 
 /// ModernBERT: norms before the parts, of which the first layer's attention has none; the first of each three layers
-/// sees all positions and the others a window, with a rotation of its own base.
+/// sees all positions and the others a window, with a rotation of its own base, which
+/// nothing stretches.
 ModelSpec read_modern_bert(const Keys& keys) {
   ModelSpec spec = read_decoder(keys, encoder_style(RopePairs::halves));
   NormSpec norm = *spec.output.norm;
@@ -106,11 +107,7 @@ ModelSpec read_modern_bert(const Keys& keys) {
   style.period = 3;
   style.global_first = true;
   read_windows(keys, spec, style);
-  RopeSpec local = spec.ropes[0];
-  local.base = keys.real_or({"rope.freq_base_swa", "local_rope_theta"}, 10000.0f);
-  if (keys.has_object("rope_parameters") && keys.within("rope_parameters").has_object("sliding_attention"))
-    local = read_rope(keys, RopePairs::halves, local.dims, spec.context, "sliding_attention");
-  turn_windows_by(spec, local);
+  rotate_windows_by(spec, read_local_rope(keys, spec.ropes[0], spec.context, "local_rope_theta"));
   return spec;
 }
 

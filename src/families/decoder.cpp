@@ -246,14 +246,6 @@ void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style) {
   }
 }
 
-void turn_windows_by(ModelSpec& spec, const RopeSpec& local) {
-  for_each_attention(spec, [&](AttentionSpec& attention) {
-    if (attention.window == 0) return;
-    attention.rope = 1;
-    if (spec.ropes.size() == 1) spec.ropes.push_back(local);
-  });
-}
-
 void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style) {
   const Field used{"expert_used_count", "num_experts_per_tok"};
   const Field inner{"expert_feed_forward_length", "moe_intermediate_size"};

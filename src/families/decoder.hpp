@@ -57,9 +57,6 @@ struct WindowStyle {
 /// 0 is none.
 void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style = {});
 
-/// Layers with a window turn by a table of their own: `local`, the second.
-void turn_windows_by(ModelSpec& spec, const RopeSpec& local);
-
 /// How a family's experts are read.
 struct ExpertStyle {
   bool renormalise = true;   ///< GGUF without `expert_weights_norm`; config.json says by `norm_topk_prob`
@@ -87,6 +84,9 @@ void rotate_windowed_layers_alone(ModelSpec& spec);
 
 /// A rotation of the same pairs and dimensions by another base, not stretched.
 RopeSpec plain_rope(const RopeSpec& like, float base);
+/// The rotation of layers with a window that has a base of its own: `rope.freq_base_swa`, in config.json the field of
+/// that name or the `rope_parameters` of that type of layer. 10000 where nothing says it.
+RopeSpec read_local_rope(const Keys& keys, const RopeSpec& like, int context, std::string_view json_base);
 /// Layers with a window or chunks rotate by a table of their own, unless they do not rotate.
 void rotate_windows_by(ModelSpec& spec, const RopeSpec& local);
 /// The same where a GGUF file has a base for them; stretching is that of the others.

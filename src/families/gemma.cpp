@@ -72,18 +72,11 @@ ModelSpec as_gemma3(const Keys& keys, ModelSpec spec) {
   WindowStyle style;
   style.period = 6;
   read_windows(keys, spec, style);
-  // Layers with a window turn by a base of their own, which no scaling stretches.
-  RopeSpec local;
-  local.pairs = RopePairs::halves;
-  local.dims = spec.ropes[0].dims;
-  local.base = keys.real_or({"rope.freq_base_swa", "rope_local_base_freq"}, 10000.0f);
-  if (keys.has_object("rope_parameters") && keys.within("rope_parameters").has_object("sliding_attention"))
-    local = read_rope(keys, RopePairs::halves, local.dims, spec.context, "sliding_attention");
   for_each_attention(spec, [&](AttentionSpec& attention) {
     attention.qk_norm_over = QkNormOver::head;
     attention.qk_norm = *spec.output.norm;
   });
-  turn_windows_by(spec, local);
+  rotate_windows_by(spec, read_local_rope(keys, spec.ropes[0], spec.context, "rope_local_base_freq"));
   return spec;
 }
 

@@ -68,14 +68,6 @@ void read_per_layer(const Keys& keys, ModelSpec& spec, int usual) {
   spec.embedding.per_layer = per_layer;
 }
 
-/// Table 1, for layers with a window.
-void set_local_rope(ModelSpec& spec, const RopeSpec& local) {
-  for_each_attention(spec, [&](AttentionSpec& attention) {
-    attention.rope = attention.window > 0 ? 1 : 0;
-    if (attention.window > 0 && spec.ropes.size() == 1) spec.ropes.push_back(local);
-  });
-}
-
 void write_common(GgufWriter& writer, const ModelSpec& spec, const std::string& prefix) {
   int shared = 0;
   for (const LayerSpec& layer : spec.layers)
@@ -156,13 +148,7 @@ ModelSpec read_gemma3n(const Keys& keys) {
   windows.period = kNanoPeriod;
   windows.flags = false;
   read_windows(keys, spec, windows);
-  RopeSpec local;
-  local.pairs = RopePairs::halves;
-  local.dims = spec.ropes[0].dims;
-  local.base = keys.real_or({"rope.freq_base_swa", "rope_local_base_freq"}, 10000.0f);
-  if (keys.has_object("rope_parameters") && keys.within("rope_parameters").has_object("sliding_attention"))
-    local = read_rope(keys, RopePairs::halves, local.dims, spec.context, "sliding_attention");
-  set_local_rope(spec, local);
+  rotate_windows_by(spec, read_local_rope(keys, spec.ropes[0], spec.context, "rope_local_base_freq"));
   const int n = spec.n_layers();
   share_keys(keys, spec, keys.is_gguf() ? std::min(n, kNanoFirstShared) : n - keys.natural_or(kShared, 15, n));
   read_per_layer(keys, spec, 256);

@@ -47,16 +47,9 @@ ModelSpec read_olmo2(const Keys& keys) {
   read_windows(keys, spec, windows);
   usual_yarn_borders(spec);
   if (!keys.is_gguf()) spec.ropes[0].attn_factor = 1.0f;  // of YaRN: no key that is read can say another
-  RopeSpec plain;
-  plain.pairs = spec.ropes[0].pairs;
-  plain.dims = spec.ropes[0].dims;
-  plain.base = spec.ropes[0].base;
-  if (plain == spec.ropes[0]) return spec;
-  for_each_attention(spec, [&](AttentionSpec& attention) {
-    if (attention.window == 0) return;
-    attention.rope = 1;
-    if (spec.ropes.size() == 1) spec.ropes.push_back(plain);
-  });
+  const float base = spec.ropes[0].base;
+  const RopeSpec local = plain_rope(spec.ropes[0], keys.real_or({"rope.freq_base_swa", ""}, base));
+  if (local != spec.ropes[0]) rotate_windows_by(spec, local);
   return spec;
 }
 

@@ -40,6 +40,12 @@ RopeSpec plain_rope(const RopeSpec& like, float base) {
   return rope;
 }
 
+RopeSpec read_local_rope(const Keys& keys, const RopeSpec& like, int context, std::string_view json_base) {
+  if (keys.has_object("rope_parameters") && keys.within("rope_parameters").has_object("sliding_attention"))
+    return read_rope(keys, like.pairs, like.dims, context, "sliding_attention");
+  return plain_rope(like, keys.real_or({"rope.freq_base_swa", json_base}, 10000.0f));
+}
+
 void rotate_windows_by(ModelSpec& spec, const RopeSpec& local) {
   const int table = static_cast<int>(spec.ropes.size());
   bool used = false;
