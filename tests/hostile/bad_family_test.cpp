@@ -131,7 +131,9 @@ void cohere_cases(const Family& command_r, const Family& cohere2) {
   cohere2.key("pattern_of_text", ErrorCode::wrong_type, "cohere2.attention.sliding_window_pattern", "4");
   cohere2.key("pattern_negative", ErrorCode::bad_value, "cohere2.attention.sliding_window_pattern", std::int32_t{-1});
   cohere2.key("pattern_of_numbers", ErrorCode::wrong_type, "cohere2.attention.sliding_window_pattern",
-              GgufArray::of<std::uint32_t>(std::vector<std::uint32_t>{1, 0}));
+              GgufArray::of<std::uint64_t>(std::vector<std::uint64_t>{1, 0}));
+  cohere2.key("pattern_of_twos", ErrorCode::bad_value, "cohere2.attention.sliding_window_pattern",
+              GgufArray::of<std::uint32_t>(std::vector<std::uint32_t>{2, 0}));
   GgufArray flags(GgufType::boolean);
   flags.add(true);
   cohere2.key("pattern_too_short", ErrorCode::bad_value, "cohere2.attention.sliding_window_pattern", flags);

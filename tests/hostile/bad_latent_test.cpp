@@ -128,7 +128,7 @@ void key_cases() {
   // All within their own limits; the state they ask for is not.
   bad_files().spoil("state_overflows", ErrorCode::overflow, "bytes of the state", [](GgufBuilder& file) {
     file.set_u32("deepseek32.context_length", 1u << 30);
-    file.set_u32("deepseek32.block_count", 1u << 14);
+    file.set_u32("deepseek32.block_count", 1u << 12);
     file.set_u32("deepseek32.attention.kv_lora_rank", 1u << 20);
   });
 }

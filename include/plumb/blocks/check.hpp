@@ -16,7 +16,7 @@ struct SpecLimits {
   static constexpr int kWidth = 1 << 20;
   static constexpr int kFfn = 1 << 22;
   static constexpr int kVocab = 1 << 24;
-  static constexpr int kLayers = 1 << 14;
+  static constexpr int kLayers = 1 << 12;
   static constexpr int kHeads = 1 << 14;
   static constexpr int kHeadDim = 1 << 14;
   static constexpr int kStateDim = 1 << 12;  ///< sides of a recurrent state
