@@ -24,7 +24,8 @@ function(plumb_own target)
 endfunction()
 
 # plumb_unity(target SIZE FILE...): compiles files together, up to SIZE at once, as one file that includes them. Names in
-# their anonymous namespaces must differ. PLUMB_UNITY=OFF builds each alone: slower from scratch, faster after an edit.
+# their anonymous namespaces must differ, or stand in a namespace of the file's. PLUMB_UNITY=OFF builds each alone: slower
+# from scratch, faster after an edit.
 function(plumb_unity target size)
   if(NOT PLUMB_UNITY OR PLUMB_TIDY)
     return()

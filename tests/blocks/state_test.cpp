@@ -9,7 +9,7 @@
 #include "plumb/blocks/sequence_rows.hpp"
 #include "tests/ops/attention_case.hpp"
 
-namespace plumb {
+namespace plumb::state_test {
 namespace {
 
 using test::AttentionCase;
@@ -146,4 +146,4 @@ TEST(RowsBySequence, KeepTheirOrder) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::state_test

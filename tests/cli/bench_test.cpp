@@ -10,7 +10,7 @@
 
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::bench_test {
 namespace {
 
 using nlohmann::json;
@@ -102,4 +102,4 @@ TEST(BenchCommand, SaysWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bench_test

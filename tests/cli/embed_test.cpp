@@ -14,7 +14,7 @@
 #include "tests/support/run_command.hpp"
 #include "tests/support/tiny_bert.hpp"
 
-namespace plumb {
+namespace plumb::embed_test {
 namespace {
 
 using test::run_plumb;
@@ -189,4 +189,4 @@ TEST(EmbedFixtures, EqualTheRecordedOnes) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::embed_test

@@ -9,7 +9,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::evaluation_test {
 namespace {
 
 using nlohmann::json;
@@ -122,4 +122,4 @@ TEST_F(Evaluation, BadRequestsAreRefused) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::evaluation_test

@@ -12,7 +12,7 @@
 #include "plumb/perf/machine.hpp"
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::explain_test {
 namespace {
 
 using nlohmann::json;
@@ -74,4 +74,4 @@ TEST(PredictCommand, VerifiesHeldOutCases) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::explain_test

@@ -10,7 +10,7 @@
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::generate_test {
 namespace {
 
 using test::run_plumb;
@@ -183,4 +183,4 @@ TEST(GenerateFixtures, QuantizedFilesSpeak) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::generate_test

@@ -10,7 +10,7 @@
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::inspect_test {
 namespace {
 
 using test::run_plumb;
@@ -137,4 +137,4 @@ TEST(Inspect, ShowsEveryFixture) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::inspect_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::kv_test {
 namespace {
 
 using test::run_plumb;
@@ -32,4 +32,4 @@ TEST(KvOption, IsTheSameInEveryCommand) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::kv_test

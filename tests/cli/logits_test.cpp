@@ -11,7 +11,7 @@
 #include "tests/support/numeric.hpp"
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::logits_test {
 namespace {
 
 using test::run_plumb;
@@ -114,4 +114,4 @@ TEST(LogitsFixtures, EqualTheRecordedOnes) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::logits_test

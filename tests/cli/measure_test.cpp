@@ -12,7 +12,7 @@
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::measure_test {
 namespace {
 
 using nlohmann::json;
@@ -148,4 +148,4 @@ TEST(MeasureFixtures, MeasuresATrainedModel) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::measure_test

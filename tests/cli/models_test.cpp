@@ -10,7 +10,7 @@
 #include "plumb/model/family.hpp"
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::models_test {
 namespace {
 
 using test::run_plumb;
@@ -39,4 +39,4 @@ TEST(ModelsCommand, TableIsTheOneInTheReadme) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::models_test

@@ -12,7 +12,7 @@
 #include "tests/support/round_machine.hpp"
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::sweep_test {
 namespace {
 
 using nlohmann::json;
@@ -103,4 +103,4 @@ TEST_F(SweepCommand, FitAnswersAndRefuses) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::sweep_test

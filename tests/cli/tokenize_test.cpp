@@ -12,7 +12,7 @@
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/run_command.hpp"
 
-namespace plumb {
+namespace plumb::tokenize_test {
 namespace {
 
 using test::run_plumb;
@@ -116,4 +116,4 @@ TEST(TokenizeFixtures, ReproduceTheRecordedTokens) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::tokenize_test

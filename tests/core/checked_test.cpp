@@ -7,7 +7,7 @@
 
 #include "tests/support/expect_error.hpp"
 
-namespace plumb {
+namespace plumb::checked_test {
 namespace {
 
 using test::expect_error;
@@ -63,4 +63,4 @@ TEST(Checked, RoundingReachesTheNextMultiple) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::checked_test

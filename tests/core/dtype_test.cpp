@@ -8,7 +8,7 @@
 
 #include "tests/support/fixtures.hpp"
 
-namespace plumb {
+namespace plumb::dtype_test {
 namespace {
 
 TEST(DType, IdsAndNamesAreUniqueAndFindTheirRow) {
@@ -70,4 +70,4 @@ TEST(DType, TableAgreesWithTheFormatsOwn) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::dtype_test

@@ -9,7 +9,7 @@
 #include "plumb/core/half.hpp"
 #include "tests/support/expect_error.hpp"
 
-namespace plumb {
+namespace plumb::eigen_test {
 namespace {
 
 TEST(Eigen, SharesMemoryBothWays) {
@@ -60,4 +60,4 @@ TEST(Eigen, RefusesOtherElements) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::eigen_test

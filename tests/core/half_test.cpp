@@ -6,7 +6,7 @@
 #include <cstring>
 #include <limits>
 
-namespace plumb {
+namespace plumb::half_test {
 namespace {
 
 // The compiler's own _Float16 is the independent oracle (software conversion on machines without F16C).
@@ -70,4 +70,4 @@ TEST(BFloat16, EveryValueConvertsExactlyAndRoundsToNearestEven) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::half_test

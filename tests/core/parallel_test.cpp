@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace plumb {
+namespace plumb::parallel_test {
 namespace {
 
 TEST(SplitRange, CoversEverythingOnceAtGrainBoundaries) {
@@ -42,4 +42,4 @@ TEST(Barrier, OrdersPhasesEvenWhenOversubscribed) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::parallel_test

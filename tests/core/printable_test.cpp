@@ -5,7 +5,7 @@
 #include <random>
 #include <string>
 
-namespace plumb {
+namespace plumb::printable_test {
 namespace {
 
 TEST(Printable, KeepsTextAndEscapesWhatSteers) {
@@ -49,4 +49,4 @@ TEST(Printable, RandomBytesGiveNoControlByte) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::printable_test

@@ -4,7 +4,7 @@
 
 #include "plumb/core/error.hpp"
 
-namespace plumb {
+namespace plumb::quantity_test {
 namespace {
 
 TEST(Quantity, ReadsWhatPeopleType) {
@@ -38,4 +38,4 @@ TEST(Quantity, RefusesTheRestAndSaysWhy) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::quantity_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/expect_error.hpp"
 
-namespace plumb {
+namespace plumb::tensor_test {
 namespace {
 
 using test::expect_error;
@@ -96,4 +96,4 @@ TEST(TensorViewDeathTest, ChecksAccessInDebugBuilds) {
 #endif
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::tensor_test

@@ -6,7 +6,7 @@
 
 #include "plumb/core/parallel.hpp"
 
-namespace plumb {
+namespace plumb::trace_test {
 namespace {
 
 /// Runs until `ticks` of the trace's own clock have passed, so that the test needs no idea of their length.
@@ -101,4 +101,4 @@ TEST(Trace, WithoutRoomAWorkerBooksNothingAndClearForgets) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::trace_test

@@ -7,7 +7,7 @@
 #include "tests/cpu/attention_range_case.hpp"
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::attention_kernels_test {
 namespace {
 
 using test::attend;
@@ -195,4 +195,4 @@ INSTANTIATE_TEST_SUITE_P(EveryTier, AttentionKernelsOf, testing::ValuesIn(test::
                          [](const auto& info) { return std::string(isa_name(info.param)); });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::attention_kernels_test

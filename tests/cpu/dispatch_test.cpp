@@ -6,7 +6,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::dispatch_test {
 namespace {
 
 TEST(Dispatch, EveryTierIsItselfOrRefused) {
@@ -53,4 +53,4 @@ TEST(Dispatch, AnUnknownTierIsRefused) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::dispatch_test

@@ -16,7 +16,7 @@
 #include "tests/support/guarded.hpp"
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::integer_dots_test {
 namespace {
 
 using test::Guarded;
@@ -191,4 +191,4 @@ TEST(QuantizeActivations, DenormalBlocksBecomeZeros) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::integer_dots_test

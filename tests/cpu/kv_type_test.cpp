@@ -7,7 +7,7 @@
 
 #include "tests/support/expect_error.hpp"
 
-namespace plumb {
+namespace plumb::kv_type_test {
 namespace {
 
 TEST(KvTypes, NamesAreReadBackInAnyCase) {
@@ -40,4 +40,4 @@ TEST(KvTypes, OthersAreRefusedWithTheList) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::kv_type_test

@@ -13,7 +13,7 @@
 #include "tests/support/guarded.hpp"
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::latent_kernels_test {
 namespace {
 
 using test::Guarded;
@@ -120,4 +120,4 @@ INSTANTIATE_TEST_SUITE_P(Tiers, LatentKernelsOf, testing::ValuesIn(test::tiers_h
                          [](const auto& parameter) { return std::string(isa_name(parameter.param)); });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::latent_kernels_test

@@ -15,7 +15,7 @@
 #include "tests/support/numeric.hpp"
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::matmul_kernels_test {
 namespace {
 
 using test::tiers_here;
@@ -248,4 +248,4 @@ INSTANTIATE_TEST_SUITE_P(AllTypes, MatmulKernels, testing::ValuesIn(kWeightTypes
                          [](const auto& info) { return std::string(dtype_name(info.param)); });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::matmul_kernels_test

@@ -11,7 +11,7 @@
 
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::recurrent_kernels_test {
 namespace {
 
 std::vector<float> numbers(std::size_t n, unsigned seed) {
@@ -285,4 +285,4 @@ INSTANTIATE_TEST_SUITE_P(Tiers, RecurrentKernelsOf, testing::ValuesIn(test::tier
                          [](const auto& info) { return std::string(isa_name(info.param)); });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::recurrent_kernels_test

@@ -14,7 +14,7 @@
 #include "tests/support/numeric.hpp"
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::vector_kernels_test {
 namespace {
 
 using test::Guard;
@@ -253,4 +253,4 @@ INSTANTIATE_TEST_SUITE_P(EveryTier, VectorKernelsOf, testing::ValuesIn(test::tie
                          [](const auto& info) { return std::string(isa_name(info.param)); });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::vector_kernels_test

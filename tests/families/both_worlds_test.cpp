@@ -21,7 +21,7 @@
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::both_worlds_test {
 namespace {
 
 TEST(Family, EveryPresetReadsBackFromAFile) {
@@ -261,4 +261,4 @@ TEST(Family, EveryFamilyIsListedOnce) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::both_worlds_test

@@ -13,7 +13,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"
 
-namespace plumb {
+namespace plumb::config_from_file_test {
 namespace {
 
 using test::GgufBuilder;
@@ -281,4 +281,4 @@ TEST(CheckRunnable, RefusesSpecsMadeByHand) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::config_from_file_test

@@ -19,7 +19,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/tiny_bert.hpp"
 
-namespace plumb {
+namespace plumb::encoders_test {
 namespace {
 
 AttentionSpec& attention(ModelSpec& spec, std::size_t l) { return std::get<AttentionSpec>(spec.layers[l].mixer); }
@@ -245,4 +245,4 @@ TEST(EncoderFamilies, AFileWithoutOptionalPartsRuns) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::encoders_test

@@ -16,7 +16,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::expert_variants_test {
 namespace {
 
 ModelSpec fixture(const std::string& name) {
@@ -232,4 +232,4 @@ TEST(ExpertVariants, YarnMultipliersOfMistralAreReadBack) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::expert_variants_test

@@ -13,7 +13,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
 
-namespace plumb {
+namespace plumb::gemma4_reference_test {
 namespace {
 
 using Row = std::vector<double>;
@@ -269,4 +269,4 @@ TEST(Gemma4, ExpertsAndKeysForValuesEqualDoublePrecision) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::gemma4_reference_test

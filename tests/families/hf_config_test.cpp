@@ -14,7 +14,7 @@
 #include "plumb/model/presets.hpp"
 #include "plumb/perf/parameters.hpp"
 
-namespace plumb {
+namespace plumb::hf_config_test {
 namespace {
 
 /// The fields that matter of a publisher's file, and the preset it must agree with.
@@ -286,4 +286,4 @@ TEST(HfConfig, FilesAreReadAndRefusedByName) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::hf_config_test

@@ -18,7 +18,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::hostile_expert_keys_test {
 namespace {
 
 /// What a test does to a file: to its keys, and to the list of its tensors, where an empty shape leaves one out.
@@ -189,4 +189,4 @@ TEST(HostileExpertKeys, FieldsOfConfigJsonAreChecked) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::hostile_expert_keys_test

@@ -19,7 +19,7 @@
 #include "tests/support/numeric.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::keys_and_values_test {
 namespace {
 
 /// A file of the absorbed form, as one of the older form.
@@ -137,4 +137,4 @@ TEST(KeysAndValues, OfAnotherShapeAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::keys_and_values_test

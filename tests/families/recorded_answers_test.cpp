@@ -11,7 +11,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
 
-namespace plumb {
+namespace plumb::recorded_answers_test {
 namespace {
 
 /// The answers were computed with a session of this context, which matters to long rope factors.
@@ -106,4 +106,4 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::recorded_answers_test

@@ -13,7 +13,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/numeric.hpp"
 
-namespace plumb {
+namespace plumb::recorded_embeddings_test {
 namespace {
 
 using Texts = std::vector<std::vector<Token>>;
@@ -157,4 +157,4 @@ TEST(Embed, LengthAndCosine) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::recorded_embeddings_test

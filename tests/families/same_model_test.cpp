@@ -12,7 +12,7 @@
 #include "tests/families/same_spec.hpp"
 #include "tests/support/fixtures.hpp"
 
-namespace plumb {
+namespace plumb::same_model_test {
 namespace {
 
 /// config.json files of the models in arch-dev and arch2-dev, written down from its manifest.
@@ -323,4 +323,4 @@ TEST(SameModel, TensorsOfFilesAreFoundWhole) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::same_model_test

@@ -11,7 +11,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/gguf_builder.hpp"
 
-namespace plumb {
+namespace plumb::state_space_keys_test {
 namespace {
 
 /// A config.json of the type with some fields changed: null takes one away.
@@ -133,4 +133,4 @@ TEST(StateSpaceKeys, FilesThatMakeNoSenseAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::state_space_keys_test

@@ -12,7 +12,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::variants_test {
 namespace {
 
 /// A small model: 5 layers of width 48 with 6 heads, unless the fields say otherwise.
@@ -259,4 +259,4 @@ TEST(Variants, PatternsWithoutAKeyAreNotWritten) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::variants_test

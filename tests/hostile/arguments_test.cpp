@@ -11,7 +11,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/hostile_model.hpp"
 
-namespace plumb {
+namespace plumb::arguments_test {
 namespace {
 
 using test::expect_error;
@@ -169,4 +169,4 @@ TEST_F(BadArguments, LogitsOfTheWrongSize) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::arguments_test

@@ -14,7 +14,7 @@
 #include "plumb/model/weights.hpp"
 #include "tests/support/hostile_model.hpp"
 
-namespace plumb {
+namespace plumb::bad_family_test {
 namespace {
 
 using test::BadFile;
@@ -281,4 +281,4 @@ TEST(OddFamily, TheUnspoiltFilesAreAccepted) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_family_test

@@ -7,7 +7,7 @@
 
 #include "tests/support/hostile_model.hpp"
 
-namespace plumb {
+namespace plumb::bad_gemma_test {
 namespace {
 
 using test::BadFile;
@@ -287,4 +287,4 @@ TEST(OddGemma, WhatFilesMayLeaveOut) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_gemma_test

@@ -8,7 +8,7 @@
 #include "plumb/io/gguf.hpp"
 #include "tests/support/hostile.hpp"
 
-namespace plumb {
+namespace plumb::bad_gguf_test {
 namespace {
 
 using test::BadFile;
@@ -226,4 +226,4 @@ INSTANTIATE_TEST_SUITE_P(Named, BadGguf, testing::ValuesIn(all_cases()),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_gguf_test

@@ -10,7 +10,7 @@
 #include "tests/support/hostile.hpp"
 #include "tests/support/imatrix_builder.hpp"
 
-namespace plumb {
+namespace plumb::bad_importance_test {
 namespace {
 
 using test::BadFile;
@@ -161,4 +161,4 @@ TEST(ChangedImportance, EveryByteOfEitherFormMayBeWrong) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_importance_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/hostile_model.hpp"
 
-namespace plumb {
+namespace plumb::bad_latent_test {
 namespace {
 
 using test::BadFile;
@@ -232,4 +232,4 @@ TEST(OddLatent, TheMatrixOfQueriesTellsMoreThanTheKey) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_latent_test

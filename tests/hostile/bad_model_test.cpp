@@ -9,7 +9,7 @@
 #include "tests/support/hostile_model.hpp"
 #include "tests/support/hostile_vocabulary.hpp"
 
-namespace plumb {
+namespace plumb::bad_model_test {
 namespace {
 
 using test::BadFile;
@@ -335,4 +335,4 @@ TEST(OddModel, WithoutVocabularyOrWithWeightsOfNan) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_model_test

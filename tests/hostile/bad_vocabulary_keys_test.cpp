@@ -8,7 +8,7 @@
 
 #include "tests/support/hostile_vocabulary.hpp"
 
-namespace plumb {
+namespace plumb::bad_vocabulary_keys_test {
 namespace {
 
 using test::BadFile;
@@ -124,4 +124,4 @@ INSTANTIATE_TEST_SUITE_P(Named, BadVocabularyKeys, testing::ValuesIn(all_cases()
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_vocabulary_keys_test

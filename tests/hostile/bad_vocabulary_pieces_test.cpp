@@ -9,7 +9,7 @@
 
 #include "tests/support/hostile_vocabulary.hpp"
 
-namespace plumb {
+namespace plumb::bad_vocabulary_pieces_test {
 namespace {
 
 using test::add_merge;
@@ -117,4 +117,4 @@ INSTANTIATE_TEST_SUITE_P(Named, BadVocabularyPieces, testing::ValuesIn(all_cases
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_vocabulary_pieces_test

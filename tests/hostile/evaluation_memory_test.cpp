@@ -9,7 +9,7 @@
 #include "tests/support/allocation_meter.hpp"
 #include "tests/support/models.hpp"
 
-namespace plumb {
+namespace plumb::evaluation_memory_test {
 namespace {
 
 std::vector<Token> text_of(std::size_t tokens) {
@@ -47,4 +47,4 @@ TEST(EvaluationMemory, DoesNotGrowWithTheText) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::evaluation_memory_test

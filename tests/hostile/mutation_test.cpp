@@ -10,7 +10,7 @@
 #include "plumb/io/gguf.hpp"
 #include "tests/support/hostile_model.hpp"
 
-namespace plumb {
+namespace plumb::mutation_test {
 namespace {
 
 /// Opens the file and touches every value and tensor, as a program that trusts what it opened.
@@ -66,4 +66,4 @@ TEST(Mutation, EveryHeaderByteChanged) {
 TEST(Mutation, EveryHeaderByteChangedOfByteLevelBpe) { change_every_header_byte(test::tiny_llama_bpe(), {0x04, 0xff}); }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::mutation_test

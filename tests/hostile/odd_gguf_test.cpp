@@ -7,7 +7,7 @@
 #include "plumb/io/gguf.hpp"
 #include "tests/support/hostile.hpp"
 
-namespace plumb {
+namespace plumb::odd_gguf_test {
 namespace {
 
 using test::encoded_array;
@@ -77,4 +77,4 @@ TEST_F(OddGguf, KeysOfAnyBytes) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::odd_gguf_test

@@ -7,7 +7,7 @@
 
 #include "tests/support/hostile_vocabulary.hpp"
 
-namespace plumb {
+namespace plumb::odd_vocabulary_test {
 namespace {
 
 using test::Change;
@@ -63,4 +63,4 @@ TEST(OddVocabulary, EncodesHostileTextInBoundedTime) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::odd_vocabulary_test

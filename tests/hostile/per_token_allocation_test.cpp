@@ -12,7 +12,7 @@
 #include "tests/support/specs.hpp"
 #include "tests/text/small_vocabularies.hpp"
 
-namespace plumb {
+namespace plumb::per_token_allocation_test {
 namespace {
 
 TEST(PerToken, SamplingNeedsNoneAfterTheFirstToken) {
@@ -73,4 +73,4 @@ TEST(PerToken, DecodingNeedsNoneWithOrWithoutExperts) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::per_token_allocation_test

@@ -12,7 +12,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::atomic_file_test {
 namespace {
 
 using test::expect_error;
@@ -136,4 +136,4 @@ INSTANTIATE_TEST_SUITE_P(Temporaries, AtomicFileTest,
                          });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::atomic_file_test

@@ -12,7 +12,7 @@
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::gguf_read_test {
 namespace {
 
 using test::encoded;
@@ -126,4 +126,4 @@ TEST(GgufRead, StoriesFileHoldsWhatItsMakerWrote) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::gguf_read_test

@@ -12,7 +12,7 @@
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::gguf_write_test {
 namespace {
 
 using test::AlignedCopy;
@@ -217,4 +217,4 @@ TEST(GgufWrite, AFailureLeavesTheOldFileAndNoOther) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::gguf_write_test

@@ -13,7 +13,7 @@
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::llama2c_test {
 namespace {
 
 using test::encoded;
@@ -164,4 +164,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::llama2c_test

@@ -10,7 +10,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::mapping_test {
 namespace {
 
 using test::expect_error;
@@ -59,4 +59,4 @@ TEST(FileMapping, BorrowsAlignedMemoryOnly) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::mapping_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace plumb {
+namespace plumb::tensor_id_test {
 namespace {
 
 TEST(GgufNames, AreTakenApart) {
@@ -50,4 +50,4 @@ TEST(TensorRoles, NormsRoutersAndTablesAreNoMatrices) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::tensor_id_test

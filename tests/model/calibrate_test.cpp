@@ -17,7 +17,7 @@
 #include "tests/support/numeric.hpp"
 #include "tests/support/reference_model.hpp"
 
-namespace plumb {
+namespace plumb::calibrate_test {
 namespace {
 
 using Sums = std::map<std::string, std::vector<double>>;
@@ -129,4 +129,4 @@ TEST(Calibrate, BadTextsAndActivationsAreErrors) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::calibrate_test

@@ -12,7 +12,7 @@
 #include "plumb/model/presets.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::check_test {
 namespace {
 
 struct BadSpec {
@@ -153,4 +153,4 @@ TEST(CheckSpec, RefusesEachBadFieldByName) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::check_test

@@ -14,7 +14,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/models.hpp"
 
-namespace plumb {
+namespace plumb::evaluate_test {
 namespace {
 
 std::filesystem::path stories(const std::string& name) { return test::fixtures_dir() / "stories" / name; }
@@ -201,4 +201,4 @@ TEST(MeasurePerplexity, TheSameOnAnyNumberOfThreads) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::evaluate_test

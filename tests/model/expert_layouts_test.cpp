@@ -16,7 +16,7 @@
 #include "tests/support/specs.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::expert_layouts_test {
 namespace {
 
 constexpr int kExperts = 5, kInner = 32, kVocab = 64;
@@ -163,4 +163,4 @@ TEST(ExpertLayouts, BadPartsAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::expert_layouts_test

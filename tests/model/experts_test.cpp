@@ -20,7 +20,7 @@
 #include "tests/support/reference_model.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::experts_test {
 namespace {
 
 using test::GgufBuilder;
@@ -224,4 +224,4 @@ TEST(Experts, BadShapesAndCountsAreRefused) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::experts_test

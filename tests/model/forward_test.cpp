@@ -12,7 +12,7 @@
 #include "tests/support/numeric.hpp"
 #include "tests/support/reference_model.hpp"
 
-namespace plumb {
+namespace plumb::forward_test {
 namespace {
 
 using test::GgufBuilder;
@@ -100,4 +100,4 @@ TEST(Forward, HalfPrecisionCacheIsNear) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::forward_test

@@ -16,7 +16,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
 
-namespace plumb {
+namespace plumb::latent_attention_test {
 namespace {
 
 using Values = std::vector<double>;
@@ -302,4 +302,4 @@ INSTANTIATE_TEST_SUITE_P(Shapes, LatentModels, testing::ValuesIn(kShapes),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::latent_attention_test

@@ -17,7 +17,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::named_types_test {
 namespace {
 
 LlamaShape shape_of(int layers, int width, int heads, int kv_heads, bool tied) {
@@ -193,4 +193,4 @@ TEST(NamedTypes, UnknownNamesAreRefusedWithTheList) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::named_types_test

@@ -11,7 +11,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/perf/parameters.hpp"
 
-namespace plumb {
+namespace plumb::presets_test {
 namespace {
 
 TEST(Presets, TotalsEqualThePublishedOnes) {
@@ -89,4 +89,4 @@ TEST(Presets, TheFamilySpansThreeDecades) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::presets_test

@@ -9,7 +9,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/numeric.hpp"
 
-namespace plumb {
+namespace plumb::quantized_logits_test {
 namespace {
 
 class QuantizedLogits : public testing::TestWithParam<const char*> {
@@ -58,4 +58,4 @@ INSTANTIATE_TEST_SUITE_P(Files, QuantizedLogits,
                          });
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::quantized_logits_test

@@ -15,7 +15,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::random_test {
 namespace {
 
 std::vector<float> random_weights(const RandomRows& rows, DType type, std::int64_t n_rows, std::int64_t cols) {
@@ -157,4 +157,4 @@ TEST(RandomModelTypes, BadConfigurationsAreRefused) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::random_test

@@ -10,7 +10,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
 
-namespace plumb {
+namespace plumb::recorded_logits_test {
 namespace {
 
 void expect_logits(const std::filesystem::path& folder, const std::string& name, const std::string& answer,
@@ -51,4 +51,4 @@ TEST(RecordedLogits, UnknownArchitecturesAreRefusedByName) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::recorded_logits_test

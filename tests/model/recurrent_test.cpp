@@ -14,7 +14,7 @@
 #include "tests/support/numeric.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::recurrent_test {
 namespace {
 
 using test::Doubles;
@@ -374,4 +374,4 @@ TEST(RecurrentSessions, GenerationGoesOnBesideOtherSequences) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::recurrent_test

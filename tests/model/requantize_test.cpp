@@ -18,7 +18,7 @@
 #include "tests/support/specs.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::requantize_test {
 namespace {
 
 /// 384 wide, so that every group size divides; ffn 320, which 128 does not divide.
@@ -193,4 +193,4 @@ TEST_F(RequantizedFiles, BitsAndGroupsOrderTheError) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::requantize_test

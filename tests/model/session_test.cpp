@@ -13,7 +13,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"
 
-namespace plumb {
+namespace plumb::session_test {
 namespace {
 
 constexpr int kContext = 300;
@@ -225,4 +225,4 @@ TEST(Session, AContextEndsWithTheTableOfPositions) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::session_test

@@ -13,7 +13,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
 
-namespace plumb {
+namespace plumb::state_space_test {
 namespace {
 
 using test::Doubles;
@@ -219,4 +219,4 @@ TEST(StateSpaces, EveryCutAndEveryNumberOfThreadsGivesTheSameBits) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::state_space_test

@@ -14,7 +14,7 @@
 #include "tests/support/numeric.hpp"
 #include "tests/support/reference_model.hpp"
 
-namespace plumb {
+namespace plumb::stories_test {
 namespace {
 
 std::filesystem::path stories(const std::string& name) { return test::fixtures_dir() / "stories" / name; }
@@ -96,4 +96,4 @@ TEST(Stories, MeanNegativeLogLikelihoodIsTheRecordedOne) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::stories_test

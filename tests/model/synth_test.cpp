@@ -17,7 +17,7 @@
 #include "tests/support/specs.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::synth_test {
 namespace {
 
 using test::TempDir;
@@ -144,4 +144,4 @@ TEST(SynthVocabulary, SpellsEveryText) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::synth_test

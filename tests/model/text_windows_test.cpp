@@ -10,7 +10,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"
 
-namespace plumb {
+namespace plumb::text_windows_test {
 namespace {
 
 /// How often each token of the text is scored.
@@ -82,4 +82,4 @@ TEST(TextWindows, BosStandsInFrontOfEveryWindowUnlessUnwanted) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::text_windows_test

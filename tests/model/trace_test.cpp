@@ -9,7 +9,7 @@
 #include "plumb/model/session.hpp"
 #include "tests/support/models.hpp"
 
-namespace plumb {
+namespace plumb::trace_test {
 namespace {
 
 TEST(SessionTrace, BooksEveryOperationAndChangesNothing) {
@@ -48,4 +48,4 @@ TEST(SessionTrace, BooksEveryOperationAndChangesNothing) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::trace_test

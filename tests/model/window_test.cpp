@@ -13,7 +13,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::window_test {
 namespace {
 
 constexpr int kContext = 1200, kWindow = 40, kBatch = 24;  // rings of 256 positions: a text goes round several times
@@ -192,4 +192,4 @@ TEST(Windows, InterleavedSequencesGiveWhatEachGivesAlone) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::window_test

@@ -8,7 +8,7 @@
 
 #include "plumb/ops/softmax.hpp"
 
-namespace plumb {
+namespace plumb::activation_functions_test {
 namespace {
 
 // The functions themselves are swept in tests/cpu/vector_kernels_test.cpp; here: which name means which function.
@@ -56,4 +56,4 @@ TEST(Softmax, SumsToOneAndSurvivesLargeScores) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::activation_functions_test

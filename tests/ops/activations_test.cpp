@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace plumb::ops {
+namespace plumb::ops::activations_test {
 namespace {
 
 Activations batch(std::int64_t rows) {
@@ -58,4 +58,4 @@ TEST(ColumnTiles, DifferByOneRowForEachRegisterTile) {
 }
 
 }  // namespace
-}  // namespace plumb::ops
+}  // namespace plumb::ops::activations_test

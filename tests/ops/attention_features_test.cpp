@@ -11,7 +11,7 @@
 #include "plumb/ops/alibi.hpp"
 #include "tests/ops/attention_case.hpp"
 
-namespace plumb {
+namespace plumb::attention_features_test {
 namespace {
 
 using test::AttentionCase;
@@ -224,4 +224,4 @@ TEST(AttentionFeatures, AScratchHoldsTheLargestOfItsShapes) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::attention_features_test

@@ -7,7 +7,7 @@
 
 #include "tests/ops/attention_case.hpp"
 
-namespace plumb {
+namespace plumb::attention_test {
 namespace {
 
 using test::AttentionCase;
@@ -91,4 +91,4 @@ TEST(Attention, Int8CachesStayClose) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::attention_test

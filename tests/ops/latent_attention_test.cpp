@@ -8,7 +8,7 @@
 
 #include "tests/ops/attention_case.hpp"
 
-namespace plumb {
+namespace plumb::latent_attention_test {
 namespace {
 
 using test::prompt;
@@ -208,4 +208,4 @@ TEST(LatentAttention, AChoiceOfAllPositionsIsTheWhole) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::latent_attention_test

@@ -11,7 +11,7 @@
 
 #include "plumb/quant/dequantize.hpp"
 
-namespace plumb {
+namespace plumb::matmul_test {
 namespace {
 
 constexpr unsigned kSeed = 1234;
@@ -143,4 +143,4 @@ TEST(Matmul, GateAndUpAreCutAtTheSameRows) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::matmul_test

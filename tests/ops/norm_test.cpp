@@ -9,7 +9,7 @@
 
 #include "tests/support/numeric.hpp"
 
-namespace plumb {
+namespace plumb::norm_test {
 namespace {
 
 TEST(Norm, RmsEqualsEigenInDouble) {
@@ -56,4 +56,4 @@ TEST(Norm, ZeroRowStaysZero) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::norm_test

@@ -7,7 +7,7 @@
 #include <numbers>
 #include <vector>
 
-namespace plumb {
+namespace plumb::rope_test {
 namespace {
 
 using Wide = long double;
@@ -135,4 +135,4 @@ TEST(Rope, NoPairsNoRotation) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::rope_test

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace plumb {
+namespace plumb::routing_test {
 namespace {
 
 /// The `used` best of a row by (score, lowest index), in rising order.
@@ -200,4 +200,4 @@ TEST(Routing, ScoresThatAreNotFiniteChooseDistinctExperts) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::routing_test

@@ -11,7 +11,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::bench_test {
 namespace {
 
 ModelSpec small_model() {
@@ -88,4 +88,4 @@ TEST(Bench, TensorClassesListTypesByRole) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bench_test

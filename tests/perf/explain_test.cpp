@@ -11,7 +11,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::explain_test {
 namespace {
 
 ModelSpec small_model() {
@@ -97,4 +97,4 @@ TEST(Verify, RunsTheCasesAsked) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::explain_test

@@ -9,7 +9,7 @@
 #include "plumb/model/presets.hpp"
 #include "tests/support/round_machine.hpp"
 
-namespace plumb {
+namespace plumb::fit_test {
 namespace {
 
 FitOptions options_with(double latency, double memory) {
@@ -102,4 +102,4 @@ TEST(Fit, RefusesBudgetsThatMakeNoSense) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::fit_test

@@ -9,7 +9,7 @@
 
 #include "plumb/core/error.hpp"
 
-namespace plumb {
+namespace plumb::law_test {
 namespace {
 
 /// bytes and operations that vary apart over three orders of magnitude.
@@ -87,4 +87,4 @@ TEST(Law, RefusesTooLittle) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::law_test

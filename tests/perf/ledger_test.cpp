@@ -10,7 +10,7 @@
 #include "plumb/perf/parameters.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::ledger_test {
 namespace {
 
 /// A small model of the Llama shape with odd dimensions.
@@ -277,8 +277,9 @@ TEST(Ledger, EveryPresetHasALedger) {
     const Ledger ledger = pass_work(spec, {.weights = DType::q4_0, .position = reads_at_once(spec) ? 0 : 100});
     const double active = static_cast<double>(count_parameters(spec).active());
     EXPECT_LT(ledger.bytes().weights(), active * 4.0) << preset.name;
-    if (spec.output.head)  // without one, a row of the table of tokens is all that is read of it
+    if (spec.output.head) {  // without one, a row of the table of tokens is all that is read of it
       EXPECT_GT(ledger.bytes().weights(), active * 0.3) << preset.name;
+    }
     for (const OpWork& work : ledger.ops) {
       EXPECT_GE(work.bytes.total(), 0) << op_name(work.op);
       EXPECT_GT(work.bytes.total() + work.operations.total(), 0) << op_name(work.op);
@@ -302,4 +303,4 @@ TEST(Ledger, PassesThatMakeNoSenseAreRefused) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::ledger_test

@@ -15,7 +15,7 @@
 #include "plumb/cpu/kernel_table.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::machine_test {
 namespace {
 
 /// A made-up machine of round numbers.
@@ -248,4 +248,4 @@ TEST(SystemInfo, SurvivesNonsenseAndNothing) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::machine_test

@@ -17,7 +17,7 @@
 #include "tests/support/specs.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::predict_test {
 namespace {
 
 using test::round_machine;
@@ -174,4 +174,4 @@ TEST(Subject, WeightTypesOfFilesGiveTheirBytes) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::predict_test

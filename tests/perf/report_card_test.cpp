@@ -11,7 +11,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/models.hpp"
 
-namespace plumb {
+namespace plumb::report_card_test {
 namespace {
 
 std::filesystem::path stories(const std::string& name) { return test::fixtures_dir() / "stories" / name; }
@@ -154,4 +154,4 @@ TEST(Disagreements, TheWorstTensorByOutputsIsNamedWhereItIsAnother) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::report_card_test

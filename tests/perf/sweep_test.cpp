@@ -13,7 +13,7 @@
 #include "tests/support/round_machine.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::sweep_test {
 namespace {
 
 SweepOptions tiny(Dimension dimension) {
@@ -232,4 +232,4 @@ TEST(Report, WithoutGnuplotHasItsTablesAndSaysSo) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::sweep_test

@@ -12,7 +12,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/models.hpp"
 
-namespace plumb {
+namespace plumb::tensor_error_test {
 namespace {
 
 constexpr unsigned kSeed = 20261124;
@@ -129,4 +129,4 @@ TEST(SampleInputs, AllRowsSquaredAreTheImportance) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::tensor_error_test

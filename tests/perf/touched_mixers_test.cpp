@@ -5,7 +5,7 @@
 
 #include "tests/perf/counted_features.hpp"
 
-namespace plumb {
+namespace plumb::touched_mixers_test {
 namespace {
 
 using test::counting::attention;
@@ -157,4 +157,4 @@ TEST(TouchedBytes, EqualTheLedgerForStateSpaces) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::touched_mixers_test

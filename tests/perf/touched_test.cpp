@@ -6,7 +6,7 @@
 
 #include "tests/perf/counted_features.hpp"
 
-namespace plumb {
+namespace plumb::touched_test {
 namespace {
 
 using test::counting::attention;
@@ -383,4 +383,4 @@ TEST(TouchedBytes, EqualTheLedgerForMixedSpecs) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::touched_test

@@ -10,7 +10,7 @@
 
 #include "tests/support/fixtures.hpp"
 
-namespace plumb {
+namespace plumb::dequantize_test {
 namespace {
 
 constexpr std::int64_t kRows = 8, kColumns = 512;
@@ -106,4 +106,4 @@ TEST(Formats, E8m0IsHalfAPowerOfTwoForEveryExponent) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::dequantize_test

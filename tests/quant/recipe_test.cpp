@@ -14,7 +14,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 
-namespace plumb {
+namespace plumb::recipe_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -172,4 +172,4 @@ TEST(RecipeWanted, SeventyBillionLlamasHaveMoreBitsInTheirValues) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::recipe_test

@@ -17,7 +17,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::gptq_model_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -172,4 +172,4 @@ TEST_F(GptqStories, MomentsAreSharedByInput) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::gptq_model_test

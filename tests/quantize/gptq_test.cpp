@@ -16,7 +16,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::gptq_test {
 namespace {
 
 constexpr unsigned kSeed = 2022;
@@ -329,4 +329,4 @@ TEST(Gptq, IntegerGridsOfAllGroups) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::gptq_test

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-namespace plumb {
+namespace plumb::in_order_test {
 namespace {
 
 /// Some items take long, so that others overtake them.
@@ -71,4 +71,4 @@ TEST(InOrder, AFailureToUseEndsItToo) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::in_order_test

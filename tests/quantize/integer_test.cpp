@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-namespace plumb {
+namespace plumb::integer_test {
 namespace {
 
 constexpr unsigned kSeed = 8;
@@ -141,4 +141,4 @@ TEST(IntegerBounds, BitsPerWeight) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::integer_test

@@ -15,7 +15,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::integer_types_test {
 namespace {
 
 constexpr unsigned kSeed = 21;
@@ -227,4 +227,4 @@ TEST(IntegerTypeBounds, NormalWeights) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::integer_types_test

@@ -17,7 +17,7 @@
 #include "plumb/quantize/importance.hpp"
 #include "tests/support/fixtures.hpp"
 
-namespace plumb {
+namespace plumb::quantize_model_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -237,4 +237,4 @@ TEST_F(QuantizeModel, BadInputAndUnwritableOutputAreErrors) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::quantize_model_test

@@ -21,7 +21,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/temp_dir.hpp"
 
-namespace plumb {
+namespace plumb::quantize_survival_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -176,4 +176,4 @@ TEST_F(QuantizeSurvival, KilledAtAnyTimeTheFileIsOldOrComplete) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::quantize_survival_test

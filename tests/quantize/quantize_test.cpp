@@ -19,7 +19,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/tiers.hpp"
 
-namespace plumb {
+namespace plumb::quantize_test {
 namespace {
 
 std::vector<DType> quantized_types() {
@@ -327,4 +327,4 @@ TEST(DequantizeFast, AgreesOnEveryHalf) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::quantize_test

@@ -11,7 +11,7 @@
 #include <random>
 #include <set>
 
-namespace plumb {
+namespace plumb::candidates_test {
 namespace {
 
 constexpr float kGone = -std::numeric_limits<float>::infinity();
@@ -219,4 +219,4 @@ TEST_F(Filters, EveryPointFindsItsToken) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::candidates_test

@@ -6,7 +6,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/text/small_vocabularies.hpp"
 
-namespace plumb {
+namespace plumb::decode_test {
 namespace {
 
 using test::expect_error;
@@ -166,4 +166,4 @@ TEST(StreamDecoder, IsAsNewAfterAFlush) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::decode_test

@@ -8,7 +8,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/text/small_vocabularies.hpp"
 
-namespace plumb {
+namespace plumb::encode_test {
 namespace {
 
 using test::expect_error;
@@ -237,4 +237,4 @@ TEST(Encode, ManyThreadsShareATokenizer) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::encode_test

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <random>
 
-namespace plumb {
+namespace plumb::fixed_exp_test {
 namespace {
 
 TEST(FixedExp, IsExpToAFewUnitsInTheLastPlace) {
@@ -51,4 +51,4 @@ TEST(FixedExp, IsTheSameEverywhere) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::fixed_exp_test

@@ -14,7 +14,7 @@
 #include "src/text/pretokenizer.hpp"
 #include "tests/support/fixtures.hpp"
 
-namespace plumb {
+namespace plumb::fixture_cases_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -174,4 +174,4 @@ TEST(FixtureCases, StoriesTextGivesTheRecordedTokens) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::fixture_cases_test

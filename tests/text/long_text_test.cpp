@@ -10,7 +10,7 @@
 #include "src/text/pretokenizer.hpp"
 #include "tests/text/small_vocabularies.hpp"
 
-namespace plumb {
+namespace plumb::long_text_test {
 namespace {
 
 constexpr std::size_t kMegabyte = 1'000'000;
@@ -107,4 +107,4 @@ TEST(LongTextEncoding, MergesAMillionEqualLetters) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::long_text_test

@@ -8,7 +8,7 @@
 #include <map>
 #include <random>
 
-namespace plumb {
+namespace plumb::piece_index_test {
 namespace {
 
 TEST(PieceIndex, FindsWhatAMapFinds) {
@@ -46,4 +46,4 @@ TEST(PieceIndex, HashesSpread) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::piece_index_test

@@ -6,7 +6,7 @@
 
 #include "tests/text/small_vocabularies.hpp"
 
-namespace plumb {
+namespace plumb::pretokenizer_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -123,4 +123,4 @@ TEST(Pretokenizer, ZeroBytesAreText) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::pretokenizer_test

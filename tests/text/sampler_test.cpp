@@ -12,7 +12,7 @@
 
 #include "tests/support/expect_error.hpp"
 
-namespace plumb {
+namespace plumb::sampler_test {
 namespace {
 
 using test::expect_error;
@@ -282,4 +282,4 @@ TEST(Sampler, AVocabularyOfOne) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::sampler_test

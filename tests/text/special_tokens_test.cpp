@@ -6,7 +6,7 @@
 #include "src/text/special_matcher.hpp"
 #include "tests/text/small_vocabularies.hpp"
 
-namespace plumb {
+namespace plumb::special_tokens_test {
 namespace {
 
 using test::add_token;
@@ -152,4 +152,4 @@ TEST(SpecialMatcher, LeavesOutEndlessSpellings) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::special_tokens_test

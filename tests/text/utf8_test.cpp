@@ -6,7 +6,7 @@
 
 #include <random>
 
-namespace plumb {
+namespace plumb::utf8_test {
 namespace {
 
 /// UTF-8 of a code point, RFC 3629.
@@ -64,4 +64,4 @@ TEST(Utf8, RepairMarksEveryBadByte) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::utf8_test

@@ -11,7 +11,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/fixtures.hpp"
 
-namespace plumb {
+namespace plumb::wordpiece_test {
 namespace {
 
 using nlohmann::json;
@@ -117,4 +117,4 @@ TEST(WordPiece, EqualsTheRecordedIds) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::wordpiece_test
