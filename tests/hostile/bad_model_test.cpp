@@ -152,7 +152,7 @@ void dimension_cases() {
   // All within their own limits; the cache they ask for is not.
   spoil("context_times_layers_overflows", ErrorCode::overflow, "bytes of the state", [](GgufBuilder& file) {
     file.set_u32("llama.context_length", 1u << 30);
-    file.set_u32("llama.block_count", 1u << 14);
+    file.set_u32("llama.block_count", 1u << 12);
     file.set_u32("llama.attention.head_count", 1u << 14);
     file.set_u32("llama.attention.head_count_kv", 1u << 14);
     file.set_u32("llama.attention.key_length", 1u << 14);

@@ -7,6 +7,7 @@
 ///
 /// How it is run: short_conv_run.hpp.
 
+#include "plumb/blocks/check.hpp"
 #include "plumb/blocks/convolution.hpp"
 #include "plumb/blocks/layer_state.hpp"
 
