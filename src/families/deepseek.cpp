@@ -80,7 +80,7 @@ ModelSpec read_deepseek32(const Keys& keys) {
 
 /// The same keys, back.
 void write_deepseek(GgufWriter& writer, const ModelSpec& spec) {
-  if (const auto* latent = std::get_if<LatentAttentionSpec>(&spec.layers.front().mixer))
+  if (const LatentAttentionSpec* latent = first_latent(spec))
     write_yarn_magnitudes(writer, spec, *latent, spec.family == "deepseek2");
 }
 

@@ -213,6 +213,13 @@ Keys Keys::within(std::string_view object) const {
   return inner;
 }
 
+std::optional<Keys> Keys::object(std::string_view name) const {
+  if (file_) return std::nullopt;
+  const auto fields = scopes_.front().object(name);
+  if (!fields) return std::nullopt;
+  return Keys(*fields, *type_);
+}
+
 bool Keys::has_object(std::string_view object) const { return !file_ && scopes_.front().object(object).has_value(); }
 
 std::string Keys::name_of(const TensorId& id) const { return usual_name(*family_, id); }

@@ -73,6 +73,8 @@ class Keys {
 
   /// Fields of a nested object come first, then this object's (config.json). Itself where there is none, and for GGUF.
   Keys within(std::string_view object) const;
+  /// The fields of a nested object alone (config.json); nothing where there is none, and for GGUF.
+  std::optional<Keys> object(std::string_view name) const;
   /// Whether a nested object exists (config.json).
   bool has_object(std::string_view object) const;
 

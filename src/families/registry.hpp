@@ -90,6 +90,7 @@ std::span<const Family> ernie_families();
 std::span<const Family> exaone_families();
 std::span<const Family> glm_families();
 std::span<const Family> hunyuan_families();
+std::span<const Family> kimi_families();
 std::span<const Family> llama4_families();
 std::span<const Family> mamba_families();
 std::span<const Family> mimo_families();

@@ -170,7 +170,7 @@ void set_keys(GgufWriter& writer, const ModelSpec& spec, const family::Family& o
   keys.count("block_count", spec.n_layers());
   if (first_attention(spec))
     write_attention(keys, spec);
-  else if (const auto* latent = std::get_if<LatentAttentionSpec>(&spec.layers.front().mixer))
+  else if (const LatentAttentionSpec* latent = first_latent(spec))
     write_latent(keys, *latent);
   write_ropes(keys, spec);
   write_feed_forward(keys, spec);

@@ -1,5 +1,5 @@
-// DeepSeek-V2 and V3, the latter without the module that guesses the token after next: the fields that matter of the
-// config.json beside each model's weights.
+// DeepSeek-V2 and V3, the latter without the module that guesses the token after next, and Kimi Linear: the fields that
+// matter of the config.json beside each model's weights.
 //
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
 // or the paper's or repository's table.
@@ -10,6 +10,7 @@ namespace plumb::inline PLUMB_ABI::presets {
 namespace {
 
 constexpr std::string_view kDeepseek = "huggingface.co/deepseek-ai: config.json, weight index";
+constexpr std::string_view kMoonshot = "huggingface.co/moonshotai: config.json, weight index";
 
 constexpr Preset kPresets[] = {
     {"deepseek-v2-lite", "DeepSeek-V2-Lite",
@@ -43,6 +44,18 @@ constexpr Preset kPresets[] = {
        "num_experts_per_tok":8,"moe_intermediate_size":2048,"first_k_dense_replace":3,"topk_method":"noaux_tc",
        "n_group":8,"topk_group":4,"norm_topk_prob":true,"routed_scaling_factor":2.5,"scoring_func":"sigmoid"})",
      671'026'419'200, kDeepseek},
+    {"kimi-linear-48b-a3b", "Kimi-Linear-48B-A3B",
+     R"({"model_type":"kimi_linear","vocab_size":163840,"hidden_size":2304,"intermediate_size":9216,"head_dim":72,
+       "num_hidden_layers":27,"num_attention_heads":32,"num_key_value_heads":32,"model_max_length":1048576,
+       "rms_norm_eps":1e-05,"rope_theta":10000,"rope_scaling":null,"tie_word_embeddings":false,
+       "q_lora_rank":null,"kv_lora_rank":512,"qk_nope_head_dim":128,"qk_rope_head_dim":64,"v_head_dim":128,
+       "mla_use_nope":true,"linear_attn_config":{"full_attn_layers":[4,8,12,16,20,24,27],
+       "kda_layers":[1,2,3,5,6,7,9,10,11,13,14,15,17,18,19,21,22,23,25,26],"head_dim":128,"num_heads":32,
+       "short_conv_kernel_size":4},"num_experts":256,"num_experts_per_token":8,"num_shared_experts":1,
+       "moe_intermediate_size":1024,"moe_layer_freq":1,"first_k_dense_replace":1,"moe_renormalize":true,
+       "moe_router_activation_func":"sigmoid","num_expert_group":1,"topk_group":1,"use_grouped_topk":true,
+       "routed_scaling_factor":2.446,"num_nextn_predict_layers":0})",
+     49'122'681'728, kMoonshot},
 };
 
 }  // namespace

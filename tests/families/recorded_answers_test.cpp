@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "exaone4", "dots1", "bailingmoe2", "hunyuan-dense", "hunyuan-moe", "ernie4_5-moe", "mistral3",
                     "llama4", "smallthinker", "mimo2", "step35", "apertus", "bitnet", "afmoe", "phimoe", "deepseek2",
                     "deepseek3", "deepseek32", "qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe", "mamba2",
-                    "granitehybrid", "nemotron_h", "nemotron_h_moe", "falcon-h1", "mamba", "jamba"),
+                    "granitehybrid", "nemotron_h", "nemotron_h_moe", "falcon-h1", "mamba", "jamba", "kimi-linear"),
     [](const auto& parameter) {
       std::string name = parameter.param;
       std::erase(name, '-');

@@ -270,6 +270,12 @@ const SameModel kSame[] = {
     {"falcon-h1", R"({"model_type":"falcon_h1","vocab_size":339,"hidden_size":64,"intermediate_size":96,"head_dim":16,
       "num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":256,
       "rms_norm_eps":0.02,"rope_theta":1e11,"mamba_d_ssm":96,"mamba_n_heads":6,"mamba_d_state":16})"},
+    {"kimi-linear", R"({"model_type":"kimi_linear","vocab_size":351,"hidden_size":64,"intermediate_size":96,
+      "head_dim":12,"num_hidden_layers":4,"num_attention_heads":4,"num_key_value_heads":4,"model_max_length":256,
+      "rms_norm_eps":0.01,"q_lora_rank":null,"kv_lora_rank":24,"qk_nope_head_dim":16,"qk_rope_head_dim":8,
+      "v_head_dim":16,"mla_use_nope":true,"linear_attn_config":{"kda_layers":[1,2,3],"full_attn_layers":[4],
+      "head_dim":16,"num_heads":4,"short_conv_kernel_size":4},"num_experts":6,"num_experts_per_token":2,
+      "num_shared_experts":1,"moe_intermediate_size":24,"first_k_dense_replace":1,"routed_scaling_factor":2.446})"},
 };
 
 /// Scores of latent attention are scaled by a multiplier that the file rounds, at 0.1 times its value; the numbers of

@@ -47,6 +47,7 @@ TEST(Presets, ActiveParametersOfExpertModels) {  // rounded figures from the mod
   EXPECT_NEAR(billions(preset_spec("gemma-4-e2b")), 2.3, 0.05);
   EXPECT_NEAR(billions(preset_spec("qwen1.5-moe-a2.7b")), 2.7, 0.05);
   EXPECT_NEAR(billions(preset_spec("deepseek-v3")), 37.0, 0.6);
+  EXPECT_NEAR(billions(preset_spec("kimi-linear-48b-a3b")), 3.0, 0.5);
   const ModelSpec dense = preset_spec("llama-2-7b");
   EXPECT_EQ(count_parameters(dense).active(), count_parameters(dense).total());
 }

@@ -56,8 +56,8 @@ struct DeltaNetWeights {
   Linear qkv, q, k, v;        // [channels, D] in one, or three
   Linear beta, alpha, steps;  // [V, D] each, or both in one [2 V, D]
   Linear decay_down, decay_up, gate, gate_down, gate_up, out;
-  Vector conv, conv_q, conv_k, conv_v;  // [channels, kernel] in one, or three
-  Vector rates;                         // [V], a
+  Vector conv, conv_q, conv_k, conv_v;  // [channels, kernel] in one, or three of [channels, 1, kernel]
+  Vector rates;                         // [V], a; by channel [V, 1]
   Vector dt;                            // [decays]
   NormWeights norm;                     // [dv]
   Vector taps;                          // [kernel, channels]: not stored, see delta_net_derive
@@ -72,9 +72,10 @@ void delta_net_tensors(const DeltaNetSpec& spec, int width, DeltaNetWeights& w, 
     list.matrix(TensorRole::attn_q, w.q, spec.q_cols(), width);
     list.matrix(TensorRole::attn_k, w.k, spec.q_cols(), width);
     list.matrix(TensorRole::attn_v, w.v, spec.v_cols(), width);
-    list.vector(TensorRole::ssm_conv_q, w.conv_q, Shape{spec.q_cols(), spec.kernel});
-    list.vector(TensorRole::ssm_conv_k, w.conv_k, Shape{spec.q_cols(), spec.kernel});
-    list.vector(TensorRole::ssm_conv_v, w.conv_v, Shape{spec.v_cols(), spec.kernel});
+    // Files keep the dimension that convolutions of channels apart have between the two.
+    list.vector(TensorRole::ssm_conv_q, w.conv_q, Shape{spec.q_cols(), 1, spec.kernel});
+    list.vector(TensorRole::ssm_conv_k, w.conv_k, Shape{spec.q_cols(), 1, spec.kernel});
+    list.vector(TensorRole::ssm_conv_v, w.conv_v, Shape{spec.v_cols(), 1, spec.kernel});
   }
   if (spec.steps_by_group) {
     list.matrix(TensorRole::ssm_beta_alpha, w.steps, 2 * spec.v_heads, width);
@@ -86,7 +87,7 @@ void delta_net_tensors(const DeltaNetSpec& spec, int width, DeltaNetWeights& w, 
     list.matrix(TensorRole::ssm_decay_down, w.decay_down, spec.decay_rank, width);
     list.matrix(TensorRole::ssm_decay_up, w.decay_up, spec.decays(), spec.decay_rank);
   }
-  list.vector(TensorRole::ssm_a, w.rates, Shape{spec.v_heads});
+  list.vector(TensorRole::ssm_a, w.rates, spec.by_channel() ? Shape{spec.v_heads, 1} : Shape{spec.v_heads});
   list.bias(TensorRole::ssm_dt, w.dt, Shape{spec.decays()});
   if (spec.gate_rank > 0) {
     list.matrix(TensorRole::ssm_gate_down, w.gate_down, spec.gate_rank, width);

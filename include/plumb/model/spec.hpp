@@ -102,6 +102,12 @@ void for_each_attention(ModelSpec& spec, const Visit& visit) {
   for (LayerSpec& layer : spec.layers)
     if (auto* attention = std::get_if<AttentionSpec>(&layer.mixer)) visit(*attention);
 }
+/// The first layer's latent attention of those that have some, or nullptr.
+inline const LatentAttentionSpec* first_latent(const ModelSpec& spec) {
+  for (const LayerSpec& layer : spec.layers)
+    if (const auto* latent = std::get_if<LatentAttentionSpec>(&layer.mixer)) return latent;
+  return nullptr;
+}
 /// The experts of the first layer that has some, or nullptr.
 inline const ExpertsSpec* first_experts(const ModelSpec& spec) {
   for (const LayerSpec& layer : spec.layers)
