@@ -2,7 +2,7 @@
 // rotates nothing. Decays and gates are made by two narrow matrices each, of the rank of a head. Leading dense layers,
 // then experts. GGUF files tell the kinds of layers by their KV heads, config.json by lists that count from 1.
 
-#include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -147,12 +147,10 @@ void write_kimi_linear(GgufWriter& writer, const ModelSpec& spec) {
   count("kda.head_dim", net->k_dim);
 }
 
-constexpr Alias kNames[] = {{"max_position_embeddings", "model_max_length"},
-                            {"num_experts_per_tok", "num_experts_per_token"},
-                            {"n_shared_experts", "num_shared_experts"},
-                            {"n_group", "num_expert_group"},
-                            {"norm_topk_prob", "moe_renormalize"},
-                            {"scoring_func", "moe_router_activation_func"}};
+constexpr Alias kNames[] = {
+    {"max_position_embeddings", "model_max_length"}, {"num_experts_per_tok", "num_experts_per_token"},
+    {"n_shared_experts", "num_shared_experts"},      {"n_group", "num_expert_group"},
+    {"norm_topk_prob", "moe_renormalize"},           {"scoring_func", "moe_router_activation_func"}};
 
 constexpr ModelType kTypes[] = {
     {"kimi_linear",

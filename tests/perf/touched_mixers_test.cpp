@@ -102,6 +102,24 @@ TEST(TouchedBytes, EqualTheLedgerForMixersThatRememberByRecurrence) {
            l.mixer = delta;
          });
        }},
+      {"decays and gates of other ranks, beside latent attention and experts",
+       [](ModelSpec& s) {
+         s.ropes.clear();
+         DeltaNetSpec delta = kDelta(8, 8);
+         delta.fused = false;
+         delta.decay_rank = 64;
+         delta.gate_rank = 32;
+         delta.sigmoid_gate = true;
+         layers(s, [&](LayerSpec& l) { l.mixer = delta; });
+         delta.gate_rank = 0;
+         s.layers[0].mixer = delta;
+         s.layers[1].mixer = LatentAttentionSpec{
+             .n_heads = 8, .kv_rank = 64, .rope_dims = 32, .nope_dims = 32, .v_dims = 32, .rope = -1};
+         ExpertsSpec experts{.count = 5, .used = 2, .choice_bias = true};
+         experts.expert.inner = experts.shared.inner = 64;
+         experts.routing.sigmoid = true;
+         s.layers[2].ffn = experts;
+       }},
       {"short convolutions", [](ModelSpec& s) { layers(s, [](LayerSpec& l) {
                                                   l.mixer = ShortConvSpec{kWidth, 3};
                                                 }); }},
