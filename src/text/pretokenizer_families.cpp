@@ -49,6 +49,16 @@ constexpr SplitStep kGpt4o[] = {
     pattern(R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" PLUMB_ENDINGS
             R"(?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)" PLUMB_ENDINGS
             R"(?|\p{N}{1,3})" PLUMB_REST_SLASH)};
+// The published pattern takes the script Han out of its classes of letters. The same here: a class is all that is not
+// Han nor of a category that it lacks. The script is spelled out, because versions of PCRE2 differ in what \p{Han}
+// means.
+#define PLUMB_HAN \
+  R"(\x{2E80}-\x{2E99}\x{2E9B}-\x{2EF3}\x{2F00}-\x{2FD5}\x{3005}\x{3007}\x{3021}-\x{3029}\x{3038}-\x{303B}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FA6D}\x{FA70}-\x{FAD9}\x{16FE2}\x{16FE3}\x{16FF0}\x{16FF1}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B739}\x{2B740}-\x{2B81D}\x{2B820}-\x{2CEA1}\x{2CEB0}-\x{2EBE0}\x{2EBF0}-\x{2EE5D}\x{2F800}-\x{2FA1D}\x{30000}-\x{3134A}\x{31350}-\x{323AF})"
+#define PLUMB_NOT_LOWER "[^" PLUMB_HAN R"(\p{Ll}\p{N}\p{P}\p{S}\p{Z}\p{C}])"
+#define PLUMB_NOT_UPPER "[^" PLUMB_HAN R"(\p{Lu}\p{Lt}\p{N}\p{P}\p{S}\p{Z}\p{C}])"
+constexpr SplitStep kKimi[] = {pattern("[" PLUMB_HAN R"(]+|[^\r\n\p{L}\p{N}]?)" PLUMB_NOT_LOWER "*" PLUMB_NOT_UPPER
+                                       "+" PLUMB_ENDINGS R"(?|[^\r\n\p{L}\p{N}]?)" PLUMB_NOT_LOWER "+" PLUMB_NOT_UPPER
+                                       "*" PLUMB_ENDINGS R"(?|\p{N}{1,3})" PLUMB_REST)};
 constexpr SplitStep kYoutu[] = {
     pattern(
         R"([\x{AC00}-\x{D7A3}\x{3131}-\x{318E}]+|[\x{FF01}\x{2026}\x{201C}\x{201D}\x{2018}\x{2019}\x{2014}\x{FF1A}\x{FF1B}\x{FF0C}\x{3001}-\x{303F}\x{FE30}-\x{FE4F}]+|[\x{3105}-\x{312F}]+|[)" PLUMB_CJK
@@ -129,6 +139,7 @@ constexpr Entry kEntries[] = {
     {"jais", {kGpt2, kNo, kNo, kYes}},
     {"joyai-llm", {kDeepSeekV3, kNo, kNo, kNo}},
     {"kanana2", {kGpt4o, kNo, kNo, kNo}},
+    {"kimi-k2", {kKimi, kNo, kNo, kNo}},
     {"laguna", {kLaguna, kNo, kNo, kNo}},
     {"lfm2", {kLlama3, kYes, kYes, kYes}},
     {"llada-moe", {kBailing, kNo, kNo, kNo}},

@@ -27,7 +27,8 @@ const Words kNames = {
     "qwen2",    "stablelm2", "olmo",      "dbrx",       "poro-chat",    "glm4",           "viking",
     "tekken",   "smollm",    "bloom",     "exaone-moe", "chameleon",    "gpt-4o",         "superbpe",
     "trillion", "afmoe",     "qwen35",    "seed-coder", "bailingmoe",   "minicpm5",       "laguna",
-    "phi-2",    "llama4",    "smaug-bpe", "exaone4",    "gpt3-finnish", "chatglm-bpe",    "grok-2"};
+    "phi-2",    "llama4",    "smaug-bpe", "exaone4",    "gpt3-finnish", "chatglm-bpe",    "grok-2",
+    "kimi-k2"};
 
 TEST(Pretokenizer, UnknownNamesAreUnknown) {
   for (const char* name : {"gpt-5", "GPT-2", " ", "llama", "bert", "gpt-2 "})
@@ -71,6 +72,15 @@ TEST(Pretokenizer, Gpt4oCutsAtCase) {
             (Words{"\u041f\u0440\u0438", "\u0412\u0435\u0442"}));
   EXPECT_EQ(split("tekken", "iPhone15"), (Words{"i", "Phone", "1", "5"}));
   EXPECT_EQ(split("gpt-4o", "a/b//\n"), (Words{"a", "/b", "//\n"}));
+}
+
+TEST(Pretokenizer, KimiCutsAtCaseAndAtHan) {
+  EXPECT_EQ(split("kimi-k2", "camelCase HTTPServer it'S 12345"),
+            (Words{"camel", "Case", " HTTPServer", " it'S", " ", "123", "45"}));
+  EXPECT_EQ(split("kimi-k2", "a \u4f60\u597dworld\u3007\u3005\u3042"),
+            (Words{"a", " ", "\u4f60\u597d", "world", "\u3007\u3005", "\u3042"}));
+  EXPECT_EQ(split("kimi-k2", "(\u4f60) e\u0301a/b//\n"), (Words{"(", "\u4f60", ")", " e\u0301a", "/b", "//\n"}));
+  EXPECT_EQ(split("kimi-k2", "\u00c9T\u00c9 \U00020000x"), (Words{"\u00c9T\u00c9", " ", "\U00020000", "x"}));
 }
 
 TEST(Pretokenizer, StarcoderCutsEveryDigit) {
