@@ -20,7 +20,7 @@ std::vector<Tokenizer> make_tokenizers() {
   for (const char* pre : {"default", "gpt-2",        "starcoder",      "falcon",      "llama-bpe", "qwen2",
                           "qwen35",  "bailingmoe",   "minicpm5",       "exaone-moe",  "tekken",    "gpt-4o",
                           "youtu",   "deepseek-llm", "deepseek-coder", "deepseek-v3", "afmoe",     "bloom",
-                          "viking",  "chameleon",    "superbpe",       "seed-coder",  "laguna"})
+                          "viking",  "chameleon",    "superbpe",       "seed-coder",  "laguna",    "kimi-k2"})
     all.emplace_back(test::small_bpe(pre));
   all.emplace_back(test::small_spm());
   Vocabulary bare = test::small_spm();

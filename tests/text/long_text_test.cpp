@@ -46,7 +46,7 @@ std::vector<std::string> long_texts(std::size_t size) {
 const char* const kPatternSets[] = {"default", "gpt-2",        "starcoder",      "falcon",      "llama-bpe", "qwen2",
                                     "qwen35",  "bailingmoe",   "minicpm5",       "exaone-moe",  "tekken",    "gpt-4o",
                                     "youtu",   "deepseek-llm", "deepseek-coder", "deepseek-v3", "afmoe",     "bloom",
-                                    "viking",  "chameleon",    "superbpe",       "seed-coder",  "laguna"};
+                                    "viking",  "chameleon",    "superbpe",       "seed-coder",  "laguna",    "kimi-k2"};
 
 class LongText : public testing::TestWithParam<const char*> {};
 
