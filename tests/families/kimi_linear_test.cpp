@@ -12,7 +12,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/specs.hpp"
 
-namespace plumb {
+namespace plumb::kimi_linear_test {
 namespace {
 
 /// A config.json of 4 layers with some fields changed: null takes one away.
@@ -157,4 +157,4 @@ TEST(KimiLinear, WhatFilesCannotSayIsNotWritten) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::kimi_linear_test

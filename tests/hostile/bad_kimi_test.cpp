@@ -8,7 +8,7 @@
 #include "tests/support/hostile_model.hpp"
 #include "tests/support/models.hpp"
 
-namespace plumb {
+namespace plumb::bad_kimi_test {
 namespace {
 
 using test::BadFile;
@@ -275,4 +275,4 @@ TEST(OddKimi, RatesOfAnyValue) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_kimi_test
