@@ -235,7 +235,9 @@ void read_windows(const Keys& keys, ModelSpec& spec, const WindowStyle& style) {
     if (kind != "sliding_attention" && kind != "full_attention")
       keys.fail(ErrorCode::bad_value, types, "holds " + quote(kind) + ", expected sliding_attention or full_attention");
   const bool array = keys.is_gguf() && !style.flags && keys.flags(field, n);
-  const int period = flags ? 0 : array ? style.period : keys.natural_or(field, style.period, Limits::kLayers);
+  // Where layers are listed by name, a pattern beside them may be anything: EXAONE 4 writes letters there.
+  const bool listed = flags || !kinds.empty();
+  const int period = listed ? 0 : array ? style.period : keys.natural_or(field, style.period, Limits::kLayers);
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
     const bool windowed = flags ? (*flags)[l]
                           : !kinds.empty()
@@ -278,9 +280,10 @@ void read_experts(const Keys& keys, ModelSpec& spec, const ExpertStyle& style) {
     rule.sigmoid = function == 2 || (function == 0 && style.sigmoid);
   } else {
     const std::string function = keys.text_or(gating, style.sigmoid ? "sigmoid" : "softmax");
-    if (function != "softmax" && function != "sigmoid")
+    // dots.llm1 names the way of choosing instead, which goes with sigmoids.
+    if (function != "softmax" && function != "sigmoid" && function != "noaux_tc")
       keys.fail(ErrorCode::bad_value, gating, "is " + quote(function) + ", expected softmax or sigmoid");
-    rule.sigmoid = function == "sigmoid";
+    rule.sigmoid = function != "softmax";
   }
   const int groups = keys.natural_or({"expert_group_count", "n_group"}, 0, experts.count);
   if (groups > 1) {

@@ -31,8 +31,10 @@ ModelSpec Preset::spec() const {
 std::span<const Preset> all_presets() {
   static const std::vector<Preset> all = [] {
     std::vector<Preset> presets;
-    for (const auto part : {presets::llama(), presets::qwen(), presets::gemma(), presets::gpt(), presets::deepseek(),
-                            presets::encoders()})
+    for (const auto part :
+         {presets::llama(), presets::mistral(), presets::qwen(), presets::qwen_hybrid(), presets::gemma(),
+          presets::gpt(), presets::deepseek(), presets::glm(), presets::east(), presets::phi(), presets::command(),
+          presets::granite(), presets::nemotron(), presets::recurrent(), presets::open_models(), presets::encoders()})
       presets.insert(presets.end(), part.begin(), part.end());
     return presets;
   }();

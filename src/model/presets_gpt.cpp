@@ -1,4 +1,4 @@
-// GPT-2 and Pythia (GPT-NeoX): the fields that matter of the config.json beside each model's weights.
+// GPT-2, Pythia (GPT-NeoX) and gpt-oss: the fields that matter of the config.json beside each model's weights.
 //
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
 // or the paper's or repository's table.
@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view kGpt2 =
     "huggingface.co/openai-community: config.json, safetensors total without attention masks";
 constexpr std::string_view kPythia = "github.com/EleutherAI/pythia: table of models";
+constexpr std::string_view kOss = "huggingface.co/openai: config.json, safetensors total in bf16";
 
 constexpr Preset kPresets[] = {
     {"gpt2", "GPT-2",
@@ -72,6 +73,22 @@ constexpr Preset kPresets[] = {
        "layer_norm_eps":1e-05,"rotary_emb_base":10000,"rotary_pct":0.25,"use_parallel_residual":true,
        "tie_word_embeddings":false})",
      11'846'072'320, kPythia},
+    {"gpt-oss-20b", "gpt-oss 20B",
+     R"({"model_type":"gpt_oss","vocab_size":201088,"hidden_size":2880,"intermediate_size":2880,"num_hidden_layers":24,
+       "num_attention_heads":64,"num_key_value_heads":8,"head_dim":64,"max_position_embeddings":131072,
+       "rms_norm_eps":1e-05,"rope_theta":150000,"rope_scaling":{"rope_type":"yarn","factor":32.0,"beta_fast":32.0,
+       "beta_slow":1.0,"original_max_position_embeddings":4096,"truncate":false},"attention_bias":true,
+       "num_local_experts":32,"num_experts_per_tok":4,"sliding_window":128,"swiglu_limit":7.0,
+       "tie_word_embeddings":false})",
+     20'914'757'184, kOss},
+    {"gpt-oss-120b", "gpt-oss 120B",
+     R"({"model_type":"gpt_oss","vocab_size":201088,"hidden_size":2880,"intermediate_size":2880,"num_hidden_layers":36,
+       "num_attention_heads":64,"num_key_value_heads":8,"head_dim":64,"max_position_embeddings":131072,
+       "rms_norm_eps":1e-05,"rope_theta":150000,"rope_scaling":{"rope_type":"yarn","factor":32.0,"beta_fast":32.0,
+       "beta_slow":1.0,"original_max_position_embeddings":4096,"truncate":false},"attention_bias":true,
+       "num_local_experts":128,"num_experts_per_tok":4,"sliding_window":128,"swiglu_limit":7.0,
+       "tie_word_embeddings":false})",
+     116'829'156'672, kOss},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Models of the Llama shape, and Phi-3: the fields that matter of the config.json beside each model's weights.
+// Models of the Llama shape, Phi-3 and Llama 4: the fields that matter of the config.json beside each model's weights.
 //
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
 // or the paper's or repository's table.
@@ -9,6 +9,9 @@ namespace plumb::inline PLUMB_ABI::presets {
 namespace {
 
 constexpr std::string_view kMeta = "huggingface.co/meta-llama: config.json, safetensors total";
+/// Of 108'641'793'536 and 401'583'781'376.
+constexpr std::string_view kLlama4 =
+    "huggingface.co/meta-llama: text_config, safetensors total less the vision tower and projector";
 constexpr std::string_view kMistral = "huggingface.co/mistralai: config.json, safetensors total";
 constexpr std::string_view kSmol = "huggingface.co/HuggingFaceTB: config.json, safetensors total";
 constexpr std::string_view kStories = "huggingface.co/karpathy/tinyllamas: checkpoint header, checkpoint size";
@@ -70,6 +73,12 @@ constexpr Preset kPresets[] = {
        "rope_theta":500000.0,"head_dim":128,"rope_scaling":{"factor":32.0,"high_freq_factor":4.0,
        "low_freq_factor":1.0,"original_max_position_embeddings":8192,"rope_type":"llama3"},"tie_word_embeddings":true})",
      3'212'749'824, kMeta},
+    {"llama-3.3-70b", "Llama 3.3 70B",
+     R"({"model_type":"llama","vocab_size":128256,"hidden_size":8192,"intermediate_size":28672,"num_hidden_layers":80,
+       "num_attention_heads":64,"num_key_value_heads":8,"max_position_embeddings":131072,"rms_norm_eps":1e-05,
+       "rope_theta":500000.0,"rope_scaling":{"factor":8.0,"high_freq_factor":4.0,"low_freq_factor":1.0,
+       "original_max_position_embeddings":8192,"rope_type":"llama3"},"tie_word_embeddings":false})",
+     70'553'706'496, kMeta},
     {"mistral-7b", "Mistral 7B v0.1",
      R"({"model_type":"mistral","vocab_size":32000,"hidden_size":4096,"intermediate_size":14336,"num_hidden_layers":32,
        "num_attention_heads":32,"num_key_value_heads":8,"max_position_embeddings":32768,"rms_norm_eps":1e-05,
@@ -153,6 +162,21 @@ constexpr Preset kPresets[] = {
        "original_max_position_embeddings":4096,"rms_norm_eps":1e-05,"rope_theta":10000.0,"rope_scaling":null,
        "sliding_window":2047,"tie_word_embeddings":false})",
      3'821'079'552, "huggingface.co/microsoft: config.json, safetensors total"},
+    {"llama-4-scout", "Llama 4 Scout",
+     R"({"model_type":"llama4","text_config":{"model_type":"llama4_text","vocab_size":202048,"hidden_size":5120,
+       "intermediate_size":8192,"intermediate_size_mlp":16384,"num_hidden_layers":48,"num_attention_heads":40,
+       "num_key_value_heads":8,"head_dim":128,"attention_bias":false,"attention_chunk_size":8192,
+       "max_position_embeddings":10485760,"rms_norm_eps":1e-05,"rope_theta":500000.0,"rope_scaling":{"factor":16.0,
+       "high_freq_factor":1.0,"low_freq_factor":1.0,"original_max_position_embeddings":8192,"rope_type":"llama3"},
+       "use_qk_norm":true,"num_local_experts":16,"num_experts_per_tok":1,"interleave_moe_layer_step":1}})",
+     107'769'861'120, kLlama4},
+    {"llama-4-maverick", "Llama 4 Maverick",
+     R"({"model_type":"llama4","text_config":{"model_type":"llama4_text","vocab_size":202048,"hidden_size":5120,
+       "intermediate_size":8192,"intermediate_size_mlp":16384,"num_hidden_layers":48,"num_attention_heads":40,
+       "num_key_value_heads":8,"head_dim":128,"attention_bias":false,"attention_chunk_size":8192,
+       "max_position_embeddings":1048576,"rms_norm_eps":1e-05,"rope_theta":500000.0,"rope_scaling":null,
+       "use_qk_norm":false,"num_local_experts":128,"num_experts_per_tok":1,"interleave_moe_layer_step":2}})",
+     400'711'848'960, kLlama4},
 };
 
 }  // namespace

@@ -112,6 +112,24 @@ TEST(HfConfig, EveryFamilyAgreesWithItsPreset) {
   }
 }
 
+/// As the file of EXAONE 4.0 32B has them: layers listed by name, and a pattern of letters beside the list.
+TEST(HfConfig, APatternBesideAListOfLayersDoesNotCount) {
+  const std::string listed = R"("layer_types":["sliding_attention","sliding_attention","sliding_attention",
+      "full_attention"])",
+                    letters = R"("sliding_window_pattern":"LLLG")";
+  const auto read = [](const std::string& layers) {
+    return spec_from_json(R"({"model_type":"exaone4","vocab_size":320,"hidden_size":64,"intermediate_size":96,
+        "num_hidden_layers":4,"num_attention_heads":4,"num_key_value_heads":2,"sliding_window":16,)" +
+                              layers + "}",
+                          "e");
+  };
+  const ModelSpec both = read(letters + "," + listed);
+  EXPECT_TRUE(both == read(listed));
+  EXPECT_TRUE(both == read(letters));
+  for (int l = 0; l < 4; ++l)
+    EXPECT_EQ(std::get<AttentionSpec>(both.layers[static_cast<std::size_t>(l)].mixer).window, l == 3 ? 0 : 16) << l;
+}
+
 /// What the presets' files say, by hand: a preset is read by the same code as its own file.
 TEST(HfConfig, FieldsMeanWhatTheModelsDo) {
   const ModelSpec gemma = preset_spec("gemma-3-27b");
@@ -164,6 +182,7 @@ TEST(HfConfig, FieldsMeanWhatTheModelsDo) {
   EXPECT_EQ(std::get<LatentAttentionSpec>(deepseek.layers[0].mixer).latent(), 576);
   EXPECT_FALSE(first_experts(preset_spec("qwen1.5-moe-a2.7b"))->routing.renormalise);
   EXPECT_TRUE(first_experts(preset_spec("qwen1.5-moe-a2.7b"))->shared_gate);
+  EXPECT_TRUE(first_experts(preset_spec("dots.llm1"))->routing.sigmoid);  // its file says "noaux_tc"
 }
 
 struct HostileCase {
