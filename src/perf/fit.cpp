@@ -55,7 +55,9 @@ class Judge {
   std::optional<FitChoice> best(const ModelSpec& spec, const std::string& name) const {
     std::optional<FitChoice> choice;
     for (const std::string& type : types_) {
-      FitChoice tried = with_type(spec, name, type);
+      const ForecastOptions ask = question(spec, type);
+      if (!has_room(spec, ask)) continue;
+      FitChoice tried{name, spec, type, forecast(spec, ask, machine_), runs(spec)};
       if (meets(tried) && (!choice || tried.forecast.memory.weights > choice->forecast.memory.weights))
         choice = std::move(tried);
     }
@@ -63,19 +65,23 @@ class Judge {
   }
 
  private:
-  FitChoice with_type(const ModelSpec& spec, const std::string& name, const std::string& type) const {
+  ForecastOptions question(const ModelSpec& spec, const std::string& type) const {
     ForecastOptions ask;
     ask.weights = weight_types_by_name(type, spec);
     ask.kv = options_.kv;
     ask.context = options_.budget.context;
     ask.prompt = options_.budget.prompt;
     ask.threads = options_.threads;
-    return {name, spec, type, forecast(spec, ask, machine_), runs(spec)};
+    return ask;
+  }
+  /// Asked before the forecast, which takes far longer.
+  bool has_room(const ModelSpec& spec, const ForecastOptions& ask) const {
+    return memory_ <= 0 ||
+           memory_use(spec, ask.weights, ask.kv, ask.context, ask.sequences, ask.batch).total() <= memory_;
   }
   bool meets(const FitChoice& choice) const {
     const Budget& b = options_.budget;
-    return (memory_ <= 0 || choice.forecast.memory.total() <= memory_) &&
-           (b.latency <= 0 || choice.latency() <= b.latency) &&
+    return (b.latency <= 0 || choice.latency() <= b.latency) &&
            (b.first_token <= 0 || choice.forecast.time_to_first_token() <= b.first_token);
   }
 
