@@ -15,6 +15,8 @@ constexpr std::string_view kTencent = "huggingface.co/tencent: config.json, safe
 constexpr std::string_view kTencentShown = "huggingface.co/tencent: config.json, rounded safetensors total";
 constexpr std::string_view kSeed = "huggingface.co/ByteDance-Seed: config.json, safetensors total";
 constexpr std::string_view kLg = "huggingface.co/LGAI-EXAONE: config.json, safetensors total";
+/// 30.95 billion without the table of tokens and the head, which have 102400 * 5120 each.
+constexpr std::string_view kLgCard = "huggingface.co/LGAI-EXAONE: config.json, model card's total and the two tables";
 constexpr std::string_view kDots = "huggingface.co/rednote-hilab: config.json, safetensors total";
 constexpr std::string_view kLing = "huggingface.co/inclusionAI: config.json, safetensors total";
 constexpr std::string_view kLingCard = "huggingface.co/inclusionAI: config.json, total of the model card";
@@ -82,7 +84,7 @@ constexpr Preset kPresets[] = {
        "max_position_embeddings":131072,"rms_norm_eps":1e-05,"rope_theta":1000000,"rope_scaling":{"rope_type":"llama3",
        "factor":16.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192},
        "tie_word_embeddings":false,"sliding_window":4096,"sliding_window_pattern":"LLLG"})",
-     32'003'216'384, kLg},
+     32'000'000'000, kLgCard, 10'000'000},
     {"dots.llm1", "dots.llm1",
      R"({"model_type":"dots1","vocab_size":152064,"hidden_size":4096,"intermediate_size":10944,"num_hidden_layers":62,
        "num_attention_heads":32,"num_key_value_heads":32,"max_position_embeddings":32768,"rms_norm_eps":1e-05,

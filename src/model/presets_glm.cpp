@@ -8,13 +8,13 @@ namespace plumb::inline PLUMB_ABI::presets {
 namespace {
 
 constexpr std::string_view kGlm = "huggingface.co/zai-org: config.json, safetensors total";
-/// Of 358'337'791'296. That layer has copies of the table of tokens and of the head.
+/// Of 358'337'791'296 and 31'221'488'576. That layer has copies of the table of tokens and of the head.
 constexpr std::string_view kNoGuess =
     "huggingface.co/zai-org: config.json, safetensors total less the layer that guesses the token after next";
 /// Of 356'785'898'816 for GLM 4.6: no copies there.
 constexpr std::string_view kNoGuessNoCopies =
     "huggingface.co/zai-org: config.json, safetensors total less the layer that guesses, which copies nothing";
-/// Of 110.47 billion, and of 31'221'488'576 with the bias of the router.
+/// Of 110.47 billion; that layer has copies too.
 constexpr std::string_view kRounded =
     "huggingface.co/zai-org: config.json, safetensors total (rounded) less the layer that guesses";
 

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kGranite = "huggingface.co/ibm-granite: config.json, safetensors total";
 constexpr std::string_view kCard = "huggingface.co/ibm-granite: config.json, total of the model card";
+constexpr std::string_view kShown = "huggingface.co/ibm-granite: config.json, rounded safetensors total";
 
 constexpr Preset kPresets[] = {
     {"granite-3.1-1b-a400m", "Granite 3.1 1B-A400M",
@@ -96,7 +97,7 @@ constexpr Preset kPresets[] = {
        "mamba","mamba","mamba","mamba","mamba","mamba","mamba","attention","mamba","mamba","mamba","mamba","mamba",
        "mamba","mamba","mamba","mamba","attention","mamba","mamba","mamba","mamba","mamba","mamba","mamba","mamba",
        "mamba","attention","mamba","mamba","mamba","mamba"]})",
-     32'207'337'984, kGranite},
+     32'200'000'000, kShown, 100'000'000},
 };
 
 }  // namespace
