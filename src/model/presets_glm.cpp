@@ -46,7 +46,7 @@ constexpr Preset kPresets[] = {
        "partial_rotary_factor":0.5,"moe_intermediate_size":1536,"n_routed_experts":160,"n_shared_experts":1,
        "num_experts_per_tok":8,"first_k_dense_replace":3,"n_group":1,"topk_group":1,"norm_topk_prob":true,
        "routed_scaling_factor":2.5,"num_nextn_predict_layers":1,"use_qk_norm":true,"tie_word_embeddings":false})",
-     352'797'829'024, kNoGuess},
+     355'000'000'000, "huggingface.co/zai-org: config.json, model card", 5'000'000'000},
     {"glm-4.6", "GLM-4.6",
      R"({"model_type":"glm4_moe","vocab_size":151552,"hidden_size":5120,"intermediate_size":12288,
        "num_hidden_layers":92,"num_attention_heads":96,"num_key_value_heads":8,"head_dim":128,"attention_bias":true,

@@ -11,9 +11,7 @@ namespace {
 
 constexpr std::string_view kOlmo = "huggingface.co/allenai: config.json, safetensors total";
 constexpr std::string_view kSmol = "huggingface.co/HuggingFaceTB: config.json, safetensors total";
-/// Of 8'053'338'176: 64 numbers are the two that each layer's xIELU learns, which stand with the activation here.
-constexpr std::string_view kApertus =
-    "huggingface.co/swiss-ai: config.json, safetensors total less two numbers of each layer's activation";
+constexpr std::string_view kApertus = "huggingface.co/swiss-ai: config.json, model card";
 constexpr std::string_view kArcee = "huggingface.co/arcee-ai: config.json, total of the model card";
 
 constexpr Preset kPresets[] = {
@@ -69,7 +67,7 @@ constexpr Preset kPresets[] = {
        "rms_norm_eps":1e-05,"rope_theta":12000000,"rope_scaling":{"rope_type":"llama3","factor":8.0,
        "low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192},"hidden_act":"xielu",
        "qk_norm":true,"attention_bias":false,"mlp_bias":false,"post_norm":false,"tie_word_embeddings":false})",
-     8'053'338'112, kApertus},
+     8'000'000'000, kApertus, 1'000'000'000},
     {"trinity-nano", "Trinity Nano",
      R"({"model_type":"afmoe","vocab_size":200192,"hidden_size":1024,"intermediate_size":3072,
        "moe_intermediate_size":256,"num_hidden_layers":56,"num_dense_layers":2,"num_attention_heads":8,

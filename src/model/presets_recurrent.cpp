@@ -71,7 +71,7 @@ constexpr Preset kPresets[] = {
        "routed_scaling_factor":1.0,"layer_types":["conv","conv","full_attention","conv","conv","conv","full_attention",
        "conv","conv","conv","full_attention","conv","conv","conv","full_attention","conv","conv","conv",
        "full_attention","conv","conv","full_attention","conv","conv"]})",
-     8'339'930'560, kLiquid},
+     8'300'000'000, "huggingface.co/LiquidAI: config.json, model card", 100'000'000},
     {"falcon-h1-0.5b", "Falcon-H1 0.5B",
      R"({"model_type":"falcon_h1","vocab_size":32784,"hidden_size":1024,"intermediate_size":2048,
        "num_hidden_layers":36,"num_attention_heads":8,"num_key_value_heads":2,"head_dim":64,
