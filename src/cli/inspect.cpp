@@ -63,15 +63,20 @@ Table metadata_table(const ModelFile& file, std::size_t elements) {
   return table;
 }
 
+/// Where a tensor begins: "4096", or "2:4096" in the second part of a split model.
+std::string place(const ModelFile& file, const GgufTensor& tensor) {
+  return (file.files().size() > 1 ? std::to_string(tensor.file + 1) + ":" : "") + std::to_string(tensor.offset);
+}
+
 Table tensor_table(const ModelFile& file) {
   Table table({{"tensor", Table::Align::left},
                {"type", Table::Align::left},
                {"shape", Table::Align::left},
                {"bytes", Table::Align::right},
-               {"offset", Table::Align::right}});
+               {file.files().size() > 1 ? "part:offset" : "offset", Table::Align::right}});
   for (const GgufTensor& tensor : file.tensors())
     table.add({printable(tensor.name), std::string(dtype_name(tensor.view.dtype())), tensor.view.shape().to_string(),
-               std::to_string(tensor.view.bytes()), std::to_string(tensor.offset)});
+               std::to_string(tensor.view.bytes()), place(file, tensor)});
   return table;
 }
 
@@ -96,8 +101,7 @@ Table totals_table(const ModelFile& file) {
 std::string summary(const ModelFile& file) {
   const TypeTotal all = sum(totals_by_type(file));
   return fmt::format("{}: {}, {}, {} keys, {} tensors, {} elements", file.path(), file.format(),
-                     binary_size(static_cast<double>(file.mapping().size())), file.metadata().size(), all.tensors,
-                     all.elements);
+                     binary_size(static_cast<double>(file.bytes())), file.metadata().size(), all.tensors, all.elements);
 }
 
 /// One scalar; strings as they stand in the file (the writer escapes them), numbers that JSON lacks as text.
@@ -130,7 +134,9 @@ Json value_json(const GgufValue& value, std::size_t max_elements) {
 }
 
 std::string json_text(const ModelFile& file, std::size_t elements) {
-  Json json = {{"path", file.path()}, {"format", file.format()}, {"bytes", file.mapping().size()}};
+  Json json = {{"path", file.path()}, {"format", file.format()}, {"bytes", file.bytes()}};
+  if (file.files().size() > 1)
+    for (const auto& part : file.files()) json["files"].push_back(part->name());
   Json& metadata = json["metadata"] = Json::object();
   for (const GgufEntry& entry : file.metadata()) metadata[std::string(entry.key)] = value_json(entry.value, elements);
   Json& tensors = json["tensors"] = Json::array();
@@ -142,6 +148,7 @@ std::string json_text(const ModelFile& file, std::size_t elements) {
                        {"shape", std::move(shape)},
                        {"bytes", tensor.view.bytes()},
                        {"offset", tensor.offset}});
+    if (file.files().size() > 1) tensors.back()["part"] = tensor.file + 1;
   }
   Json& by_type = json["totals"] = Json::object();
   for (const auto& [type, total] : totals_by_type(file))
@@ -158,7 +165,7 @@ std::string csv_text(const ModelFile& file, std::size_t elements) {
                {"type", Table::Align::left},
                {"value_or_shape", Table::Align::left},
                {"bytes", Table::Align::right},
-               {"offset", Table::Align::right}});
+               {file.files().size() > 1 ? "part:offset" : "offset", Table::Align::right}});
   for (const GgufEntry& entry : file.metadata()) {
     const auto text = entry.value.as_string();
     table.add({"metadata", printable(entry.key), entry.value.type_name(),
@@ -166,7 +173,7 @@ std::string csv_text(const ModelFile& file, std::size_t elements) {
   }
   for (const GgufTensor& tensor : file.tensors())
     table.add({"tensor", printable(tensor.name), std::string(dtype_name(tensor.view.dtype())),
-               tensor.view.shape().to_string(), std::to_string(tensor.view.bytes()), std::to_string(tensor.offset)});
+               tensor.view.shape().to_string(), std::to_string(tensor.view.bytes()), place(file, tensor)});
   for (const auto& [type, total] : totals_by_type(file))
     table.add({"total", std::string(dtype_name(type)), std::to_string(total.tensors) + " tensors",
                std::to_string(total.elements), std::to_string(total.bytes), ""});

@@ -158,7 +158,7 @@ void check_overlap(const ByteReader& reader, const std::vector<TensorInfo>& info
 }  // namespace
 
 GgufFile::GgufFile(std::shared_ptr<const FileMapping> mapping) : ModelFile(std::move(mapping), "GGUF") {
-  const std::span<const std::byte> bytes = this->mapping().bytes();
+  const std::span<const std::byte> bytes = files().front()->bytes();
   ByteReader reader(bytes, path());
   const Header header = read_header(reader);
   version_ = header.version;
@@ -202,10 +202,14 @@ void GgufFile::read_alignment() {
 }
 
 GgufFile GgufFile::open(const std::filesystem::path& path, const GgufOptions& options) {
-  return GgufFile(FileMapping::open(path, options.mode));
+  return open(FileMapping::open(path, options.mode), options);
 }
 
-GgufFile GgufFile::open(std::shared_ptr<const FileMapping> mapping) { return GgufFile(std::move(mapping)); }
+GgufFile GgufFile::open(std::shared_ptr<const FileMapping> mapping, const GgufOptions& options) {
+  GgufFile file(std::move(mapping));
+  file.add_parts(options.mode);
+  return file;
+}
 
 GgufFile GgufFile::from_memory(std::span<const std::byte> bytes, std::string name) {
   return GgufFile(FileMapping::borrow(bytes, std::move(name)));

@@ -134,7 +134,8 @@ void GgufWriter::set(std::string_view key, const GgufValue& value) {
 
 void GgufWriter::copy_metadata(const ModelFile& file) {
   for (const GgufEntry& entry : file.metadata())
-    if (entry.key != "general.alignment" && !pair_index_.contains(entry.key)) set(entry.key, entry.value);
+    if (entry.key != "general.alignment" && !entry.key.starts_with("split.") && !pair_index_.contains(entry.key))
+      set(entry.key, entry.value);
 }
 
 void GgufWriter::remove(std::string_view key) {

@@ -74,6 +74,7 @@ AlignedBuffer read_all(int fd, std::size_t size, const std::string& name) {
 std::shared_ptr<const FileMapping> FileMapping::open(const std::filesystem::path& path, Mode mode) {
   std::shared_ptr<FileMapping> file(new FileMapping);
   file->name_ = printable(path.native(), 4096);
+  file->path_ = path;
   const Descriptor fd(open_read_only(path));
   if (fd.get() < 0) throw_errno(file->name_, "open", errno);
   struct stat info {};

@@ -29,13 +29,13 @@ std::optional<std::uint32_t> find_sorted(const std::vector<std::uint32_t>& order
   return *found;
 }
 
-/// A name that stands twice, or nothing.
+/// Position of a name that stands before it too, or nothing.
 template <class NameOf>
-std::optional<std::string_view> find_duplicate(const std::vector<std::uint32_t>& order, NameOf name_of) {
+std::optional<std::uint32_t> find_duplicate(const std::vector<std::uint32_t>& order, NameOf name_of) {
   const auto twin = std::adjacent_find(order.begin(), order.end(),
                                        [&](std::uint32_t a, std::uint32_t b) { return name_of(a) == name_of(b); });
   if (twin == order.end()) return std::nullopt;
-  return name_of(*twin);
+  return std::max(twin[0], twin[1]);
 }
 
 bool is_integer(GgufType type) {
@@ -60,7 +60,7 @@ void ModelFile::set_metadata(std::vector<GgufEntry> metadata) {
   const auto key = [this](std::uint32_t i) { return metadata_[i].key; };
   key_order_ = sorted_by_name(metadata_.size(), key);
   if (const auto twin = find_duplicate(key_order_, key))
-    throw Error(ErrorCode::duplicate, path() + ": key " + quote(*twin) + " stands twice");
+    throw Error(ErrorCode::duplicate, path() + ": key " + quote(key(*twin)) + " stands twice");
 }
 
 void ModelFile::set_tensors(std::vector<GgufTensor> tensors) {
@@ -68,7 +68,21 @@ void ModelFile::set_tensors(std::vector<GgufTensor> tensors) {
   const auto name = [this](std::uint32_t i) { return tensors_[i].name; };
   tensor_order_ = sorted_by_name(tensors_.size(), name);
   if (const auto twin = find_duplicate(tensor_order_, name))
-    throw Error(ErrorCode::duplicate, path() + ": tensor " + quote(*twin) + " stands twice");
+    throw Error(ErrorCode::duplicate,
+                files_[tensors_[*twin].file]->name() + ": tensor " + quote(name(*twin)) + " stands twice");
+}
+
+std::uint64_t ModelFile::bytes() const {
+  std::uint64_t all = 0;
+  for (const auto& file : files_) all += file->size();
+  return all;
+}
+
+void ModelFile::release(const std::byte* begin, std::size_t bytes) const noexcept {
+  for (const auto& file : files_) {
+    const std::byte* const first = file->bytes().data();
+    if (begin >= first && begin < first + file->size()) file->release(static_cast<std::size_t>(begin - first), bytes);
+  }
 }
 
 const GgufValue* ModelFile::find(std::string_view key) const {
@@ -106,7 +120,8 @@ void ModelFile::fail_key(ErrorCode code, std::string_view key, const std::string
 }
 
 void ModelFile::fail_tensor(ErrorCode code, std::string_view name, const std::string& message) const {
-  throw Error(code, path() + ": tensor " + quote(name) + ": " + message);
+  const GgufTensor* tensor = find_tensor(name);
+  throw Error(code, files_[tensor ? tensor->file : 0]->name() + ": tensor " + quote(name) + ": " + message);
 }
 
 std::int64_t ModelFile::get_int(std::string_view key, std::int64_t min, std::int64_t max) const {

@@ -14,7 +14,7 @@ ModelFile open_model_file(const std::filesystem::path& path, const OpenModelOpti
   if (!gguf && (path.extension() == ".bin" || Llama2cFile::recognises(mapping->bytes())))
     return Llama2cFile::open(mapping, path, options.tokenizer);
   // What a loader needs of a GgufFile is its ModelFile.
-  return GgufFile::open(mapping);  // NOLINT(cppcoreguidelines-slicing)
+  return GgufFile::open(mapping, {options.mode});  // NOLINT(cppcoreguidelines-slicing)
 }
 
 }  // namespace plumb

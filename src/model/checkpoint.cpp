@@ -38,12 +38,7 @@ Checkpoint checkpoint_from_file(const ModelFile& file) {
   if (file.find("tokenizer.ggml.model"))
     checkpoint.tokenizer = [shared] { return std::make_unique<const Tokenizer>(Tokenizer::from_file(*shared)); };
   checkpoint.chat_template = file.string_or("tokenizer.chat_template", "");
-  checkpoint.release = [shared](const std::byte* begin, std::size_t bytes) {
-    const FileMapping& mapping = shared->mapping();
-    const std::byte* const first = mapping.bytes().data();
-    if (!mapping.is_mapped() || begin < first || begin >= first + mapping.size()) return;
-    mapping.release(static_cast<std::size_t>(begin - first), bytes);
-  };
+  checkpoint.release = [shared](const std::byte* begin, std::size_t bytes) { shared->release(begin, bytes); };
   return checkpoint;
 }
 

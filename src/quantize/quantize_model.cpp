@@ -28,11 +28,41 @@ constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
 /// Input bytes after which pages of the mapped file are given back.
 constexpr std::uint64_t kReleaseBytes = std::uint64_t{64} << 20;
 
-void refuse_same_file(const std::filesystem::path& in, const std::filesystem::path& out) {
-  std::error_code error;
-  if (std::filesystem::equivalent(in, out, error) && !error)
-    throw Error(ErrorCode::invalid_argument, printable(out.native(), 4096) + " is the input file; quantize to another");
+void refuse_same_file(const ModelFile& in, const std::filesystem::path& out) {
+  for (const auto& file : in.files()) {
+    std::error_code error;
+    if (std::filesystem::equivalent(file->path(), out, error) && !error)
+      throw Error(ErrorCode::invalid_argument,
+                  printable(out.native(), 4096) + " is the input file; quantize to another");
+  }
 }
+
+/// Gives pages of the input back as they have been read: tensors are read in the order of the file.
+class ReadPages {
+ public:
+  explicit ReadPages(const ModelFile& file) : file_(file) {}
+
+  /// The first `bytes` of the tensor, and all that stands before it, have been read.
+  void read(const GgufTensor& tensor, std::uint64_t bytes) {
+    if (tensor.file != current_) {
+      release_until(file_.files()[current_]->size());
+      current_ = tensor.file;
+      released_ = 0;
+    }
+    const std::uint64_t until = tensor.offset + bytes;
+    if (until >= released_ + kReleaseBytes) release_until(until);
+  }
+
+ private:
+  void release_until(std::uint64_t end) {
+    file_.files()[current_]->release(static_cast<std::size_t>(released_), static_cast<std::size_t>(end - released_));
+    released_ = end;
+  }
+
+  const ModelFile& file_;
+  std::size_t current_ = 0;
+  std::uint64_t released_ = 0;
+};
 
 /// NaN counts as infinite.
 float largest_magnitude(std::span<const float> x) {
@@ -300,10 +330,10 @@ std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, const Quan
 
 QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
                               const QuantizeOptions& options) {
-  refuse_same_file(in, out);
   const int file_type = options.recipe.file_type();
   active_kernels();  // throws here, before anything is written, where a forced tier cannot run
   const ModelFile file = open_model_file(in);
+  refuse_same_file(file, out);
   QuantizeResult result;
   result.tensors = plan_quantization(file, options);
   log_choices(result.tensors, options);
@@ -322,18 +352,15 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
   const int threads = options.threads > 0 ? options.threads : default_threads();
   Compensations compensations(options);
   std::size_t index = 0;
-  std::uint64_t done = 0, released = 0;
+  std::uint64_t done = 0;
+  ReadPages pages(file);
   writer.write(out, [&](const GgufTensorPlan&, const GgufAppend& append) {
     const GgufTensor& source = file.tensors()[index];
     QuantizedTensor& target = result.tensors[index];
     const std::uint64_t start = done;
     const auto finished = [&](std::uint64_t bytes) {
       done += bytes;
-      const std::uint64_t read_until = source.offset + (done - start);
-      if (read_until >= released + kReleaseBytes) {
-        file.mapping().release(static_cast<std::size_t>(released), static_cast<std::size_t>(read_until - released));
-        released = read_until;
-      }
+      pages.read(source, done - start);
       if (options.progress) options.progress({target, index, result.tensors.size(), done, result.bytes_before});
     };
     if (target.copied()) {

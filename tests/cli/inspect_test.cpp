@@ -9,6 +9,7 @@
 #include "tests/support/fixtures.hpp"
 #include "tests/support/gguf_builder.hpp"
 #include "tests/support/run_command.hpp"
+#include "tests/support/split_files.hpp"
 
 namespace plumb::inspect_test {
 namespace {
@@ -123,6 +124,22 @@ TEST(Inspect, CsvRowsAllHaveTheSameNumberOfCells) {
   }
   const test::GgufBuilder file = nasty_file();
   EXPECT_EQ(rows, 1 + file.pairs.size() + file.tensors.size() + 1);
+}
+
+TEST(Inspect, ShowsAllPartsOfASplitModel) {
+  const TempDir dir;
+  const test::GgufBuilder model = test::tiny_llama();
+  const auto first = test::write_parts(dir, test::split(model, 3));
+  const auto result = run_plumb({"inspect", first.native(), "--format", "json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json["files"].size(), 3u);
+  ASSERT_EQ(json["tensors"].size(), model.tensors.size());
+  EXPECT_EQ(json["tensors"].front()["part"], 1);
+  EXPECT_EQ(json["tensors"].back()["part"], 3);
+  const auto later = run_plumb({"inspect", (dir / test::part_name(1, 3)).native()});
+  EXPECT_NE(later.exit_code, 0);
+  EXPECT_NE(later.err.find(first.native()), std::string::npos) << later.err;
 }
 
 TEST(Inspect, ShowsEveryFixture) {

@@ -77,7 +77,7 @@ TEST(GgufRead, EveryValueTypeInBothVersionsMappedAndRead) {
     for (const auto mode : {FileMapping::Mode::map, FileMapping::Mode::read}) {
       const GgufFile file = GgufFile::open(path, {mode});
       EXPECT_EQ(file.version(), version);
-      EXPECT_EQ(file.mapping().is_mapped(), mode == FileMapping::Mode::map);
+      EXPECT_EQ(file.files().front()->is_mapped(), mode == FileMapping::Mode::map);
       EXPECT_EQ(file.metadata().size(), builder.pairs.size());
       expect_every_type(file);
       ASSERT_EQ(file.tensors().size(), builder.tensors.size());

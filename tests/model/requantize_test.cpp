@@ -145,7 +145,7 @@ TEST_F(RequantizedFiles, WeightsThatAreNotFiniteAreRefusedByName) {
   const ModelFile file = open_model_file(good);
   const ConstTensorView down = file.find_tensor("blk.1.ffn_down.weight")->view;
   const float nan = std::nanf("");
-  std::memcpy(bytes.data() + (down.row(100) - file.mapping().bytes().data()), &nan, sizeof nan);
+  std::memcpy(bytes.data() + (down.row(100) - file.files().front()->bytes().data()), &nan, sizeof nan);
   const std::filesystem::path bad = dir_.file("nan.gguf", bytes);
   EXPECT_NO_THROW(Model::load(bad));
   for (const bool repack : {false, true}) {

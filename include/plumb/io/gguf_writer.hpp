@@ -110,7 +110,8 @@ class GgufWriter {
   void set(std::string_view key, const GgufArray& value);
   /// A value of another file, of any type.
   void set(std::string_view key, const GgufValue& value);
-  /// All metadata of another file but for its alignment, in its order; keys that are set already keep their value.
+  /// All metadata of another file but for its alignment and what it says of being split, in its order; keys that are
+  /// set already keep their value.
   void copy_metadata(const ModelFile& file);
   /// Removes a key if it is there.
   void remove(std::string_view key);

@@ -46,6 +46,8 @@ class FileMapping {
   std::size_t size() const { return bytes_.size(); }
   /// The path, fit for messages.
   const std::string& name() const { return name_; }
+  /// As it was opened; empty for borrowed memory.
+  const std::filesystem::path& path() const { return path_; }
   /// Whether the bytes are pages of the file, rather than a copy.
   bool is_mapped() const { return mapped_; }
 
@@ -59,6 +61,7 @@ class FileMapping {
   FileMapping() = default;
 
   std::string name_;
+  std::filesystem::path path_;
   std::span<const std::byte> bytes_;
   AlignedBuffer copy_;
   bool mapped_ = false;

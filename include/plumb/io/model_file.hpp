@@ -31,21 +31,26 @@ struct GgufTensor {
   std::string_view name;
   ConstTensorView view;      ///< shape outermost first: a weight matrix is [rows, cols]
   std::uint64_t offset = 0;  ///< of the first byte, from the start of the file
+  std::size_t file = 0;      ///< which of ModelFile::files()
 };
 
-/// Metadata and tensors of an opened model file. Cheap to copy; all copies share the mapped file and keep it alive.
+/// Metadata and tensors of an opened model file. Cheap to copy; all copies share the mapped files and keep them alive.
 ///
 /// The typed getters throw Error{missing_key} when the key is absent and Error{wrong_type} when the value has another
 /// type; both name file and key. The `_or` forms answer `fallback` when the key is absent, and throw as the others do
 /// when it is present but wrong.
 class PLUMB_API ModelFile {
  public:
-  /// The path, fit for messages.
-  const std::string& path() const { return mapping_->name(); }
+  /// The path, fit for messages; of a model in several files that of the first.
+  const std::string& path() const { return files_.front()->name(); }
   /// "GGUF v3", "llama2.c".
   const std::string& format() const { return format_; }
-  /// The file behind the tensors: to give pages back, or to advise.
-  const FileMapping& mapping() const { return *mapping_; }
+  /// What the tensors stand in: one file, or all parts of a split model in their order.
+  std::span<const std::shared_ptr<const FileMapping>> files() const { return files_; }
+  /// Bytes of all files.
+  std::uint64_t bytes() const;
+  /// Gives the memory of these bytes of a tensor back to the system (FileMapping::release). Nothing for other bytes.
+  void release(const std::byte* begin, std::size_t bytes) const noexcept;
 
   /// All metadata in file order.
   std::span<const GgufEntry> metadata() const { return metadata_; }
@@ -83,13 +88,16 @@ class PLUMB_API ModelFile {
 
   /// Throws Error(code) with "path: key 'key': message", for checks that the caller makes on a value it read.
   [[noreturn]] void fail_key(ErrorCode code, std::string_view key, const std::string& message) const;
-  /// The same for a tensor: "path: tensor 'name': message".
+  /// The same for a tensor, with the path of the file that it stands in: "path: tensor 'name': message".
   [[noreturn]] void fail_tensor(ErrorCode code, std::string_view name, const std::string& message) const;
 
  protected:
-  ModelFile(std::shared_ptr<const FileMapping> mapping, std::string format)
-      : mapping_(std::move(mapping)), format_(std::move(format)) {}
+  ModelFile(std::shared_ptr<const FileMapping> mapping, std::string format) : format_(std::move(format)) {
+    files_.push_back(std::move(mapping));
+  }
   void set_format(std::string format) { format_ = std::move(format); }
+  /// Another part, whose tensors are not yet among the others.
+  void add_file(std::shared_ptr<const FileMapping> mapping) { files_.push_back(std::move(mapping)); }
   /// Take over the tables and index them. @throws Error{duplicate} naming the key or tensor.
   void set_metadata(std::vector<GgufEntry> metadata);
   void set_tensors(std::vector<GgufTensor> tensors);
@@ -101,7 +109,7 @@ class PLUMB_API ModelFile {
   const GgufValue& require_array(std::string_view key) const;
   [[noreturn]] void fail_type(std::string_view key, const GgufValue& value, std::string_view expected) const;
 
-  std::shared_ptr<const FileMapping> mapping_;
+  std::vector<std::shared_ptr<const FileMapping>> files_;
   std::shared_ptr<const void> owner_;
   std::string format_;
   std::vector<GgufEntry> metadata_;

@@ -72,11 +72,11 @@ struct QuantizeResult {
 /// The types that `options` give each tensor of a file, without doing anything.
 PLUMB_API std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, const QuantizeOptions& options);
 
-/// Quantizes the model file `in` into the GGUF file `out`. `out` is replaced by the complete new file or left as it
-/// was, whatever happens (see AtomicFile). Memory: a few megabytes a thread and the metadata; the input is mapped, and
-/// its pages are given back as they have been read. GPTQ adds the factors of up to three inputs (4 bytes for the square
-/// of their columns) and 12 while it makes one.
-/// @throws Error{invalid_argument} when `in` and `out` are the same file, Error{bad_value} for a NaN or infinity,
+/// Quantizes the model file `in`, all parts of it where it is split, into the one GGUF file `out`. `out` is replaced
+/// by the complete new file or left as it was, whatever happens (see AtomicFile). Memory: a few megabytes a thread and
+/// the metadata; the input is mapped, and its pages are given back as they have been read. GPTQ adds the factors of up
+/// to three inputs (4 bytes for the square of their columns) and 12 while it makes one.
+/// @throws Error{invalid_argument} when `out` is the input or a part of it, Error{bad_value} for a NaN or infinity,
 /// naming tensor, row and column, Error{unsupported_type} for a type that exists in memory only, and what opening and
 /// writing throw.
 PLUMB_API QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
