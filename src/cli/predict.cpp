@@ -205,6 +205,7 @@ void run(PredictCommand command) {
     throw plumb::Error(ErrorCode::invalid_argument,
                        "name a preset, a config.json or a model file (--list shows presets)");
   const Subject subject = load_subject(command.subject);
+  for (const std::string& note : subject.left_out) print_warning(note);
   if (command.type.empty() && subject.types) {
     command.options.weights = *subject.types;
     command.type = "types of the file";

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/model/collect_moments.hpp"
 #include "plumb/quantize/importance.hpp"
@@ -68,7 +69,7 @@ class ProgressLine {
 SecondMoments moments_of(const QuantizeArguments& arguments) {
   if (arguments.report.calibration.empty())
     throw Error(ErrorCode::invalid_argument, "--method gptq needs --calib, a text to run through the model");
-  const Model model = Model::load(arguments.in, {.exact = true});
+  const Model model = Model::load(arguments.in, {.exact = true, .warning = print_warning});
   const std::vector<Token> text = model.tokenizer().encode(read_text(arguments.report.calibration));
   Progress progress;
   CalibrationOptions options;

@@ -78,6 +78,11 @@ void gather_values(const KeysAndValues& found, std::byte* out) {
 
 }  // namespace
 
+const GgufTensor* family::made_from(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
+  const auto found = find_keys_and_values(file, spec, tensor);
+  return found ? found->whole : nullptr;
+}
+
 std::optional<MadeTensor> make_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
   const auto found = find_keys_and_values(file, spec, tensor);
   if (!found) return std::nullopt;

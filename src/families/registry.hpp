@@ -99,6 +99,9 @@ std::span<const Family> mistral_families();
 std::span<const Family> smallthinker_families();
 std::span<const Family> step_families();
 
+/// The tensor of the file that make_tensor would make this one of; nullptr where there is none. @throws as make_tensor.
+const GgufTensor* made_from(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor);
+
 /// What the family's GGUF files call a tensor, whatever the spec.
 std::string usual_name(const Family& family, const TensorId& id);
 /// What those with this spec call it.

@@ -46,6 +46,8 @@ Model Model::from_checkpoint(const Checkpoint& checkpoint, const LoadOptions& op
   transformer.exact = options.exact;
   transformer.weights = bind_weights(checkpoint.spec, checkpoint.tensors);
   transformer.weights.owner = checkpoint.owner;
+  if (options.warning && checkpoint.left_out)
+    for (const std::string& note : checkpoint.left_out()) options.warning(note);
   // Before packing, which takes the time: a bad vocabulary is told at once.
   if (options.tokenizer && checkpoint.tokenizer) parts->tokenizer = checkpoint.tokenizer();
   transformer.kernels = &active_kernels();

@@ -31,7 +31,8 @@ Subject load_subject(const std::string& name_or_path) {
   const ModelFile file = open_model_file(path);
   ModelSpec spec = spec_from_file(file);
   WeightTypes types = weight_types_of(file, spec);
-  return {printable(path.filename().string()), std::move(spec), std::move(types), path};
+  std::vector<std::string> unread = left_out(file, spec);
+  return {printable(path.filename().string()), std::move(spec), std::move(types), path, std::move(unread)};
 }
 
 }  // namespace plumb

@@ -121,6 +121,7 @@ TEST(KeysAndValues, OfQuantizedTypesAreTurnedToo) {
   const GgufFile file = GgufFile::open(path);
   EXPECT_EQ(found_type(file, older.spec(), {{TensorRole::mla_k_up, 0, false}, {}}), DType::f16);
   EXPECT_EQ(found_type(file, older.spec(), {{TensorRole::mla_v_up, 0, false}, {}}), DType::q8_0);
+  EXPECT_TRUE(left_out(file, older.spec()).empty());
   const std::vector<float> got = logits_of(older, "deepseek2"), want = logits_of(newer, "deepseek2");
   // Rounded weights, and values that meet int8 activations: 2.4e-3. Rows for columns would be 1.
   EXPECT_LT(test::nmse(std::span(got), std::span(want)), 1e-2);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "plumb/io/model_file.hpp"
 #include "plumb/model/bind_weights.hpp"
@@ -27,6 +28,8 @@ struct Checkpoint {
   std::string chat_template = {};  ///< Jinja text, or empty
   /// Tells that these bytes of a tensor have been read and will not be needed again; may be empty.
   std::function<void(const std::byte* begin, std::size_t bytes)> release = {};
+  /// What no pass reads (left_out), once the tensors have been bound; may be empty.
+  std::function<std::vector<std::string>()> left_out = {};
 };
 
 /// The checkpoint in an open model file. @throws as spec_from_file.

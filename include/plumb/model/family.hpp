@@ -63,6 +63,10 @@ std::optional<MadeTensor> make_tensor(const ModelFile& file, const ModelSpec& sp
 /// The type in which find_tensor or make_tensor has a tensor. Nothing where it is absent.
 std::optional<DType> found_type(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor);
 
+/// What stands in a file and no pass reads, a sentence for each kind of it: layers that predict further tokens ahead,
+/// tensors that have no role in the spec. For a file whose tensors have been bound or asked for their types.
+PLUMB_API std::vector<std::string> left_out(const ModelFile& file, const ModelSpec& spec);
+
 /// A family, for listings.
 struct FamilyInfo {
   std::string_view architecture;              ///< GGUF `general.architecture`

@@ -27,9 +27,10 @@ struct LoadOptions {
   bool tokenizer = true;  ///< read the file's tokenizer, if it has one
   /// Types to turn a file's matrices into, by the name of a recipe such as "int4g64"; empty: as the file has them.
   std::string weights = {};
-  QuantMethod method = QuantMethod::search;                    ///< how scales are chosen then
-  std::function<void(std::string_view message)> warning = {};  ///< something works but not as well as it might
-  std::function<void(double fraction)> progress = {};          ///< 0 to 1
+  QuantMethod method = QuantMethod::search;  ///< how scales are chosen then
+  /// Something works but not as well as it might, or stands in the file and is not run.
+  std::function<void(std::string_view message)> warning = {};
+  std::function<void(double fraction)> progress = {};  ///< 0 to 1
 };
 
 /// How to make a random model.

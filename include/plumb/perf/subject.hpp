@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "plumb/blocks/weight_types.hpp"
 #include "plumb/io/model_file.hpp"
@@ -19,6 +20,7 @@ struct Subject {
   ModelSpec spec;
   std::optional<WeightTypes> types;           ///< what the file stores; nothing for presets and config.json
   std::optional<std::filesystem::path> file;  ///< the model file, if it is one
+  std::vector<std::string> left_out = {};     ///< what of the file is not run, a sentence each
 };
 
 /// The element types that a model file stores the matrices of its spec in.
