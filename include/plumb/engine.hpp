@@ -76,6 +76,8 @@
 #include "plumb/blocks/convolution.hpp"
 #include "plumb/blocks/delta_net.hpp"
 #include "plumb/blocks/short_conv.hpp"
+#include "plumb/blocks/token_shift.hpp"
+#include "plumb/blocks/rwkv.hpp"
 #include "plumb/blocks/part.hpp"           // parts of a layer as alternatives
 #include "plumb/blocks/mixer.hpp"          // what lets positions see each other
 #include "plumb/blocks/feed_forward.hpp"
@@ -94,6 +96,8 @@
 #include "plumb/blocks/attention_run.hpp"
 #include "plumb/blocks/delta_net_run.hpp"
 #include "plumb/blocks/short_conv_run.hpp"
+#include "plumb/blocks/token_shift_run.hpp"
+#include "plumb/blocks/rwkv_run.hpp"
 #include "plumb/blocks/feed_forward_run.hpp"
 #include "plumb/blocks/experts_run.hpp"
 #include "plumb/blocks/laurel_run.hpp"

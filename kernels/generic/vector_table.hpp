@@ -21,8 +21,9 @@ static void add_vector_kernels(KernelTable& table) {
 static void add_recurrent_kernels(KernelTable& table) {
   RecurrentKernels& r = table.recurrent;
   r.convolve = convolve;
-  r.delta_rule = delta_rule<false>;
-  r.delta_rule_channels = delta_rule<true>;
+  r.delta_rule = delta_rule<DeltaKind::one_decay>;
+  r.delta_rule_channels = delta_rule<DeltaKind::channels>;
+  r.delta_rule_keys = delta_rule<DeltaKind::keys>;
   r.scan = state_scan<false>;
   r.scan_channels = state_scan<true>;
   r.steps = steps_of;

@@ -48,6 +48,7 @@ class Finder {
     field(name + ".xielu.beta", a.xielu.beta, b.xielu.beta);
     field(name + ".xielu.eps", a.xielu.eps, b.xielu.eps);
     norm(name + ".down_norm", a.down_norm, b.down_norm);
+    field(name + ".shift", a.shift, b.shift);
   }
   const std::string& found() const { return found_; }
 
@@ -137,6 +138,16 @@ void compare(Finder& f, const DeltaNetSpec& a, const DeltaNetSpec& b) {
 void compare(Finder& f, const ShortConvSpec& a, const ShortConvSpec& b) {
   f.field("shortconv.channels", a.channels, b.channels);
   f.field("shortconv.kernel", a.kernel, b.kernel);
+}
+
+void compare(Finder& f, const RwkvSpec& a, const RwkvSpec& b) {
+  f.field("rwkv.heads", a.heads, b.heads);
+  f.field("rwkv.head_dim", a.head_dim, b.head_dim);
+  f.field("rwkv.decay_rank", a.decay_rank, b.decay_rank);
+  f.field("rwkv.rate_rank", a.rate_rank, b.rate_rank);
+  f.field("rwkv.first_rank", a.first_rank, b.first_rank);
+  f.field("rwkv.gate_rank", a.gate_rank, b.gate_rank);
+  f.norm("rwkv.norm", a.norm, b.norm);
 }
 
 void compare(Finder& f, const StateSpaceSpec& a, const StateSpaceSpec& b) {

@@ -23,7 +23,7 @@ std::span<const Family> all_families() {
           dots_families(),     ernie_families(),     exaone_families(),   glm_families(),      hunyuan_families(),
           llama4_families(),   mimo_families(),      minimax_families(),  mistral_families(),  smallthinker_families(),
           step_families(),     qwen_next_families(), lfm_families(),      mamba_families(),    bert_families(),
-          kimi_families()})
+          kimi_families(),     rwkv_families()})
       families.insert(families.end(), part.begin(), part.end());
     std::sort(families.begin(), families.end(),
               [](const Family& a, const Family& b) { return a.architecture < b.architecture; });

@@ -96,6 +96,7 @@ std::span<const Family> mamba_families();
 std::span<const Family> mimo_families();
 std::span<const Family> minimax_families();
 std::span<const Family> mistral_families();
+std::span<const Family> rwkv_families();
 std::span<const Family> smallthinker_families();
 std::span<const Family> step_families();
 

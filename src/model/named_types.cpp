@@ -38,7 +38,7 @@ RecipeFacts recipe_facts(const ModelSpec& spec) {
           heads = std::max(heads, attention.n_heads);
           kv_heads = std::max(kv_heads, 1);
         },
-        [](const DeltaNetSpec&) {}, [](const ShortConvSpec&) {}, [](const StateSpaceSpec&) {});
+        [](const DeltaNetSpec&) {}, [](const ShortConvSpec&) {}, [](const StateSpaceSpec&) {}, [](const RwkvSpec&) {});
     if (const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn))
       facts.n_experts = std::max(facts.n_experts, experts->count);
   }

@@ -67,6 +67,14 @@ constexpr bool is_kept_as_it_is(TensorRole role) {
     case TensorRole::altup_merge:
     case TensorRole::laurel_down:
     case TensorRole::laurel_up:
+    case TensorRole::mix_decay_down:
+    case TensorRole::mix_decay_up:
+    case TensorRole::mix_rate_down:
+    case TensorRole::mix_rate_up:
+    case TensorRole::mix_first_down:
+    case TensorRole::mix_first_up:
+    case TensorRole::mix_gate_down:
+    case TensorRole::mix_gate_up:
     case TensorRole::indexer_q:
     case TensorRole::indexer_k: return true;
     default: return false;
@@ -113,10 +121,10 @@ bool is_quantizable(const TensorId& tensor, const Shape& shape) {
 bool is_quantizable(std::string_view tensor, const Shape& shape) {
   if (shape.rank() < 2 || !tensor.ends_with("weight")) return false;
   if (const std::optional<TensorId> id = tensor_id_of_gguf_name(tensor)) return is_quantizable(*id, shape);
-  static constexpr std::array<std::string_view, 17> kNever = {
-      "_norm.weight",     "ffn_gate_inp",   "position_embd", "token_types", "ssm_conv1d", "shortconv.conv",
-      "attn_rel_b",       "time_mix_first", "time_mix_w",    "time_mix_v",  "time_mix_a", "time_mix_g",
-      "time_mix_decay_w", "time_mix_lerp",  ".rel_pos",      ".patch_embd", "indexer."};
+  static constexpr std::array<std::string_view, 13> kNever = {
+      "_norm.weight",   "ffn_gate_inp", "position_embd",  "token_types",      "ssm_conv1d",
+      "shortconv.conv", "attn_rel_b",   "time_mix_first", "time_mix_decay_w", "time_mix_lerp",
+      ".rel_pos",       ".patch_embd",  "indexer."};
   if (std::any_of(kNever.begin(), kNever.end(),
                   [&](std::string_view part) { return tensor.find(part) != std::string_view::npos; }))
     return false;

@@ -89,21 +89,23 @@ TEST_P(Families, CutBackAndReadOnGivesTheSameBits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Recorded, Families,
-    testing::Values("llama-mha", "llama-gqa", "llama3-ropefreqs", "llama-moe", "qwen2", "qwen3", "qwen3moe", "gemma2",
-                    "gemma3", "gemma3n", "gemma4", "phi3", "gpt2", "gptneox", "granite", "command-r", "cohere2",
-                    "falcon", "falcon40", "gpt-oss", "granitemoe", "granitemoe-shared", "minicpm", "mpt", "nemotron",
-                    "phi2", "stablelm", "stablelm12", "olmo3", "seed_oss", "glm4moe", "minimax-m2", "qwen3vl",
-                    "exaone4", "dots1", "bailingmoe2", "hunyuan-dense", "hunyuan-moe", "ernie4_5-moe", "mistral3",
-                    "llama4", "smallthinker", "mimo2", "step35", "apertus", "bitnet", "afmoe", "phimoe", "deepseek2",
-                    "deepseek3", "deepseek32", "qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe", "mamba2",
-                    "granitehybrid", "nemotron_h", "nemotron_h_moe", "falcon-h1", "mamba", "jamba", "kimi-linear"),
-    [](const auto& parameter) {
-      std::string name = parameter.param;
-      std::erase(name, '-');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Recorded, Families,
+                         testing::Values("llama-mha", "llama-gqa", "llama3-ropefreqs", "llama-moe", "qwen2", "qwen3",
+                                         "qwen3moe", "gemma2", "gemma3", "gemma3n", "gemma4", "phi3", "gpt2", "gptneox",
+                                         "granite", "command-r", "cohere2", "falcon", "falcon40", "gpt-oss",
+                                         "granitemoe", "granitemoe-shared", "minicpm", "mpt", "nemotron", "phi2",
+                                         "stablelm", "stablelm12", "olmo3", "seed_oss", "glm4moe", "minimax-m2",
+                                         "qwen3vl", "exaone4", "dots1", "bailingmoe2", "hunyuan-dense", "hunyuan-moe",
+                                         "ernie4_5-moe", "mistral3", "llama4", "smallthinker", "mimo2", "step35",
+                                         "apertus", "bitnet", "afmoe", "phimoe", "deepseek2", "deepseek3", "deepseek32",
+                                         "qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe", "mamba2",
+                                         "granitehybrid", "nemotron_h", "nemotron_h_moe", "falcon-h1", "mamba", "jamba",
+                                         "kimi-linear", "rwkv7"),
+                         [](const auto& parameter) {
+                           std::string name = parameter.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace plumb::recorded_answers_test

@@ -185,12 +185,14 @@ inline void experts_check(const ExpertsSpec& spec, const SpecChecker& check) {
                                          " experts of the groups that a row may visit");
 }
 
-/// Everything above is run, with gates that keep all of their values and no norms inside of experts.
+/// Everything above is run, with gates that keep all of their values, no norms inside of experts and no token shift.
 inline Refusal experts_refuses(const ExpertsSpec& spec) {
   if (spec.expert.sparsity > 0 || spec.shared.sparsity > 0)
     return "experts with sparse gates have no forward pass here; supported: sparse gates of dense blocks";
   if (spec.expert.down_norm || spec.shared.down_norm)
     return "experts with a norm before their down projection; supported: such a norm in dense blocks";
+  if (spec.expert.shift || spec.shared.shift)
+    return "experts that read the position before have no forward pass here; supported: dense blocks that do";
   return {};
 }
 

@@ -5,8 +5,9 @@
 ///     y = down(act(gate x) * up x)       gated: three matrices
 ///     y = down(act(up x))                not gated: two
 ///
-/// where a norm may stand before down. A sparse gate (Gemma 3n) keeps of its F values g what is far above their mean,
-/// before the activation:
+/// where a norm may stand before down, and x may be mixed with the row of the position before (token_shift.hpp): so the
+/// channel mixing of RWKV is made, with relu2 and no gate. A sparse gate (Gemma 3n) keeps of its F values g what is far
+/// above their mean, before the activation:
 ///
 ///     g = max(g - (mean(g) + sparsity * sigma(g)), 0)       sigma with F - 1
 ///
@@ -16,9 +17,11 @@
 #include <optional>
 
 #include "plumb/blocks/check.hpp"
+#include "plumb/blocks/layer_state.hpp"
 #include "plumb/blocks/norm.hpp"
 #include "plumb/blocks/scratch_sizes.hpp"
 #include "plumb/blocks/tensors.hpp"
+#include "plumb/blocks/token_shift.hpp"
 #include "plumb/blocks/work_writer.hpp"
 #include "plumb/ops/kinds.hpp"
 
@@ -42,6 +45,7 @@ struct DenseSpec {
   float limit = 0.0f;     ///< of a gated silu: of silu(gate) from above and of up both ways (step35); 0: none
   XieluSpec xielu = {};   ///< where the activation is xielu: 4 parameters
   std::optional<NormSpec> down_norm = {};  ///< of the input of down: F parameters (bitnet)
+  bool shift = false;  ///< x is mixed with that of the position before: D parameters, D values of state (rwkv7)
 
   ActivationFunction function() const {
     const auto softplus = [](float x) { return std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x))); };
@@ -56,6 +60,7 @@ struct DenseSpec {
 // -- tensors ----------------------------------------------------------------------------------------------------------
 
 struct DenseWeights {
+  Vector shares;          // [D], how much of the position before x takes, or empty
   Linear gate, up;        // [F, D]; gate empty unless gated
   NormWeights down_norm;  // [F]
   Linear down;            // [D, F]
@@ -69,13 +74,19 @@ struct DenseRoles {
 template <class Visit>
 void dense_tensors(const DenseSpec& spec, int width, DenseWeights& w, const TensorList<Visit>& list,
                    const DenseRoles& roles = {}) {
+  if (spec.shift) list.vector(TensorRole::ffn_shift, w.shares, Shape{width});
   if (spec.gated) list.matrix(roles.gate, w.gate, spec.inner, width, spec.bias);
   list.matrix(roles.up, w.up, spec.inner, width, spec.bias);
   if (spec.down_norm) norm_tensors(*spec.down_norm, TensorRole::ffn_down_norm, Shape{spec.inner}, w.down_norm, list);
   list.matrix(roles.down, w.down, width, spec.inner, spec.bias);
 }
 
-// -- state: none ------------------------------------------------------------------------------------------------------
+// -- state ------------------------------------------------------------------------------------------------------------
+
+inline LayerState dense_state(const DenseSpec& spec, int width) {
+  return LayerState::recurrence(spec.shift ? token_shift_state(width) : 0);
+}
+
 // -- work -------------------------------------------------------------------------------------------------------------
 
 /// Operations per value of a sparse gate: its mean, its deviation (subtract, square, add), subtract and maximum.
@@ -110,6 +121,7 @@ inline void dense_products_work(const DenseSpec& spec, int width, double tokens,
 inline constexpr int kDenseBarriers = 1, kSparseBarriers = 2;
 
 inline void dense_work(const DenseSpec& spec, int width, WorkWriter& writer, const DenseRoles& roles = {}) {
+  if (spec.shift) token_shift_work(1, width, writer);
   writer.quantize_for(roles.up, spec.inner, width, writer.rows());
   dense_products_work(spec, width, writer.rows(), 1, roles, writer);
   if (spec.down_norm) writer.meet_prepared(writer.rows());
@@ -121,6 +133,7 @@ inline void dense_scratch(const DenseSpec& spec, ScratchSizes& sizes) {
   sizes.inner = std::max(sizes.inner, spec.inner);
   sizes.sparse |= spec.sparsity > 0;
   if (spec.down_norm) sizes.finished = std::max(sizes.finished, spec.inner);
+  if (spec.shift) token_shift_scratch(1, sizes);
 }
 
 // -- refuses ----------------------------------------------------------------------------------------------------------

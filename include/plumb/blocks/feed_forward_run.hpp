@@ -2,28 +2,32 @@
 /// @file
 /// How the feed-forward block that every row visits is run.
 
+#include <array>
 #include <cmath>
 
 #include "plumb/blocks/feed_forward.hpp"
 #include "plumb/blocks/pass.hpp"
+#include "plumb/blocks/token_shift_run.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
 class DenseRun {
  public:
-  DenseRun(const Pass& pass, const DenseSpec& spec, const DenseWeights& weights)
-      : pass_(pass), spec_(spec), w_(weights), s_(pass.scratch()) {}
+  /// `last`: the last rows of sequences, where the block mixes them in.
+  DenseRun(const Pass& pass, const DenseSpec& spec, const DenseWeights& weights, const RecurrentLayer& last = {})
+      : pass_(pass), spec_(spec), w_(weights), s_(pass.scratch()), shift_(pass, weights.shares, 1, last) {}
 
-  ops::ActivationForms forms() const {
-    return spec_.gated ? pass_.products().forms({&w_.gate, &w_.up}) : pass_.products().forms({&w_.up});
-  }
+  /// Of its input; none where products read a mixture of it.
+  ops::ActivationForms forms() const { return spec_.shift ? ops::ActivationForms{} : product_forms(); }
   const Linear& first() const { return spec_.gated ? w_.gate : w_.up; }
   Range columns(const Worker& worker) const { return ops::matmul_rows(worker, w_.down.w); }
 
   /// By every worker, on the prepared input [n, D].
   void run(const Worker& worker, const ops::Activations& input, const BranchOutput& output) {
-    spread(worker, input);
+    if (spec_.shift) shift_.mix(worker, input, std::array{product_forms()});
+    spread(worker, spec_.shift ? shift_.input(worker, 0) : input);
     Products::meet(worker, w_.down.w);
+    if (spec_.shift) shift_.remember(worker, input);
     pass_.products().run(worker, spec_.down_norm ? normed(worker) : inner(), {{Op::down, output.task(w_.down)}});
   }
 
@@ -44,6 +48,9 @@ class DenseRun {
   ops::Activations inner() const { return pass_.activations(s_.ffn_gate, spec_.inner, s_.inner_form); }
 
  private:
+  ops::ActivationForms product_forms() const {
+    return spec_.gated ? pass_.products().forms({&w_.gate, &w_.up}) : pass_.products().forms({&w_.up});
+  }
   /// inner, normed and prepared for down.
   ops::Activations normed(const Worker& worker) const {
     return pass_.finish(worker, s_.ffn_gate, spec_.inner, s_.inner_form, w_.down, pass_.products().forms({&w_.down}),
@@ -85,6 +92,7 @@ class DenseRun {
   const DenseSpec& spec_;
   const DenseWeights& w_;
   Scratch& s_;
+  TokenShiftRun shift_;
 };
 
 }  // namespace plumb

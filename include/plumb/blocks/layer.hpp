@@ -87,23 +87,25 @@ inline void layer_derive(const LayerSpec& spec, LayerWeights& w) {
 }
 
 /// What a sequence remembers for a feed-forward block.
-inline LayerState feed_forward_state(const FeedForward& ffn) {
+inline LayerState feed_forward_state(const FeedForward& ffn, int width) {
   return match(
-      ffn, [](const Nothing&) -> LayerState { return {}; }, [](const DenseSpec&) -> LayerState { return {}; },
+      ffn, [](const Nothing&) -> LayerState { return {}; }, [&](const DenseSpec& s) { return dense_state(s, width); },
       [](const ExpertsSpec&) -> LayerState { return {}; });
 }
 
-/// What a sequence remembers in a layer, all parts together.
-inline LayerState layer_state(const LayerSpec& spec) {
-  LayerState state = mixer_state(spec.mixer);
-  state += mixer_state(spec.beside);
-  state += feed_forward_state(spec.ffn);
+/// What a sequence remembers in a layer of a stream of that width, all parts together.
+inline LayerState layer_state(const LayerSpec& spec, int width) {
+  LayerState state = mixer_state(spec.mixer, width);
+  state += mixer_state(spec.beside, width);
+  state += feed_forward_state(spec.ffn, width);
   return state;
 }
 /// Where the recurrent values of the second mixer and of the feed-forward block begin among those of the layer.
-inline std::int64_t beside_state_offset(const LayerSpec& spec) { return mixer_state(spec.mixer).recurrent; }
-inline std::int64_t ffn_state_offset(const LayerSpec& spec) {
-  return beside_state_offset(spec) + mixer_state(spec.beside).recurrent;
+inline std::int64_t beside_state_offset(const LayerSpec& spec, int width) {
+  return mixer_state(spec.mixer, width).recurrent;
+}
+inline std::int64_t ffn_state_offset(const LayerSpec& spec, int width) {
+  return beside_state_offset(spec, width) + mixer_state(spec.beside, width).recurrent;
 }
 
 /// Whether outputs of this layer's parts go through a buffer before they reach the stream.
@@ -174,7 +176,8 @@ inline void layer_check(const LayerSpec& spec, std::span<const RopeSpec> ropes, 
   if (!std::holds_alternative<Nothing>(spec.beside)) {
     if (spec.beside.index() == spec.mixer.index() || std::holds_alternative<Nothing>(spec.mixer))
       check.fail(ErrorCode::bad_value, "two mixers side by side, expected a mixer and one of another kind");
-    if (mixer_state(spec.mixer).keeps_positions() && mixer_state(spec.beside).keeps_positions())
+    const auto keeps = [](const Mixer& mixer) { return mixer_state(mixer, 1).keeps_positions(); };  // at any width
+    if (keeps(spec.mixer) && keeps(spec.beside))
       check.fail(ErrorCode::bad_value, "two mixers side by side keep every position, expected at most one");
   }
   match(
@@ -199,6 +202,9 @@ inline void layer_check(const LayerSpec& spec, std::span<const RopeSpec> ropes, 
   if (spec.layer_scale && (spec.parallel || std::holds_alternative<Nothing>(spec.ffn)))
     check.fail(ErrorCode::bad_value,
                "a scale of the layer, expected parts one after the other, the last a feed-forward block");
+  const auto* dense = std::get_if<DenseSpec>(&spec.ffn);
+  if (dense && dense->shift && !spec.ffn_branch.norm)
+    check.fail(ErrorCode::bad_value, "ffn.shift is set, expected a norm of its own before the block");
   if (spec.shared_norm && (!spec.parallel || spec.ffn_branch.norm))
     check.fail(ErrorCode::bad_value, "one norm for both parts, expected parallel parts and no second norm");
 }
@@ -207,6 +213,9 @@ inline void layer_check(const LayerSpec& spec, std::span<const RopeSpec> ropes, 
 inline Refusal layer_refuses(const LayerSpec& spec) {
   for (const Mixer* mixer : {&spec.mixer, &spec.beside})
     if (Refusal why = mixer_refuses(*mixer); !why.empty()) return why;
+  if (std::holds_alternative<RwkvSpec>(spec.beside) ||
+      (std::holds_alternative<RwkvSpec>(spec.mixer) && !std::holds_alternative<Nothing>(spec.beside)))
+    return "time mixing of RWKV and another mixer side by side have no forward pass here; supported: one in a layer";
   return match(
       spec.ffn, [](const Nothing&) -> Refusal { return {}; }, [](const DenseSpec& s) { return dense_refuses(s); },
       [](const ExpertsSpec& s) { return experts_refuses(s); });

@@ -42,6 +42,8 @@ class Pass {
   std::span<const BatchRow> rows() const { return rows_; }
   /// The sequences of the batch with their rows, where the model remembers by recurrence or rows see later ones.
   std::span<const SequenceRows> sequences() const { return sequences_; }
+  /// The row before row n in its sequence, where sequences() has them; -1: it is the first of the batch.
+  std::int32_t before(std::int64_t n) const { return scratch_.by_sequence.before(n); }
   /// Rows of the batch.
   std::int64_t n() const { return static_cast<std::int64_t>(rows_.size()); }
   std::span<const ops::AttentionRow> asking() const { return {scratch_.asking.data(), rows_.size()}; }
@@ -66,6 +68,10 @@ class Pass {
   /// A worker's own place for prepared heads where rows are few, `shared` otherwise. The prepared input stays.
   ops::ActivationBuffer& form_for(const Worker& worker, ops::ActivationBuffer& shared) const {
     return own(n()) ? own_inputs(worker).heads_form : shared;
+  }
+  /// Where mixtures with rows before go: the worker's own place, if they are few, or everybody's.
+  ShiftedInputs& shifted(const Worker& worker) const {
+    return own(n()) ? scratch_.own_shifts[static_cast<std::size_t>(worker.index)] : scratch_.shifted;
   }
 
   /// Makes x ready for products, the first of them with `next`: make(rows) computes the rows of a tile, which are

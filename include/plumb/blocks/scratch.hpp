@@ -3,6 +3,7 @@
 /// The memory of a forward pass: made once for the largest batch, so that decoding allocates nothing.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -50,6 +51,20 @@ struct OwnInputs {
   ops::ActivationBuffer form;        // normed, prepared for products
   Rows finished;                     // [kOwnRows, ...], what Pass::finish makes
   ops::ActivationBuffer heads_form;  // that, heads, or the branch beside the mixer, prepared for products
+};
+
+/// Low-rank products of one block.
+inline constexpr std::size_t kLowRanks = 4;
+
+/// Inputs that are mixed with the row before (token_shift.hpp), of all workers or of one.
+struct ShiftedInputs {
+  ShiftedInputs() = default;
+  ShiftedInputs(const ScratchSizes& sizes, std::int64_t max_rows);
+  std::size_t bytes() const;
+
+  Rows rows;                                           // [max_rows * shifts, D]
+  ops::ActivationBuffer form;                          // the same, prepared for products
+  std::array<ops::ActivationBuffer, kLowRanks> ranks;  // [max_rows, rank], what low-rank products read, prepared
 };
 
 /// What the experts of a layer need: a slot is a row of the batch at one of the `used` experts that it visits.
@@ -137,6 +152,9 @@ struct Scratch {
   Rows ranks;                             // [max_rows, ranks of low-rank products]
   Rows ffn_gate;                          // [max_rows, F or S], becomes act(gate) * up, input of down
   Rows ffn_up;                            // [max_rows, F or S]
+  Rows first_values;                      // [max_rows, channels], values of one layer that others take from
+  ShiftedInputs shifted;                  // of models that mix rows with those before
+  std::vector<ShiftedInputs> own_shifts;  // [threads], the same for batches of a few rows
   std::vector<float> cutoff;              // [max_rows], below which values of a gate count as zero
   Rows laurel;                            // [max_rows, rank], the branch beside a mixer
   Rows per_layer;                         // [max_rows, L * P], the per-layer embedding
@@ -182,6 +200,19 @@ inline ExpertsScratch::ExpertsScratch(const ScratchSizes& sizes, std::int64_t ma
   input_form = ops::ActivationBuffer(slots, sizes.width);
   inner_form = ops::ActivationBuffer(slots, sizes.expert_inner);
   routing.assign(static_cast<std::size_t>(threads), ops::Routing(max_rows, sizes.experts, sizes.used));
+}
+
+inline ShiftedInputs::ShiftedInputs(const ScratchSizes& sizes, std::int64_t max_rows)
+    : rows(checked_mul<std::int64_t>(max_rows, sizes.shifts, "scratch"), sizes.width),
+      form(checked_mul<std::int64_t>(max_rows, sizes.shifts, "scratch"), sizes.width) {
+  if (sizes.low_rank == 0) return;
+  for (ops::ActivationBuffer& own : ranks) own = ops::ActivationBuffer(max_rows, sizes.low_rank);
+}
+
+inline std::size_t ShiftedInputs::bytes() const {
+  std::size_t total = rows.bytes() + form.bytes();
+  for (const ops::ActivationBuffer& own : ranks) total += own.bytes();
+  return total;
 }
 
 inline std::size_t ExpertsScratch::bytes() const {
@@ -257,21 +288,28 @@ inline Scratch::Scratch(const ScratchSizes& sizes, int max_rows, int context, in
     streams.emplace_back(max_rows, sizes.width);
     predicted.emplace_back(max_rows, sizes.width);
   }
+  if (sizes.shifts > 0) {
+    shifted = ShiftedInputs(sizes, max_rows);
+    for (int i = 0; i < threads; ++i) own_shifts.emplace_back(sizes, kOwnRows);
+  }
+  if (sizes.first_values > 0) first_values = Rows(max_rows, sizes.first_values);
   if (sizes.latent.heads > 0) latent = LatentScratch(sizes.latent, max_rows, threads);
   if (sizes.index.heads > 0) index = IndexScratch(sizes.index, max_rows, context, threads);
 }
 
 inline std::size_t Scratch::bytes() const {
   std::size_t total = 0;
-  for (const Rows* rows : {&residual, &branch[0], &branch[1], &normed, &q, &k, &v, &heads, &gates, &mixed, &convolved,
-                           &steps, &ranks, &ffn_gate, &ffn_up, &laurel, &per_layer, &logits, &states})
+  for (const Rows* rows :
+       {&residual,  &branch[0], &branch[1], &normed,       &q,        &k,      &v,      &heads,     &gates,  &mixed,
+        &convolved, &steps,     &ranks,     &first_values, &ffn_gate, &ffn_up, &laurel, &per_layer, &logits, &states})
     total += rows->bytes();
   for (const auto* several : {&angles, &streams, &predicted})
     for (const Rows& rows : *several) total += rows.bytes();
   for (const OwnInputs& inputs : own)
     total += inputs.normed.bytes() + inputs.form.bytes() + inputs.finished.bytes() + inputs.heads_form.bytes();
-  return total + input_form.bytes() + inner_form.bytes() + experts.bytes() + latent.bytes() + index.bytes() +
-         attention.bytes() + by_sequence.bytes();
+  for (const ShiftedInputs& inputs : own_shifts) total += inputs.bytes();
+  return total + input_form.bytes() + inner_form.bytes() + shifted.bytes() + experts.bytes() + latent.bytes() +
+         index.bytes() + attention.bytes() + by_sequence.bytes();
 }
 
 }  // namespace plumb

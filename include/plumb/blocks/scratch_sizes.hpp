@@ -54,6 +54,9 @@ struct ScratchSizes {
   bool shared_expert = false;
   bool experts_apart = false;  ///< experts read other rows than the shared one
   bool by_sequence = false;    ///< rows are needed by sequence
+  int shifts = 0;              ///< inputs of a block that are mixed with the row before
+  int low_rank = 0;            ///< largest rank of a low-rank product of such mixtures
+  int first_values = 0;        ///< values of one layer that others take from
   int laurel = 0;              ///< rank of the branches beside mixers
   int per_layer = 0;           ///< values of the per-layer embedding, all layers together
   int streams = 0;             ///< streams, where there are several
@@ -69,7 +72,8 @@ struct ScratchSizes {
     const std::int64_t stream =
         std::int64_t{2 + branches} * width + q + k + v + heads + gates + 2 * (mixed + inner) + steps + ranks;
     const std::int64_t visits = std::int64_t{used} * (2 * width + 3 * expert_inner) + experts;
-    const std::int64_t beside = std::int64_t{2 * streams} * width + laurel + per_layer;
+    const std::int64_t beside =
+        std::int64_t{2 * streams} * width + laurel + per_layer + std::int64_t{shifts} * width + first_values;
     const int of_experts = (shared_expert ? 1 : 0) + (experts_apart ? 3 : 0);
     const std::int64_t latents = latent.floats_per_row() + index.floats_per_row();
     return stream + visits + beside + latents + std::int64_t{of_experts} * width;

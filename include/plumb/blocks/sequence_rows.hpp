@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "plumb/blocks/batch.hpp"
@@ -28,7 +29,9 @@ class RowsBySequence {
  public:
   RowsBySequence() = default;
   explicit RowsBySequence(std::int64_t max_rows)
-      : order_(static_cast<std::size_t>(max_rows)), groups_(static_cast<std::size_t>(max_rows)) {}
+      : order_(static_cast<std::size_t>(max_rows)),
+        before_(static_cast<std::size_t>(max_rows)),
+        groups_(static_cast<std::size_t>(max_rows)) {}
 
   /// The sequences of a batch, rising, with their rows. Valid until the next call.
   std::span<const SequenceRows> group(std::span<const BatchRow> rows) {
@@ -44,14 +47,19 @@ class RowsBySequence {
     for (auto first = order_.begin(); first != end;) {
       const auto last = std::find_if(first, end, [&](std::int32_t row) { return sequence(row) != sequence(*first); });
       groups_[count++] = {sequence(*first), {first, last}};
+      std::int32_t before = -1;
+      for (auto row = first; row != last; ++row) before_[static_cast<std::size_t>(*row)] = std::exchange(before, *row);
       first = last;
     }
     return {groups_.data(), count};
   }
-  std::size_t bytes() const { return order_.size() * sizeof(std::int32_t) + groups_.size() * sizeof(SequenceRows); }
+  /// The row before row n of the last batch in its sequence; -1: it is the first.
+  std::int32_t before(std::int64_t n) const { return before_[static_cast<std::size_t>(n)]; }
+  std::size_t bytes() const { return 2 * order_.size() * sizeof(std::int32_t) + groups_.size() * sizeof(SequenceRows); }
 
  private:
   std::vector<std::int32_t> order_;   // [max_rows], rows sorted by sequence
+  std::vector<std::int32_t> before_;  // [max_rows], of each row
   std::vector<SequenceRows> groups_;  // [max_rows]
 };
 

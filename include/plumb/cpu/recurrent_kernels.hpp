@@ -60,15 +60,22 @@ struct Convolution {
 ///     S  += k[t] (x) beta[t] (v[t] - S^T k[t])
 ///     out = S^T q[t]
 ///
+/// or, where what is recalled and what is replaced are keys of their own (RWKV 7), with the state as it was before:
+///
+///     d   = S^T recall[t]
+///     S   = diag(decay[t]) S + k[t] (x) v[t] - replace[t] (x) d
+///     out = S^T q[t]
+///
 /// The state lies in blocks of 16 columns, [column block][k_dim][16]; the last block is padded, and what is there stays
 /// zero. Sums over k_dim run in four parts, k modulo 4, added as (0 + 1) + (2 + 3).
 struct DeltaRule {
   RowIndex rows;
-  RowsIn q, k;   // [n, k_dim]
-  RowsIn v;      // [n, columns]
-  RowsIn decay;  // [n, 1], or [n, k_dim]: the factor, not its logarithm
-  RowsIn beta;   // [n, 1]
-  RowsOut out;   // [n, columns]
+  RowsIn q, k;             // [n, k_dim]
+  RowsIn v;                // [n, columns]
+  RowsIn decay;            // [n, 1], or [n, k_dim]: the factor, not its logarithm
+  RowsIn beta;             // [n, 1]; of one key alone
+  RowsIn recall, replace;  // [n, k_dim]; of several keys alone
+  RowsOut out;             // [n, columns]
   float* state = nullptr;
   std::int64_t k_dim = 0, columns = 0;
 };
@@ -99,6 +106,7 @@ struct RecurrentKernels {
   void (*convolve)(const Convolution&) = nullptr;
   void (*delta_rule)(const DeltaRule&) = nullptr;           ///< one decay a row
   void (*delta_rule_channels)(const DeltaRule&) = nullptr;  ///< one for each of the k_dim channels
+  void (*delta_rule_keys)(const DeltaRule&) = nullptr;      ///< the same with several keys
   /// y[i] = x[i] / max(|x|, eps) * scale, |x| the length of the n values; y may be x.
   void (*l2_norm)(const float* x, float eps, float scale, float* y, std::int64_t n) = nullptr;
   void (*scan)(const StateScan&) = nullptr;           ///< one step a row

@@ -77,7 +77,28 @@ enum class TensorRole {
   shortconv_in,         ///< both gates and the values of a short convolution
   shortconv_conv,       ///< its taps
   shortconv_out,        ///< its output projection
+  mix_lerp,             ///< how much of the position before each input of RWKV's time mixing takes
+  mix_receptance,       ///< what the state is asked by
+  mix_key,              ///< keys
+  mix_value,            ///< values
+  mix_decay,            ///< decays of every channel: what is added
+  mix_decay_down,       ///< low-rank decays
+  mix_decay_up,         ///< back to all channels
+  mix_rate,             ///< rates at which keys replace: what is added
+  mix_rate_down,        ///< low-rank rates
+  mix_rate_up,          ///< back to all channels
+  mix_first,            ///< how much of the first layer's values is taken: what is added
+  mix_first_down,       ///< the same of a low rank
+  mix_first_up,         ///< back to all channels
+  mix_gate_down,        ///< low-rank gates of the output
+  mix_gate_up,          ///< back to all channels
+  mix_key_scale,        ///< multiplies keys that are recalled
+  mix_key_rate,         ///< how much of the rates goes into keys
+  mix_bonus,            ///< what a position sees of itself
+  mix_norm,             ///< norm of every head's output
+  mix_out,              ///< output projection
   ffn_norm,             ///< before the feed-forward block
+  ffn_shift,            ///< how much of the position before the feed-forward block takes (RWKV)
   ffn_gate,             ///< gate projection of a dense block
   ffn_up,               ///< up projection
   ffn_down_norm,        ///< norm of the input of the down projection (bitnet)
@@ -188,7 +209,28 @@ inline constexpr std::array kRoleNames{
     RoleNames{TensorRole::shortconv_in, "shortconv_in", "shortconv.in_proj", true},
     RoleNames{TensorRole::shortconv_conv, "shortconv_conv", "shortconv.conv", false},
     RoleNames{TensorRole::shortconv_out, "shortconv_out", "shortconv.out_proj", true},
+    RoleNames{TensorRole::mix_lerp, "mix_lerp", "time_mix_lerp_fused", false},
+    RoleNames{TensorRole::mix_receptance, "mix_receptance", "time_mix_receptance", true},
+    RoleNames{TensorRole::mix_key, "mix_key", "time_mix_key", true},
+    RoleNames{TensorRole::mix_value, "mix_value", "time_mix_value", true},
+    RoleNames{TensorRole::mix_decay, "mix_decay", "time_mix_w0", false},
+    RoleNames{TensorRole::mix_decay_down, "mix_decay_down", "time_mix_w1", true},
+    RoleNames{TensorRole::mix_decay_up, "mix_decay_up", "time_mix_w2", true},
+    RoleNames{TensorRole::mix_rate, "mix_rate", "time_mix_a0", false},
+    RoleNames{TensorRole::mix_rate_down, "mix_rate_down", "time_mix_a1", true},
+    RoleNames{TensorRole::mix_rate_up, "mix_rate_up", "time_mix_a2", true},
+    RoleNames{TensorRole::mix_first, "mix_first", "time_mix_v0", false},
+    RoleNames{TensorRole::mix_first_down, "mix_first_down", "time_mix_v1", true},
+    RoleNames{TensorRole::mix_first_up, "mix_first_up", "time_mix_v2", true},
+    RoleNames{TensorRole::mix_gate_down, "mix_gate_down", "time_mix_g1", true},
+    RoleNames{TensorRole::mix_gate_up, "mix_gate_up", "time_mix_g2", true},
+    RoleNames{TensorRole::mix_key_scale, "mix_key_scale", "time_mix_k_k", false},
+    RoleNames{TensorRole::mix_key_rate, "mix_key_rate", "time_mix_k_a", false},
+    RoleNames{TensorRole::mix_bonus, "mix_bonus", "time_mix_r_k", false},
+    RoleNames{TensorRole::mix_norm, "mix_norm", "time_mix_ln", false},
+    RoleNames{TensorRole::mix_out, "mix_out", "time_mix_output", true},
     RoleNames{TensorRole::ffn_norm, "ffn_norm", "ffn_norm", false},
+    RoleNames{TensorRole::ffn_shift, "ffn_shift", "channel_mix_lerp_k", false},
     RoleNames{TensorRole::ffn_gate, "ffn_gate", "ffn_gate", true},
     RoleNames{TensorRole::ffn_up, "ffn_up", "ffn_up", true},
     RoleNames{TensorRole::ffn_down_norm, "ffn_down_norm", "ffn_sub_norm", false},

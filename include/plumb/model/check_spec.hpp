@@ -41,6 +41,17 @@ inline void check_kv_source(const ModelSpec& spec, int l, const SpecChecker& che
       check);
 }
 
+/// Layers that take from values of another come after one of the same shape whose values are its own.
+inline void check_rwkv_sources(const ModelSpec& spec, const SpecChecker& check) {
+  const RwkvSpec* source = nullptr;
+  for (int l = 0; l < spec.n_layers(); ++l) {
+    const auto* own = std::get_if<RwkvSpec>(&spec.layers[static_cast<std::size_t>(l)].mixer);
+    if (!own) continue;
+    rwkv_source_check(*own, source, check.at_layer(l));
+    if (own->first_rank == 0) source = own;
+  }
+}
+
 }  // namespace detail
 
 inline void check_spec(const ModelSpec& spec, std::string_view where) {
@@ -62,6 +73,7 @@ inline void check_spec(const ModelSpec& spec, std::string_view where) {
     layer_check(spec.layers[static_cast<std::size_t>(l)], spec.ropes, check.at_layer(l));
     detail::check_kv_source(spec, l, check.at_layer(l));
   }
+  detail::check_rwkv_sources(spec, check);
   const auto& per_layer = spec.embedding.per_layer;
   if (per_layer) per_layer_check(*per_layer, spec.n_layers(), check);
   if (spec.altup) altup_check(*spec.altup, check);
@@ -105,7 +117,7 @@ inline void check_runnable(const ModelSpec& spec, std::string_view where) {
       checked_mul(a->n_heads, a->v_dim(), what);
       if (a->own_kv()) values = checked_add<std::int64_t>(values, std::int64_t{a->k_rows()} + a->v_rows(), what);
     }
-    recurrent = checked_add(recurrent, layer_state(layer).recurrent, what);
+    recurrent = checked_add(recurrent, layer_state(layer, spec.width).recurrent, what);
   }
   for (const auto* norm : {&spec.embedding.norm, &spec.output.norm})
     if (*norm) check.finite("norm_eps", (*norm)->eps, true);

@@ -17,6 +17,7 @@
 #include "plumb/blocks/laurel_run.hpp"
 #include "plumb/blocks/per_layer_embedding_run.hpp"
 #include "plumb/blocks/residual.hpp"
+#include "plumb/blocks/rwkv_run.hpp"
 #include "plumb/blocks/short_conv_run.hpp"
 #include "plumb/blocks/state_space_run.hpp"
 #include "plumb/core/parallel.hpp"
@@ -147,7 +148,8 @@ class ForwardPass {
     const Range fed = match(
         spec.ffn, [](const Nothing&) { return Range{}; },
         [&](const DenseSpec& dense) {
-          DenseRun run(pass_, dense, std::get<DenseWeights>(w.ffn));
+          DenseRun run(pass_, dense, std::get<DenseWeights>(w.ffn),
+                       pass_.state().recurrent(l, ffn_state_offset(spec, spec_.width)));
           return branch(worker, run, ffn, Op::ffn_norm, norm, norm_weights);
         },
         [&](const ExpertsSpec& experts) {
@@ -194,7 +196,7 @@ class ForwardPass {
     const LayerWeights& w = weights_.layers[static_cast<std::size_t>(l)];
     const auto each = [&](const auto& visit) {
       visit_mixer(spec.mixer, w.mixer, l, 0, visit);
-      visit_mixer(spec.beside, w.beside, l, beside_state_offset(spec), visit);
+      visit_mixer(spec.beside, w.beside, l, beside_state_offset(spec, spec_.width), visit);
     };
     const Linear* first = nullptr;
     ops::ActivationForms forms;
@@ -240,6 +242,10 @@ class ForwardPass {
         },
         [&](const StateSpaceSpec& space) {
           StateSpaceRun run(pass_, space, std::get<StateSpaceWeights>(w), l, first);
+          visit(run);
+        },
+        [&](const RwkvSpec& rwkv) {
+          RwkvRun run(pass_, rwkv, std::get<RwkvWeights>(w), l, first);
           visit(run);
         });
   }

@@ -118,7 +118,7 @@ inline const ExpertsSpec* first_experts(const ModelSpec& spec) {
 /// What the layers remember.
 inline std::vector<LayerState> layer_states(const ModelSpec& spec) {
   std::vector<LayerState> states;
-  for (const LayerSpec& layer : spec.layers) states.push_back(layer_state(layer));
+  for (const LayerSpec& layer : spec.layers) states.push_back(layer_state(layer, spec.width));
   return states;
 }
 

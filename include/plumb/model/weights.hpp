@@ -146,7 +146,7 @@ inline ScratchSizes scratch_sizes(const ModelSpec& spec) {
   for (const RopeSpec& rope : spec.ropes) sizes.rope_dims.push_back(rope.pairs == RopePairs::none ? 0 : rope.dims);
   for (const LayerSpec& layer : spec.layers) {
     layer_scratch(layer, sizes);
-    sizes.by_sequence |= layer_state(layer).recurrent > 0;
+    sizes.by_sequence |= layer_state(layer, spec.width).recurrent > 0;
   }
   if (spec.embedding.per_layer) per_layer_scratch(*spec.embedding.per_layer, spec.n_layers(), sizes);
   if (spec.altup) altup_scratch(*spec.altup, sizes);

@@ -111,14 +111,14 @@ inline Ledger pass_work(const ModelSpec& spec, const PassOptions& pass) {
 /// Bytes of the state of one sequence with room for `context` positions, in passes of up to `batch` rows.
 inline double state_bytes(const ModelSpec& spec, DType kv, std::int64_t context, std::int64_t batch) {
   double bytes = 0;
-  for (const LayerSpec& layer : spec.layers) bytes += state_bytes(layer_state(layer), kv, context, batch);
+  for (const LayerSpec& layer : spec.layers) bytes += state_bytes(layer_state(layer, spec.width), kv, context, batch);
   return bytes;
 }
 
 /// Bytes that one more position adds to the state of a sequence, windows aside.
 inline double state_bytes_per_position(const ModelSpec& spec, DType kv) {
   double bytes = 0;
-  for (const LayerSpec& layer : spec.layers) bytes += bytes_per_position(layer_state(layer), kv);
+  for (const LayerSpec& layer : spec.layers) bytes += bytes_per_position(layer_state(layer, spec.width), kv);
   return bytes;
 }
 

@@ -78,9 +78,29 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::shortconv_in:
     case TensorRole::shortconv_conv:
     case TensorRole::shortconv_out:
+    case TensorRole::mix_lerp:
+    case TensorRole::mix_receptance:
+    case TensorRole::mix_key:
+    case TensorRole::mix_value:
+    case TensorRole::mix_decay:
+    case TensorRole::mix_decay_down:
+    case TensorRole::mix_decay_up:
+    case TensorRole::mix_rate:
+    case TensorRole::mix_rate_down:
+    case TensorRole::mix_rate_up:
+    case TensorRole::mix_first:
+    case TensorRole::mix_first_down:
+    case TensorRole::mix_first_up:
+    case TensorRole::mix_gate_down:
+    case TensorRole::mix_gate_up:
+    case TensorRole::mix_key_scale:
+    case TensorRole::mix_key_rate:
+    case TensorRole::mix_bonus:
+    case TensorRole::mix_out:
     case TensorRole::attn_out:
     case TensorRole::laurel_down:
     case TensorRole::laurel_up: return ParameterPart::attention;
+    case TensorRole::ffn_shift:
     case TensorRole::ffn_gate:
     case TensorRole::ffn_up:
     case TensorRole::ffn_down:
@@ -119,6 +139,7 @@ constexpr ParameterPart part_of(TensorRole role) {
     case TensorRole::attn_post_norm:
     case TensorRole::ffn_down_norm:
     case TensorRole::ssm_norm:
+    case TensorRole::mix_norm:
     case TensorRole::ssm_dt_norm:
     case TensorRole::ssm_b_norm:
     case TensorRole::ssm_c_norm:
