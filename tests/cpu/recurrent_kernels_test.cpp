@@ -139,9 +139,13 @@ TEST_P(RecurrentKernelsOf, ConvolutionsMayBeCutAnywhere) {
 
 // -- delta rule -------------------------------------------------------------------------------------------------------
 
+/// One decay a row, one for each channel, or the latter with several keys.
+enum class DeltaForm { one_decay, channels, keys };
+constexpr DeltaForm kDeltaForms[] = {DeltaForm::one_decay, DeltaForm::channels, DeltaForm::keys};
+
 struct DeltaCase {
   int n, k_dim, columns;
-  bool by_channel;
+  DeltaForm form;
 };
 
 struct DeltaData {
@@ -153,10 +157,12 @@ struct DeltaData {
         out(2 * c.n + 1, c.columns, 4),
         decay(2 * c.n + 1, c.k_dim, 5),
         beta(2 * c.n + 1, 1, 6),
+        recall(2 * c.n + 1, c.k_dim, 9),
+        replace(2 * c.n + 1, c.k_dim, 10),
         state(static_cast<std::size_t>(round_up(c.columns, kStateLanes) * c.k_dim), 0.0f) {
     for (float& g : decay.values) g = 1 / (1 + std::exp(-g - 2));
     for (float& b : beta.values) b = 1 / (1 + std::exp(-b));
-    for (Buffer* unit : {&q, &k})
+    for (Buffer* unit : {&q, &k, &recall, &replace})
       for (float& x : unit->values) x /= std::sqrt(static_cast<float>(c.k_dim));
     const std::vector<float> start = numbers(static_cast<std::size_t>(c.k_dim * c.columns), 8);
     for (int i = 0; i < c.k_dim; ++i)
@@ -174,24 +180,28 @@ struct DeltaData {
     rule.k = k.in();
     rule.v = {v.values.data() + column, v.stride};
     rule.decay = decay.in();
-    rule.beta = beta.in();
+    if (c.form != DeltaForm::keys) rule.beta = beta.in();
+    if (c.form == DeltaForm::keys) rule.recall = recall.in(), rule.replace = replace.in();
     rule.out = {out.values.data() + column, out.stride};
     rule.state = state.data() + column * c.k_dim;
     rule.k_dim = c.k_dim;
     rule.columns = end - column;
-    (c.by_channel ? kernels.delta_rule_channels : kernels.delta_rule)(rule);
+    (c.form == DeltaForm::one_decay  ? kernels.delta_rule
+     : c.form == DeltaForm::channels ? kernels.delta_rule_channels
+                                     : kernels.delta_rule_keys)(rule);
   }
 
   std::vector<std::int32_t> rows;
-  Buffer q, k, v, out, decay, beta;
+  Buffer q, k, v, out, decay, beta, recall, replace;
   std::vector<float> state;
 };
 
 TEST_P(RecurrentKernelsOf, TheDeltaRuleEqualsPlainLoops) {
-  for (const bool by_channel : {false, true})
+  for (const DeltaForm form : kDeltaForms)
     for (const auto& [k_dim, columns] : {std::pair{16, 16}, {24, 24}, {128, 128}, {5, 7}, {7, 40}, {64, 48}, {1, 1}}) {
-      const DeltaCase c{12, k_dim, columns, by_channel};
-      SCOPED_TRACE(testing::Message() << k_dim << " x " << columns << (by_channel ? " by channel" : ""));
+      const DeltaCase c{12, k_dim, columns, form};
+      const bool keys = form == DeltaForm::keys;
+      SCOPED_TRACE(testing::Message() << k_dim << " x " << columns << " form " << static_cast<int>(form));
       DeltaData data(c);
       std::vector<std::vector<double>> state(static_cast<std::size_t>(k_dim));
       for (int i = 0; i < k_dim; ++i)
@@ -203,13 +213,15 @@ TEST_P(RecurrentKernelsOf, TheDeltaRuleEqualsPlainLoops) {
           double known = 0, answer = 0;
           for (int i = 0; i < k_dim; ++i) {
             double& s = state[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)];
-            s *= data.decay.at(row, by_channel ? i : 0);
-            known += s * data.k.at(row, i);
+            if (keys) known += s * data.recall.at(row, i);
+            s *= data.decay.at(row, form == DeltaForm::one_decay ? 0 : i);
+            if (!keys) known += s * data.k.at(row, i);
           }
-          const double change = data.beta.at(row, 0) * (data.v.at(row, j) - known);
+          const double change = keys ? data.v.at(row, j) : data.beta.at(row, 0) * (data.v.at(row, j) - known);
           for (int i = 0; i < k_dim; ++i) {
             double& s = state[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)];
             s += data.k.at(row, i) * change;
+            if (keys) s -= data.replace.at(row, i) * known;
             answer += s * data.q.at(row, i);
           }
           ASSERT_NEAR(data.out.at(row, j), answer, 2e-5) << "row " << row << " column " << j;
@@ -226,8 +238,8 @@ TEST_P(RecurrentKernelsOf, TheDeltaRuleEqualsPlainLoops) {
 }
 
 TEST_P(RecurrentKernelsOf, TheDeltaRuleMayBeCutAnywhere) {
-  for (const bool by_channel : {false, true}) {
-    const DeltaCase c{10, 24, 88, by_channel};
+  for (const DeltaForm form : kDeltaForms) {
+    const DeltaCase c{10, 24, 88, form};
     DeltaData whole(c);
     whole.run(kernels, c, 0, c.n, 0, c.columns);
     DeltaData parts(c);

@@ -276,6 +276,9 @@ const SameModel kSame[] = {
       "v_head_dim":16,"mla_use_nope":true,"linear_attn_config":{"kda_layers":[1,2,3],"full_attn_layers":[4],
       "head_dim":16,"num_heads":4,"short_conv_kernel_size":4},"num_experts":6,"num_experts_per_token":2,
       "num_shared_experts":1,"moe_intermediate_size":24,"first_k_dense_replace":1,"routed_scaling_factor":2.446})"},
+    {"rwkv7", R"({"model_type":"rwkv7","vocab_size":280,"hidden_size":128,"intermediate_size":160,
+      "num_hidden_layers":2,"head_dim":64,"hidden_act":"sqrelu","norm_eps":1e-5,"decay_low_rank_dim":12,
+      "a_low_rank_dim":8,"v_low_rank_dim":6,"gate_low_rank_dim":10,"max_position_embeddings":2048})"},
 };
 
 /// Scores of latent attention are scaled by a multiplier that the file rounds, at 0.1 times its value; the numbers of
@@ -300,11 +303,16 @@ TEST(SameModel, AFileAndAConfigJsonOfOneModelAgree) {
   }
 }
 
-/// Layers that read the keys and values of others may have tensors for their own, which nobody uses.
+/// Layers that read the keys and values of others may have tensors for their own, which nobody uses; and the first
+/// layer of RWKV has those with which others take of its values.
 bool is_unused(const ModelSpec& spec, const GgufTensor& tensor) {
   const auto id = tensor_id_of_gguf_name(tensor.name);
   if (!id || id->layer < 0 || id->layer >= spec.n_layers()) return false;
-  const auto* attention = std::get_if<AttentionSpec>(&spec.layers[static_cast<std::size_t>(id->layer)].mixer);
+  const Mixer& mixer = spec.layers[static_cast<std::size_t>(id->layer)].mixer;
+  if (const auto* rwkv = std::get_if<RwkvSpec>(&mixer))
+    return rwkv->first_rank == 0 && (id->role == TensorRole::mix_first || id->role == TensorRole::mix_first_down ||
+                                     id->role == TensorRole::mix_first_up);
+  const auto* attention = std::get_if<AttentionSpec>(&mixer);
   const bool of_keys = id->role == TensorRole::attn_k || id->role == TensorRole::attn_k_norm;
   return attention && !attention->own_kv() && (of_keys || id->role == TensorRole::attn_v);
 }

@@ -108,6 +108,10 @@ const Variant kVariants[] = {
       "layer_types":["full_attention","full_attention","full_attention","full_attention","full_attention"],
       "head_dim":6,"global_head_dim":10,"num_kv_shared_layers":3,"enable_moe_block":true,"num_experts":3,
       "top_k_experts":3,"moe_intermediate_size":5)"},
+    {"rwkv7", R"("head_dim":8,"decay_low_rank_dim":7,"a_low_rank_dim":3,"v_low_rank_dim":5,"gate_low_rank_dim":11)"},
+    {"rwkv7", R"("head_size":48,"lora_rank_decay":1,"lora_rank_iclr":32,"lora_rank_gate":null,"norm_first":false,
+      "layer_norm_epsilon":0.01,"intermediate_size":null,"tie_word_embeddings":true)"},
+    {"rwkv7", R"("head_dim":3,"num_hidden_layers":1,"hidden_act":"sqrelu")"},
 };
 
 TEST(Variants, ReadBackFromAFile) {

@@ -343,6 +343,15 @@ void delta_rule(const DeltaRule& rule) {
   }
   (Channels ? real.recurrent.delta_rule_channels : real.recurrent.delta_rule)(rule);
 }
+inline void delta_rule_keys(const DeltaRule& rule) {
+  {
+    const std::lock_guard lock(mutex);
+    const double values = static_cast<double>(rule.columns * rule.k_dim);
+    counts.remembered += static_cast<double>(rule.rows.count) * values * 9;
+    counts.state.add(bytes_of(rule.state), static_cast<std::size_t>(values) * sizeof(float));
+  }
+  real.recurrent.delta_rule_keys(rule);
+}
 inline void l2_norm(const float* x, float eps, float scale, float* y, std::int64_t n) {
   {
     const std::lock_guard lock(mutex);
@@ -422,6 +431,7 @@ inline KernelTable counting_table() {
   table.recurrent.convolve = convolve;
   table.recurrent.delta_rule = delta_rule<false>;
   table.recurrent.delta_rule_channels = delta_rule<true>;
+  table.recurrent.delta_rule_keys = delta_rule_keys;
   table.recurrent.l2_norm = l2_norm;
   table.recurrent.decay = decay;
   table.recurrent.scan = scan<false>;

@@ -127,6 +127,8 @@ struct Beside {
   double scaled = 0;                               ///< elements of queries that grow, and of scaled values
   double gating = 0;                               ///< sigmoids of gates on heads' sums, and products with them
   double betas = 0, sigmoid_gates = 0;             ///< sigmoids of delta nets
+  double mixed = 0, mixed_bytes = 0, shifts = 0;   ///< token shift, and keys of RWKV; places where rows are kept
+  double decays = 0;                               ///< of RWKV
   double embedding_bytes = 0, embedding_adds = 0;  ///< looked up, scaled, added
   double shared_norm_bytes = 0;                    ///< a norm that two parts of a layer read
   double sparse_gates = 0;                         ///< elements of gates that are cut
@@ -136,6 +138,25 @@ struct Beside {
 
 inline double params(const std::optional<NormSpec>& norm) {
   return norm ? kWidth * 4.0 * ((norm->weight ? 1 : 0) + (norm->bias ? 1 : 0)) : 0;
+}
+
+inline void add_shift(double inputs, double rows, Beside& sum) {
+  sum.mixed += rows * inputs * kWidth * kTokenShift;
+  sum.mixed_bytes += inputs * kWidth * 4;
+  ++sum.shifts;
+}
+inline void add_rwkv(const RwkvSpec& r, double rows, Beside& sum) {
+  const double channels = r.channels(), taken = r.first_rank > 0 ? 1 : 0;
+  add_shift(kRwkvInputs, rows, sum);
+  sum.mixed += rows * channels * (kRwkvKeys + kRwkvValue * taken);
+  sum.mixed_bytes += 2 * channels * 4;
+  sum.bias_bytes += (2 + taken) * channels * 4;
+  sum.bias_adds += rows * (2 + taken) * channels;
+  sum.betas += rows * channels * (1 + taken);
+  sum.decays += rows * channels;
+  sum.sigmoid_gates += rows * r.gate_rank;
+  sum.gating += rows * channels * kRwkvOutput;
+  sum.bias_bytes += channels * 4;  // what a position sees of itself
 }
 
 inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
@@ -151,6 +172,9 @@ inline void add_layer(const LayerSpec& layer, double rows, Beside& sum) {
       sum.betas += rows * d->v_heads;
       if (d->sigmoid_gate) sum.sigmoid_gates += rows * d->v_cols();
     }
+  if (const auto* r = std::get_if<RwkvSpec>(&layer.mixer)) add_rwkv(*r, rows, sum);
+  const auto* shifted = std::get_if<DenseSpec>(&layer.ffn);
+  if (shifted && shifted->shift) add_shift(1, rows, sum);
   const bool scaled = layer.residual_scale != 1.0f;
   if (!std::holds_alternative<Nothing>(layer.mixer) && (layer.parallel || layer.mixer_branch.post_norm || scaled))
     sum.waited += rows * kWidth;
@@ -274,12 +298,14 @@ inline void expect_equal(const ModelSpec& spec, const Model& model, const Weight
   EXPECT_EQ(seen.stored, rope.bytes.kv_write);
 
   const OpWork convolution = ledger.sum_of(Op::convolution), recurrence = ledger.sum_of(Op::recurrence);
-  EXPECT_EQ(seen.taps.bytes(), convolution.bytes.weights());
+  const double kept = loops.shifts * pass.sequences * kWidth * 4;
+  EXPECT_EQ(seen.taps.bytes() + loops.mixed_bytes, convolution.bytes.weights());
   EXPECT_EQ(seen.rates.bytes(), recurrence.bytes.weights());
-  EXPECT_EQ(seen.state.bytes(), convolution.bytes.kv_read + recurrence.bytes.kv_read);
-  EXPECT_EQ(seen.state.bytes(), convolution.bytes.kv_write + recurrence.bytes.kv_write);
-  EXPECT_EQ(seen.convolved + ElementCost::kLength * seen.lengths, convolution.operations.f32);
-  EXPECT_EQ(seen.remembered + ElementCost::kDecay * seen.decays + ElementCost::kPlain * loops.betas,
+  EXPECT_EQ(seen.state.bytes() + kept, convolution.bytes.kv_read + recurrence.bytes.kv_read);
+  EXPECT_EQ(seen.state.bytes() + kept, convolution.bytes.kv_write + recurrence.bytes.kv_write);
+  EXPECT_EQ(seen.convolved + ElementCost::kLength * seen.lengths + loops.mixed, convolution.operations.f32);
+  EXPECT_EQ(seen.remembered + ElementCost::kDecay * seen.decays + ElementCost::kPlain * loops.betas +
+                kRwkvDecays * loops.decays,
             recurrence.operations.f32);
 
   const OpWork rest = sum({Op::embedding, Op::attn_norm, Op::rope, Op::ffn_norm, Op::head_norm});

@@ -174,5 +174,30 @@ TEST(TouchedBytes, EqualTheLedgerForStateSpaces) {
   });
 }
 
+TEST(TouchedBytes, EqualTheLedgerForRwkv) {
+  static constexpr auto kMixing = [](int heads, int layer) {
+    return RwkvSpec{.heads = heads,
+                    .head_dim = 256 / heads,
+                    .decay_rank = 256,
+                    .rate_rank = 512,
+                    .first_rank = layer == 0 ? 0 : 256,
+                    .gate_rank = 256};
+  };
+  static constexpr auto kChannels = [](ModelSpec& s, int layer) {
+    test::dense_of(s, layer) = {.inner = 512, .gated = false, .activation = Activation::relu2, .shift = true};
+  };
+  expect_features({
+      {"rwkv 7",
+       [](ModelSpec& s) {
+         for (int l = 0; l < s.n_layers(); ++l) {
+           s.layers[static_cast<std::size_t>(l)].mixer = kMixing(l == 1 ? 8 : 4, l);
+           kChannels(s, l);
+         }
+       }},
+      {"its mixing alone", [](ModelSpec& s) { s.layers[1].mixer = kMixing(16, 0); }},
+      {"token shift of a gated block", [](ModelSpec& s) { test::dense_of(s, 1).shift = true; }},
+  });
+}
+
 }  // namespace
 }  // namespace plumb::touched_mixers_test
