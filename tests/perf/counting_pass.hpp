@@ -102,6 +102,7 @@ inline bool is_norm(TensorRole role) {
     case TensorRole::mla_q_norm:
     case TensorRole::mla_kv_norm:
     case TensorRole::indexer_k_norm:
+    case TensorRole::mix_norm:
     case TensorRole::ffn_down_norm:
     case TensorRole::attn_stream_norm:
     case TensorRole::ffn_stream_norm:
