@@ -7,7 +7,7 @@
 
 #include "tests/support/hostile_model.hpp"
 
-namespace plumb {
+namespace plumb::bad_rwkv_test {
 namespace {
 
 using test::BadFile;
@@ -95,11 +95,11 @@ std::vector<BadFile> all_cases() {
   files.spoil("epsilon_nan", ErrorCode::bad_value, "rwkv7.attention.layer_norm_epsilon",
               [](GgufBuilder& file) { file.set_f32("rwkv7.attention.layer_norm_epsilon", NAN); });
   for (const std::string part :
-       {"blk.0.attn_norm.bias", "blk.1.attn_norm_2.weight", "blk.1.time_mix_ln.bias", "blk.0.time_mix_lerp_fused.weight",
-        "blk.0.time_mix_receptance.weight", "blk.0.time_mix_w0.weight", "blk.1.time_mix_a2.weight",
-        "blk.1.time_mix_v0.weight", "blk.1.time_mix_v2.weight", "blk.0.time_mix_g2.weight", "blk.0.time_mix_k_k.weight",
-        "blk.0.time_mix_k_a.weight", "blk.0.time_mix_r_k.weight", "blk.1.time_mix_output.weight",
-        "blk.0.channel_mix_lerp_k.weight", "blk.0.channel_mix_value.weight"})
+       {"blk.0.attn_norm.bias", "blk.1.attn_norm_2.weight", "blk.1.time_mix_ln.bias",
+        "blk.0.time_mix_lerp_fused.weight", "blk.0.time_mix_receptance.weight", "blk.0.time_mix_w0.weight",
+        "blk.1.time_mix_a2.weight", "blk.1.time_mix_v0.weight", "blk.1.time_mix_v2.weight", "blk.0.time_mix_g2.weight",
+        "blk.0.time_mix_k_k.weight", "blk.0.time_mix_k_a.weight", "blk.0.time_mix_r_k.weight",
+        "blk.1.time_mix_output.weight", "blk.0.channel_mix_lerp_k.weight", "blk.0.channel_mix_value.weight"})
     files.spoil("missing_" + named(part), ErrorCode::missing_key, part,
                 [=](GgufBuilder& file) { file.erase_tensor(part); });
   const auto reshaped = [&](const std::string& name, const std::string& tensor, std::vector<std::uint64_t> dims) {
@@ -145,4 +145,4 @@ TEST(OddRwkv, WhatFilesMayLeaveOut) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::bad_rwkv_test

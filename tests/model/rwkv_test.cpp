@@ -14,7 +14,7 @@
 #include "tests/support/models.hpp"
 #include "tests/support/numeric.hpp"
 
-namespace plumb {
+namespace plumb::rwkv_test {
 namespace {
 
 using test::Doubles;
@@ -71,8 +71,7 @@ class MixingReference {
     Doubles v = times(w_.value, x);
     if (s_.first_rank == 0) return first = v;
     const Doubles share = times(w_.first_up, times(w_.first_down, x));
-    for (std::size_t c = 0; c < v.size(); ++c)
-      v[c] += (first[c] - v[c]) * sigmoid(share[c] + at(w_.first_up.bias, c));
+    for (std::size_t c = 0; c < v.size(); ++c) v[c] += (first[c] - v[c]) * sigmoid(share[c] + at(w_.first_up.bias, c));
     return v;
   }
   void run_head(std::size_t h, const Doubles& r, const Doubles& w, const Doubles& k, const Doubles& v, const Doubles& a,
@@ -94,9 +93,9 @@ class MixingReference {
     for (std::size_t i = 0; i < n; ++i) spread += std::pow(out[h + i] - mean, 2) / static_cast<double>(n);
     for (std::size_t i = 0; i < n; ++i) own += r[h + i] * k[h + i] * at(w_.bonus, h + i);
     for (std::size_t i = 0; i < n; ++i)
-      out[h + i] = (out[h + i] - mean) / std::sqrt(spread + static_cast<double>(s_.norm.eps)) *
-                       at(w_.norm.weight, h + i) +
-                   at(w_.norm.bias, h + i) + own * v[h + i];
+      out[h + i] =
+          (out[h + i] - mean) / std::sqrt(spread + static_cast<double>(s_.norm.eps)) * at(w_.norm.weight, h + i) +
+          at(w_.norm.bias, h + i) + own * v[h + i];
   }
 
   const RwkvSpec& s_;
@@ -290,9 +289,12 @@ TEST(Rwkv, WhatMakesNoSenseOrCannotBeRunIsRefusedByFeature) {
   refused(kBad, "layer 1: rwkv.first_rank", [](ModelSpec&, RwkvSpec& s) { s.first_rank = -1; });
   refused(kBad, "layer 1: rwkv.norm.eps", [](ModelSpec&, RwkvSpec& s) { s.norm.eps = -1; });
   refused(kBad, "layer 1: rwkv.channels", [](ModelSpec&, RwkvSpec& s) { s.heads = 2; });
-  refused(kBad, "layer 0: rwkv.first_rank", [](ModelSpec& spec, RwkvSpec&) { spec.layers[0].mixer = spec.layers[1].mixer; });
+  refused(kBad, "layer 0: rwkv.first_rank",
+          [](ModelSpec& spec, RwkvSpec&) { spec.layers[0].mixer = spec.layers[1].mixer; });
   refused(kBad, "layer 1: ffn.shift", [](ModelSpec& spec, RwkvSpec&) { spec.layers[1].ffn_branch.norm.reset(); });
-  refused(kNotRun, "side by side", [](ModelSpec& spec, RwkvSpec&) { spec.layers[0].beside = ShortConvSpec{kWidth, 3}; });
+  refused(kNotRun, "side by side", [](ModelSpec& spec, RwkvSpec&) {
+    spec.layers[0].beside = ShortConvSpec{kWidth, 3};
+  });
   refused(kNotRun, "position before", [](ModelSpec& spec, RwkvSpec&) {
     ExpertsSpec experts{.count = 2, .used = 1};
     experts.expert = std::get<DenseSpec>(spec.layers[2].ffn);
@@ -301,4 +303,4 @@ TEST(Rwkv, WhatMakesNoSenseOrCannotBeRunIsRefusedByFeature) {
 }
 
 }  // namespace
-}  // namespace plumb
+}  // namespace plumb::rwkv_test
