@@ -44,7 +44,11 @@ TEST(TensorRoles, NormsRoutersAndTablesAreNoMatrices) {
                        names.role == TensorRole::altup_predict || names.role == TensorRole::altup_correct ||
                        names.role == TensorRole::altup_scale || names.name.starts_with("ssm_conv") ||
                        names.role == TensorRole::shortconv_conv || names.role == TensorRole::ssm_a ||
-                       names.role == TensorRole::ssm_d || names.role == TensorRole::indexer_weights;
+                       names.role == TensorRole::ssm_d || names.role == TensorRole::indexer_weights ||
+                       names.role == TensorRole::mix_lerp || names.role == TensorRole::mix_decay ||
+                       names.role == TensorRole::mix_rate || names.role == TensorRole::mix_first ||
+                       names.role == TensorRole::mix_key_scale || names.role == TensorRole::mix_key_rate ||
+                       names.role == TensorRole::mix_bonus || names.role == TensorRole::ffn_shift;
     EXPECT_EQ(is_matrix_role(names.role), !other) << names.name;
   }
 }
