@@ -193,14 +193,14 @@ TEST(ConfigFromFile, RefusesContradictions) {
       {"context and layers overflow", ErrorCode::overflow, "bytes of the state",
        [](GgufBuilder& f) {
          f.set_u32("llama.context_length", 1u << 30);
-         f.set_u32("llama.block_count", 1u << 14);
+         f.set_u32("llama.block_count", 1u << 12);
          f.set_u32("llama.attention.key_length", 1u << 14);
          f.set_u32("llama.attention.value_length", 1u << 14);
          f.set_u32("llama.attention.head_count", 1u << 14);
          f.set_u32("llama.attention.head_count_kv", 1u << 14);
        }},
       {"more layers than tensors", ErrorCode::missing_key, "blk.2.attn_norm.weight",
-       [](GgufBuilder& f) { f.set_u32("llama.block_count", 1u << 14); }},
+       [](GgufBuilder& f) { f.set_u32("llama.block_count", 1u << 12); }},
       {"absurd context", ErrorCode::bad_value, "context",
        [](GgufBuilder& f) { f.set_u32("llama.context_length", (1u << 30) + 1); }},
       {"experts of which none is used", ErrorCode::missing_key, "expert_used_count",
