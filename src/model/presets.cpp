@@ -1,6 +1,6 @@
 // Looking up known models, and the family that is measured when no model is at hand.
 
-#include "presets.hpp"
+#include "presets/tables.hpp"
 
 #include <string>
 

@@ -2,9 +2,10 @@
 //
 // Totals are the parameter count that Hugging Face shows from the safetensors header.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace command_models {
 namespace {
 
 constexpr std::string_view kCohere = "huggingface.co/CohereForAI: config.json, safetensors total";
@@ -30,7 +31,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace command_models
 
-std::span<const Preset> command() { return kPresets; }
+std::span<const Preset> command() { return command_models::kPresets; }
 
 }  // namespace plumb::presets

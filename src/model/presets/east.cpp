@@ -4,9 +4,10 @@
 // Totals are the parameter count that Hugging Face shows from the safetensors header, or the model card's, less what
 // the source names.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace east_models {
 namespace {
 
 constexpr std::string_view kBaidu = "huggingface.co/baidu: config.json, safetensors total";
@@ -135,7 +136,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace east_models
 
-std::span<const Preset> east() { return kPresets; }
+std::span<const Preset> east() { return east_models::kPresets; }
 
 }  // namespace plumb::presets

@@ -4,9 +4,10 @@
 // Totals are the parameter count that Hugging Face shows from the safetensors header, or the model card's, less what
 // the source names.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace open_models_models {
 namespace {
 
 constexpr std::string_view kOlmo = "huggingface.co/allenai: config.json, safetensors total";
@@ -79,7 +80,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace open_models_models
 
-std::span<const Preset> open_models() { return kPresets; }
+std::span<const Preset> open_models() { return open_models_models::kPresets; }
 
 }  // namespace plumb::presets

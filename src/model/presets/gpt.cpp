@@ -3,9 +3,10 @@
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
 // or the paper's or repository's table.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace gpt_models {
 namespace {
 
 constexpr std::string_view kGpt2 =
@@ -92,7 +93,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace gpt_models
 
-std::span<const Preset> gpt() { return kPresets; }
+std::span<const Preset> gpt() { return gpt_models::kPresets; }
 
 }  // namespace plumb::presets

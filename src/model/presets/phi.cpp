@@ -2,9 +2,10 @@
 //
 // Totals are the parameter count that Hugging Face shows from the safetensors header.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace phi_models {
 namespace {
 
 constexpr std::string_view kMicrosoft = "huggingface.co/microsoft: config.json, safetensors total";
@@ -31,7 +32,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace phi_models
 
-std::span<const Preset> phi() { return kPresets; }
+std::span<const Preset> phi() { return phi_models::kPresets; }
 
 }  // namespace plumb::presets

@@ -3,9 +3,10 @@
 // Totals are the parameter count that Hugging Face shows from the safetensors header, less what makes no embedding: the
 // pooler of BERT models (D * D + D), heads of masked language models, positions of the padding.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace encoders_models {
 namespace {
 
 constexpr std::string_view kSource = "huggingface.co: config.json, safetensors total";
@@ -66,7 +67,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace encoders_models
 
-std::span<const Preset> encoders() { return kPresets; }
+std::span<const Preset> encoders() { return encoders_models::kPresets; }
 
 }  // namespace plumb::presets

@@ -4,9 +4,10 @@
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
 // or the paper's or repository's table.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace deepseek_models {
 namespace {
 
 constexpr std::string_view kDeepseek = "huggingface.co/deepseek-ai: config.json, weight index";
@@ -94,7 +95,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace deepseek_models
 
-std::span<const Preset> deepseek() { return kPresets; }
+std::span<const Preset> deepseek() { return deepseek_models::kPresets; }
 
 }  // namespace plumb::presets

@@ -3,9 +3,10 @@
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
 // or the paper's or repository's table.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace llama_models {
 namespace {
 
 constexpr std::string_view kMeta = "huggingface.co/meta-llama: config.json, safetensors total";
@@ -180,7 +181,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace llama_models
 
-std::span<const Preset> llama() { return kPresets; }
+std::span<const Preset> llama() { return llama_models::kPresets; }
 
 }  // namespace plumb::presets

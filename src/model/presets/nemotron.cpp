@@ -3,9 +3,10 @@
 //
 // Totals are the parameter count that Hugging Face shows from the safetensors header, or those of the models' names.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace nemotron_models {
 namespace {
 
 constexpr std::string_view kNemotron = "huggingface.co/nvidia: config.json, safetensors total";
@@ -68,7 +69,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace nemotron_models
 
-std::span<const Preset> nemotron() { return kPresets; }
+std::span<const Preset> nemotron() { return nemotron_models::kPresets; }
 
 }  // namespace plumb::presets

@@ -3,9 +3,10 @@
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
 // or the paper's or repository's table.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace qwen_models {
 namespace {
 
 constexpr std::string_view kQwen = "huggingface.co/Qwen: config.json, safetensors total";
@@ -128,7 +129,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace qwen_models
 
-std::span<const Preset> qwen() { return kPresets; }
+std::span<const Preset> qwen() { return qwen_models::kPresets; }
 
 }  // namespace plumb::presets

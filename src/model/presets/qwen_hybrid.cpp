@@ -3,9 +3,10 @@
 //
 // Totals are the parameter count that Hugging Face shows from the safetensors header, less what the source names.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace qwen_hybrid_models {
 namespace {
 
 constexpr std::string_view kQwen = "huggingface.co/Qwen: config.json, safetensors total";
@@ -176,7 +177,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace qwen_hybrid_models
 
-std::span<const Preset> qwen_hybrid() { return kPresets; }
+std::span<const Preset> qwen_hybrid() { return qwen_hybrid_models::kPresets; }
 
 }  // namespace plumb::presets

@@ -3,9 +3,10 @@
 // Totals are what the named publisher states: the parameter count that Hugging Face shows from the safetensors header,
 // or the paper's or repository's table.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace gemma_models {
 namespace {
 
 constexpr std::string_view kGemma = "huggingface.co/google: config.json, safetensors total";
@@ -106,7 +107,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace gemma_models
 
-std::span<const Preset> gemma() { return kPresets; }
+std::span<const Preset> gemma() { return gemma_models::kPresets; }
 
 }  // namespace plumb::presets

@@ -3,9 +3,10 @@
 // Totals are the parameter count that Hugging Face shows from the safetensors header, or the model card's, less what
 // the source names.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace mistral_models {
 namespace {
 
 constexpr std::string_view kMistral = "huggingface.co/mistralai: config.json, safetensors total";
@@ -78,7 +79,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace mistral_models
 
-std::span<const Preset> mistral() { return kPresets; }
+std::span<const Preset> mistral() { return mistral_models::kPresets; }
 
 }  // namespace plumb::presets

@@ -3,9 +3,10 @@
 //
 // Totals are the parameter count that Hugging Face shows from the safetensors header.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace recurrent_models {
 namespace {
 
 constexpr std::string_view kMamba = "huggingface.co/state-spaces (files ending in -hf): config.json, safetensors total";
@@ -87,7 +88,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace recurrent_models
 
-std::span<const Preset> recurrent() { return kPresets; }
+std::span<const Preset> recurrent() { return recurrent_models::kPresets; }
 
 }  // namespace plumb::presets

@@ -2,9 +2,10 @@
 //
 // Totals are the parameter count that Hugging Face shows from the safetensors header, less what the source names.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace glm_models {
 namespace {
 
 constexpr std::string_view kGlm = "huggingface.co/zai-org: config.json, safetensors total";
@@ -75,7 +76,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace glm_models
 
-std::span<const Preset> glm() { return kPresets; }
+std::span<const Preset> glm() { return glm_models::kPresets; }
 
 }  // namespace plumb::presets

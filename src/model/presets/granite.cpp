@@ -2,9 +2,10 @@
 //
 // Totals are the parameter count that Hugging Face shows from the safetensors header, or the model card's.
 
-#include "presets.hpp"
+#include "tables.hpp"
 
 namespace plumb::inline PLUMB_ABI::presets {
+namespace granite_models {
 namespace {
 
 constexpr std::string_view kGranite = "huggingface.co/ibm-granite: config.json, safetensors total";
@@ -101,7 +102,8 @@ constexpr Preset kPresets[] = {
 };
 
 }  // namespace
+}  // namespace granite_models
 
-std::span<const Preset> granite() { return kPresets; }
+std::span<const Preset> granite() { return granite_models::kPresets; }
 
 }  // namespace plumb::presets
