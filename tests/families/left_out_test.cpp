@@ -30,15 +30,20 @@ Strings warnings_of(const ModelFile& file) {
   return all;
 }
 
-TEST(LeftOut, NothingOfTheFixtures) {
+TEST(LeftOut, NothingOfTheFixturesButUnusedCopies) {
   PLUMB_REQUIRE_FIXTURES();
   std::size_t read = 0;
   for (const char* folder : {"arch-dev", "arch2-dev", "stories"})
     for (const auto& entry : std::filesystem::directory_iterator(test::fixtures_dir() / folder)) {
       if (entry.path().extension() != ".gguf") continue;
       const GgufFile file = GgufFile::open(entry.path());
+      // Layer 0 of RWKV 7 mixes no values of an earlier layer; its file has tensors for that all the same.
+      const Strings expected = entry.path().stem() == "rwkv7"
+                                   ? Strings{"3 tensors of 0.008704 MB are not read: 'blk.*.time_mix_v0.weight', "
+                                             "'blk.*.time_mix_v1.weight', 'blk.*.time_mix_v2.weight'"}
+                                   : Strings{};
       try {
-        EXPECT_EQ(left_out(file, spec_from_file(file)), Strings{}) << entry.path();
+        EXPECT_EQ(left_out(file, spec_from_file(file)), expected) << entry.path();
         ++read;
       } catch (const Error& e) {
         EXPECT_EQ(e.code(), ErrorCode::unsupported_architecture) << e.what();
