@@ -93,8 +93,7 @@ ModelSpec read_jina_v3(const Keys& keys) {
 }
 
 /// ModernBERT: norms before the parts, of which the first layer's attention has none; the first of each three layers
-/// sees all positions and the others a window, with a rotation of its own base, which
-/// nothing stretches.
+/// sees all positions and the others a window, with a rotation of its own base, which nothing stretches.
 ModelSpec read_modern_bert(const Keys& keys) {
   ModelSpec spec = read_decoder(keys, encoder_style(RopePairs::halves));
   NormSpec norm = *spec.output.norm;

@@ -55,6 +55,7 @@ Feature of_latent(std::string_view name, bool (*has)(const LatentAttentionSpec&)
 
 DeltaNetSpec make_delta_net() { return {.k_heads = 2, .v_heads = 4, .k_dim = 8, .v_dim = 8, .kernel = 4}; }
 StateSpaceSpec make_mamba1() { return {.inner = 64, .size = 8, .rank = 4, .kernel = 4}; }
+RwkvSpec make_rwkv() { return {.heads = 4, .head_dim = 16, .decay_rank = 8, .rate_rank = 8, .gate_rank = 8}; }
 ShortConvSpec make_short_conv() { return {.channels = 64, .kernel = 3}; }
 
 Feature of_dense(std::string_view name, bool (*has)(const DenseSpec&), void (*add)(DenseSpec&)) {
@@ -188,6 +189,7 @@ std::vector<Feature> of_other_mixers() {
           [](const DeltaNetSpec& d) { return d.by_channel(); },
           [](DeltaNetSpec& d) { d.fused = false, d.decay_rank = d.gate_rank = 8; }),
       of_mixer<ShortConvSpec>("recurrent mixers", "gated short convolutions", make_short_conv),
+      of_mixer<RwkvSpec>("recurrent mixers", "time mixing (RWKV 7)", make_rwkv),
       of_layer(
           "layers", "two mixers side by side", [](const L& l) { return !std::holds_alternative<Nothing>(l.beside); },
           [](L& l) { l.beside = make_mamba1(); }),
@@ -253,6 +255,9 @@ std::vector<Feature> of_feed_forwards() {
       of_dense(
           "a norm before the down projection", [](const D& d) { return d.down_norm.has_value(); },
           [](D& d) { d.down_norm = NormSpec{}; }),
+      of_dense(
+          "inputs mixed with the position before (token shift)", [](const D& d) { return d.shift; },
+          [](D& d) { d.shift = true; }),
       of_experts(
           "a choice for every row", [](const E&) { return true; }, [](E&) {}),
       of_experts(
@@ -282,6 +287,9 @@ std::vector<Feature> of_feed_forwards() {
           "a scale for each expert", [](const E& e) { return e.expert_scale; }, [](E& e) { e.expert_scale = true; }),
       of_experts(
           "sparse gates", [](const E& e) { return e.expert.sparsity > 0; }, [](E& e) { e.expert.sparsity = 1; }),
+      of_experts(
+          "inputs mixed with the position before (token shift)", [](const E& e) { return e.expert.shift; },
+          [](E& e) { e.expert.shift = true; }),
       of_experts(
           "a norm before the down projection", [](const E& e) { return e.expert.down_norm.has_value(); },
           [](E& e) { e.expert.down_norm = NormSpec{}; }),
@@ -385,9 +393,14 @@ std::string refusal_of(const Feature& feature) {
 }
 
 std::vector<std::string> families_with(const Feature& feature) {
+  static const std::vector<ModelSpec> specs = [] {  // read once for all features
+    std::vector<ModelSpec> all;
+    for (const Preset& preset : all_presets()) all.push_back(preset.spec());
+    return all;
+  }();
   std::set<std::string> families;
-  for (const Preset& preset : all_presets())
-    if (const ModelSpec spec = preset.spec(); feature.has(spec)) families.insert(spec.family);
+  for (const ModelSpec& spec : specs)
+    if (feature.has(spec)) families.insert(spec.family);
   return {families.begin(), families.end()};
 }
 

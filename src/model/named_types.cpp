@@ -29,7 +29,7 @@ RecipeFacts recipe_facts(const ModelSpec& spec) {
   int heads = 0, kv_heads = 0;
   for (const LayerSpec& layer : spec.layers) {
     match(
-        layer.mixer, [](const auto&) {},  // without heads of keys
+        layer.mixer, [](const Nothing&) {},
         [&](const AttentionSpec& attention) {
           heads = std::max(heads, attention.n_heads);
           kv_heads = std::max(kv_heads, attention.n_kv_heads);

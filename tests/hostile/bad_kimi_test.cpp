@@ -13,8 +13,8 @@ namespace {
 
 using test::BadFile;
 using test::BadFiles;
-using test::encoded;
 using test::GgufBuilder;
+using test::test_name;
 namespace vt = test::value_type;
 
 constexpr std::uint32_t kWidth = 8, kHeads = 3, kDim = 5, kKernel = 4, kInner = kHeads * kDim;
@@ -102,27 +102,11 @@ BadFiles& bad_files() {
   return all;
 }
 
-std::string test_name(std::string key) {
-  for (char& c : key)
-    if (c == '.') c = '_';
-  return key;
-}
-
 void key_cases() {
   for (const std::string field : {"kda.head_dim", "ssm.conv_kernel", "attention.head_count", "attention.kv_lora_rank",
                                   "attention.key_length_mla", "attention.value_length_mla"}) {
-    const std::string key = "kimi-linear." + field;
-    const auto spoil = [&](const std::string& name, ErrorCode code, const test::Change& change) {
-      bad_files().spoil(test_name(field) + "_" + name, code, field, change);
-    };
-    if (field != "attention.key_length_mla")  // without it the file is of the older form
-      spoil("missing", ErrorCode::missing_key, [key](GgufBuilder& file) { file.erase(key); });
-    spoil("0", ErrorCode::bad_value, [key](GgufBuilder& file) { file.set_u32(key, 0); });
-    spoil("2_31", ErrorCode::bad_value, [key](GgufBuilder& file) { file.set_u32(key, 1u << 31); });
-    spoil("negative", ErrorCode::bad_value,
-          [key](GgufBuilder& file) { file.set(key, vt::i32, encoded(std::int32_t{-2})); });
-    spoil("of_floats", ErrorCode::wrong_type, [key](GgufBuilder& file) { file.set_f32(key, 4); });
-    spoil("of_text", ErrorCode::wrong_type, [key](GgufBuilder& file) { file.set_string(key, "4"); });
+    // Without the length of a key, the file is of the older form.
+    bad_files().spoil_count("kimi-linear", field, field != "attention.key_length_mla");
   }
   const auto number = [](const std::string& name, ErrorCode code, const std::string& key, std::uint32_t value,
                          const std::string& mention) {
@@ -169,27 +153,11 @@ void tensor_cases() {
         "ssm_beta.weight", "ssm_a", "ssm_dt.bias", "ssm_norm.weight", "attn_output.weight", "exp_probs_b.bias",
         "ffn_gate_inp.weight", "ffn_up_exps.weight", "ffn_down_shexp.weight"}) {
     const std::string name = "blk.2." + part;
-    const auto spoil = [&](const std::string& what, ErrorCode code, const test::Change& change) {
-      bad_files().spoil(test_name(part) + "_" + what, code, name, change);
-    };
     // What else tells that there is a bias, or experts, is the tensor itself.
     if (part != "exp_probs_b.bias")
-      spoil("absent", ErrorCode::missing_key, [name](GgufBuilder& file) { file.erase_tensor(name); });
-    const auto reshaped = [&](const std::string& what, const std::function<void(std::vector<std::uint64_t>&)>& change) {
-      spoil(what, ErrorCode::bad_shape, [=](GgufBuilder& file) {
-        std::vector<std::uint64_t> dims = file.tensor(name).dims;
-        change(dims);
-        std::mt19937 random(1);
-        file.erase_tensor(name);
-        file.add_random(name, dims, random);
-      });
-    };
-    reshaped("too_long", [](auto& dims) { ++dims[0]; });
-    reshaped("one_more", [](auto& dims) { ++dims.back(); });
-    reshaped("twice", [](auto& dims) {
-      dims.resize(3, 1);
-      dims.push_back(2);
-    });
+      bad_files().spoil(test_name(part) + "_absent", ErrorCode::missing_key, name,
+                        [name](GgufBuilder& file) { file.erase_tensor(name); });
+    bad_files().spoil_shape(part, name);
   }
   bad_files().spoil("convolution_of_blocks", ErrorCode::wrong_type, "ssm_conv1d_k", [](GgufBuilder& file) {
     test::BuiltTensor& t = file.tensor("blk.0.ssm_conv1d_k.weight");

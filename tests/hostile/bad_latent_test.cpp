@@ -13,9 +13,8 @@ namespace {
 
 using test::BadFile;
 using test::BadFiles;
-using test::encoded;
 using test::GgufBuilder;
-namespace vt = test::value_type;
+using test::test_name;
 
 constexpr std::uint32_t kWidth = 8, kHeads = 3, kQRank = 6, kRank = 5, kRope = 4, kNope = 2, kValues = 7;
 constexpr std::uint32_t kIndexHeads = 2, kIndexDims = 6, kVocab = 16;
@@ -80,29 +79,13 @@ BadFiles& bad_files() {
   return all;
 }
 
-std::string test_name(std::string key) {
-  for (char& c : key)
-    if (c == '.') c = '_';
-  return key;
-}
-
 void key_cases() {
   const std::string keys[] = {"attention.kv_lora_rank",       "attention.key_length_mla",
                               "attention.value_length_mla",   "attention.indexer.head_count",
                               "attention.indexer.key_length", "attention.indexer.top_k"};
   for (const std::string& field : keys) {
-    const std::string key = "deepseek32." + field;
-    const auto spoil = [&](const std::string& name, ErrorCode code, const test::Change& change) {
-      bad_files().spoil(test_name(field) + "_" + name, code, field, change);
-    };
-    if (field != "attention.key_length_mla")  // without it the file is of the older form
-      spoil("missing", ErrorCode::missing_key, [key](GgufBuilder& file) { file.erase(key); });
-    spoil("0", ErrorCode::bad_value, [key](GgufBuilder& file) { file.set_u32(key, 0); });
-    spoil("2_31", ErrorCode::bad_value, [key](GgufBuilder& file) { file.set_u32(key, 1u << 31); });
-    spoil("negative", ErrorCode::bad_value,
-          [key](GgufBuilder& file) { file.set(key, vt::i32, encoded(std::int32_t{-2})); });
-    spoil("of_floats", ErrorCode::wrong_type, [key](GgufBuilder& file) { file.set_f32(key, 4); });
-    spoil("of_text", ErrorCode::wrong_type, [key](GgufBuilder& file) { file.set_string(key, "4"); });
+    // Without the length of a key, the file is of the older form.
+    bad_files().spoil_count("deepseek32", field, field != "attention.key_length_mla");
   }
   const auto number = [](const std::string& name, ErrorCode code, const std::string& key, std::uint32_t value,
                          const std::string& mention) {
@@ -138,33 +121,17 @@ void tensor_cases() {
        {"attn_q_a", "attn_q_a_norm", "attn_q_b", "attn_kv_a_mqa", "attn_kv_a_norm", "attn_k_b", "attn_v_b",
         "attn_output", "indexer.attn_q_b", "indexer.attn_k", "indexer.k_norm", "indexer.proj"}) {
     const std::string name = "blk.1." + part + ".weight";
-    const auto spoil = [&](const std::string& what, ErrorCode code, const test::Change& change) {
-      bad_files().spoil(test_name(part) + "_" + what, code, name, change);
-    };
-    spoil("absent", ErrorCode::missing_key, [name](GgufBuilder& file) { file.erase_tensor(name); });
-    const auto reshaped = [&](const std::string& what, const std::function<void(std::vector<std::uint64_t>&)>& change) {
-      spoil(what, ErrorCode::bad_shape, [=](GgufBuilder& file) {
-        std::vector<std::uint64_t> dims = file.tensor(name).dims;
-        change(dims);
-        std::mt19937 random(1);
-        file.erase_tensor(name);
-        file.add_random(name, dims, random);
-      });
-    };
-    reshaped("too_long", [](auto& dims) { ++dims[0]; });
-    reshaped("one_more", [](auto& dims) { ++dims.back(); });
-    reshaped("of_a_rank_more", [](auto& dims) {
-      dims.resize(3, 1);
-      dims.push_back(2);
-    });
+    bad_files().spoil(test_name(part) + "_absent", ErrorCode::missing_key, name,
+                      [name](GgufBuilder& file) { file.erase_tensor(name); });
+    bad_files().spoil_shape(part, name);
     if (part != "attn_q_a_norm" && part != "attn_kv_a_norm" && part != "indexer.k_norm")
-      reshaped("flat", [](auto& dims) {
+      bad_files().reshape(test_name(part) + "_flat", name, [](auto& dims) {
         std::uint64_t all = 1;
         for (const std::uint64_t dim : dims) all *= dim;
         dims = {all};
       });
-    spoil("of_integers", ErrorCode::unsupported_type,
-          [name](GgufBuilder& file) { file.tensor(name).type = static_cast<std::uint32_t>(DType::i32); });
+    bad_files().spoil(test_name(part) + "_of_integers", ErrorCode::unsupported_type, name,
+                      [name](GgufBuilder& file) { file.tensor(name).type = static_cast<std::uint32_t>(DType::i32); });
   }
   for (const std::string part : {"attn_k_b", "attn_v_b"})
     bad_files().spoil(part + "_as_one_matrix", ErrorCode::bad_shape, part, [part](GgufBuilder& file) {

@@ -17,6 +17,7 @@ using test::BadFiles;
 using test::encoded;
 using test::encoded_array;
 using test::GgufBuilder;
+using test::test_name;
 namespace vt = test::value_type;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -29,13 +30,6 @@ BadFiles& bad_files() {
 
 void spoil(const std::string& name, ErrorCode code, const std::string& mention, const test::Change& change) {
   bad_files().spoil(name, code, mention, change);
-}
-
-/// "llama.attention.head_count" -> "llama_attention_head_count".
-std::string test_name(std::string key) {
-  for (char& c : key)
-    if (c == '.') c = '_';
-  return key;
 }
 
 void missing(const std::string& key) {

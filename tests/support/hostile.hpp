@@ -35,6 +35,13 @@ struct BadFile {
 /// What spoils a good file.
 using Change = std::function<void(GgufBuilder&)>;
 
+/// A key's or a tensor's name as part of a test's.
+inline std::string test_name(std::string name) {
+  for (char& c : name)
+    if (c == '.') c = '_';
+  return name;
+}
+
 /// Bad files under their names, most of them one good file with one thing spoilt.
 class BadFiles {
  public:
@@ -53,6 +60,39 @@ class BadFiles {
   /// Bytes of any origin.
   void make(const std::string& name, ErrorCode code, const std::string& mention, std::function<std::string()> bytes) {
     all_.push_back({prefix_ + name, code, mention, std::move(bytes)});
+  }
+  /// A key of the architecture whose value counts something: absent if it is needed, zero, too large, negative, of
+  /// another type.
+  void spoil_count(const std::string& architecture, const std::string& field, bool needed = true) {
+    const std::string key = architecture + "." + field, name = test_name(field) + "_";
+    if (needed) spoil(name + "missing", ErrorCode::missing_key, field, [key](GgufBuilder& file) { file.erase(key); });
+    spoil(name + "0", ErrorCode::bad_value, field, [key](GgufBuilder& file) { file.set_u32(key, 0); });
+    spoil(name + "2_31", ErrorCode::bad_value, field, [key](GgufBuilder& file) { file.set_u32(key, 1u << 31); });
+    spoil(name + "negative", ErrorCode::bad_value, field,
+          [key](GgufBuilder& file) { file.set(key, value_type::i32, encoded(std::int32_t{-2})); });
+    spoil(name + "of_floats", ErrorCode::wrong_type, field, [key](GgufBuilder& file) { file.set_f32(key, 4); });
+    spoil(name + "of_text", ErrorCode::wrong_type, field, [key](GgufBuilder& file) { file.set_string(key, "4"); });
+  }
+  /// A tensor with other dimensions, innermost first.
+  void reshape(const std::string& name, const std::string& tensor,
+               const std::function<void(std::vector<std::uint64_t>&)>& change) {
+    spoil(name, ErrorCode::bad_shape, tensor, [=](GgufBuilder& file) {
+      std::vector<std::uint64_t> dims = file.tensor(tensor).dims;
+      change(dims);
+      std::mt19937 random(1);
+      file.erase_tensor(tensor);
+      file.add_random(tensor, dims, random);
+    });
+  }
+  /// A tensor longer, with one row more, of a rank more; `part`: of its name, for the test's.
+  void spoil_shape(const std::string& part, const std::string& tensor) {
+    const std::string name = test_name(part) + "_";
+    reshape(name + "too_long", tensor, [](auto& dims) { ++dims[0]; });
+    reshape(name + "one_more", tensor, [](auto& dims) { ++dims.back(); });
+    reshape(name + "of_a_rank_more", tensor, [](auto& dims) {
+      dims.resize(3, 1);
+      dims.push_back(2);
+    });
   }
   const std::vector<BadFile>& all() const { return all_; }
 
