@@ -7,6 +7,17 @@
 // channels], which stay there: of a head of 128 channels and 4 taps 2 KiB each. Sums run in rising j, whatever rows
 // come in one call, so that a text may be cut anywhere.
 
+// A row is a stride of many pages away from the one before, where hardware prefetching does not follow.
+constexpr std::int64_t kConvolutionAhead = 4;
+PLUMB_INLINE void prefetch_convolution(const Convolution& c, std::int64_t row) {
+  for (std::int64_t k = 0; k < c.channels; k += 16) {
+    prefetch_l2(c.x[row] + k);
+    if (c.gate) prefetch_l2(c.gate[row] + k);
+    if (c.times) prefetch_l2(c.times[row] + k);
+    __builtin_prefetch(c.out[row] + k, 1, 2);
+  }
+}
+
 static void convolve(const Convolution& c) {
   const int before = c.kernel - 1;
   const float *value[kMaxConvolution], *gate[kMaxConvolution];
@@ -17,6 +28,7 @@ static void convolve(const Convolution& c) {
       gate[j] = t < 0 || !c.gate ? nullptr : c.gate[c.rows[t]];
     }
     float* const out = c.out[c.rows[i]];
+    if (i + kConvolutionAhead < c.rows.count) prefetch_convolution(c, c.rows[i + kConvolutionAhead]);
     for (std::int64_t k = 0; k < c.channels; k += 16) {
       F32x16 sum = c.bias ? load_row(c.bias, k, c.channels) : zero_f32();
       for (int j = 0; j < c.kernel; ++j) {

@@ -16,6 +16,7 @@
 #include "kernels/generic/latent_keys.hpp"
 #include "kernels/generic/index_scores.hpp"
 #include "kernels/generic/convolution.hpp"
+#include "kernels/generic/weighted_sum.hpp"
 #include "kernels/generic/delta_rule.hpp"
 #include "kernels/generic/state_scan.hpp"
 #include "kernels/generic/vector_table.hpp"

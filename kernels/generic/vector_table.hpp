@@ -16,6 +16,7 @@ static void add_vector_kernels(KernelTable& table) {
   v.relu = activate<Relu>;
   v.relu2 = activate<Relu2>;
   v.xielu = xielu_of;
+  v.weighted_sum = weighted_sum;
 }
 
 static void add_recurrent_kernels(KernelTable& table) {

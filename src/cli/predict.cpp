@@ -181,11 +181,13 @@ void run_verify(const PredictCommand& command) {
                {"error", Align::right},
                {"spread", Align::right},
                {"memory", Align::right},
+               {"moving", Align::right},
                {"profile alone", Align::right}});
   for (const VerifyResult& r : results)
     table.add({r.what.name(), fmt::format("{:.4g}", 1e3 * r.predicted), fmt::format("{:.4g}", 1e3 * r.measured),
                fmt::format("{:+.1f}%", 100 * r.error()), fmt::format("{:.1f}%", 100 * r.spread),
-               fmt::format("{:.2f}", r.memory), fmt::format("{:+.1f}%", 100 * r.error_alone())});
+               fmt::format("{:.2f}", r.memory), r.what.decodes() ? fmt::format("{:.0f}%", 100 * r.moving) : "",
+               fmt::format("{:+.1f}%", 100 * r.error_alone())});
   fmt::print("{}", command.format == Format::csv  ? table.csv()
                    : command.format == Format::md ? table.markdown()
                                                   : table.text());

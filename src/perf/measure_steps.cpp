@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <random>
+#include <span>
+#include <variant>
 #include <vector>
 
 #include "measure_kernels.hpp"
@@ -27,6 +29,17 @@ ModelSpec probe(int layers, int heads, int kv_heads, int ffn) {
   constexpr int kHeadDim = 48;
   return llama_spec({"probe", 512, heads * kHeadDim, layers, heads, kv_heads, kHeadDim, ffn, 1024});
 }
+
+/// The same with a delta net in the place of attention and with experts: `heads` of both recurrent kinds of values.
+ModelSpec probe_of_mixtures(int heads, int experts) {
+  constexpr int kStateDim = 64;
+  ModelSpec spec = probe(1, heads, heads, 96);
+  LayerSpec& layer = spec.layers.front();
+  layer.mixer = DeltaNetSpec{heads, heads, kStateDim, kStateDim, 4};
+  layer.ffn = ExpertsSpec{.count = experts, .used = experts / 8, .expert = std::get<DenseSpec>(layer.ffn)};
+  return spec;
+}
+constexpr Op kOpsOfMixtures[] = {Op::router, Op::convolution, Op::recurrence};
 
 /// Seconds of passes of one model, in a good run and by operation.
 class ProbeModel {
@@ -103,17 +116,19 @@ class ProbeModel {
   std::minstd_rand random_{1};
 };
 
-/// Adds what the last pass of `probe` took of each operation, beyond what the machine predicts for its kernels so far.
-void add_steps(const ProbeModel& probe, int rows, int threads, const Machine& kernels, std::vector<StepCost>& costs) {
+/// Adds what the last pass of `probe` took of each of these operations, beyond what the machine predicts for its
+/// kernels so far.
+void add_steps(const ProbeModel& probe, std::span<const Op> ops, int rows, int threads, const Machine& kernels,
+               std::vector<StepCost>& costs) {
   const Ledger ledger = probe.work(kernels.peak(Arithmetic::bf16, 1) > 0);
   const Prediction known = predict(ledger, kernels, threads);
-  for (const Op op : kAllOps) {
+  for (const Op op : ops) {
     double occurrences = 0, elements = 0;
     for (const OpWork& work : ledger.ops) {
       if (work.op != op) continue;
       const double own = work.matrix.rows > 0 ? work.matrix.tokens : op == Op::head_norm ? 1 : rows;
       ++occurrences;
-      elements += work.matrix.rows > 0 ? work.matrix.cols : work.values() / own;
+      elements += work.matrix.rows > 0 ? work.matrix.cols : work.elements(own);
     }
     if (occurrences == 0) continue;
     const bool has_kernel = op == Op::attention || ledger.sum_of(op).matrix.rows > 0;
@@ -144,12 +159,20 @@ void measure_steps(int threads, Machine& machine, SyncCost& sync, const Step& st
       ProbeModel model(shape, type, threads);
       for (const int rows : kRows) {
         model.run(rows);
-        add_steps(model, rows, threads, kernels, machine.steps);
+        add_steps(model, kAllOps, rows, threads, kernels, machine.steps);
         waited += std::max(0.0, model.meeting() - shape.n_layers() * sync.layer - sync.pass) / model.busy();
         worked += 1;
       }
-      step(0.8 / 6, "probe models");
+      step(0.7 / 6, "probe models");
     }
+  for (const ModelSpec& shape : {probe_of_mixtures(4, 16), probe_of_mixtures(16, 64)}) {
+    ProbeModel model(shape, DType::q4_0, threads);
+    for (const int rows : kRows) {
+      model.run(rows);
+      add_steps(model, kOpsOfMixtures, rows, threads, kernels, machine.steps);
+    }
+    step(0.05, "probe models");
+  }
   if (threads > 1) sync.skew = waited / worked;
 }
 

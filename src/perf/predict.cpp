@@ -36,6 +36,8 @@ class Pricing {
     OpTime time{work.op, work.layer, memory_seconds(work), peak_seconds(work.operations), 0, Ceiling::arithmetic};
     if (time.memory_seconds >= time.arithmetic_seconds) time.ceiling = cached_ ? Ceiling::cache : Ceiling::memory;
     time.seconds = expected(work);
+    // The probe models remember little: states of real ones come from memory.
+    if (work.op == Op::recurrence) time.seconds = std::max(time.seconds, time.memory_seconds);
     if (time.seconds <= 0) time.seconds = std::max(time.memory_seconds, time.arithmetic_seconds);
     return time;
   }
@@ -59,9 +61,9 @@ class Pricing {
     const double rows = work.op == Op::head_norm ? 1 : rows_;
     if (work.op == Op::attention && work.matrix.rows == 0) {
       const double kernels = attention_seconds(work);
-      return kernels > 0 ? kernels + step_seconds(work, rows, work.values() / rows) : 0;
+      return kernels > 0 ? kernels + step_seconds(work, rows, work.elements(rows)) : 0;
     }
-    if (work.matrix.rows == 0) return step_seconds(work, rows, work.values() / rows);
+    if (work.matrix.rows == 0) return step_seconds(work, rows, work.elements(rows));
     const double kernels = product_seconds(work.matrix);
     return kernels > 0 ? kernels + work.matrix.count * step_seconds(work, work.matrix.tokens, work.matrix.cols) : 0;
   }

@@ -33,6 +33,14 @@ ModelSpec named(const char* preset) {
   return spec;
 }
 
+/// A large model with fewer layers.
+ModelSpec shortened(const char* preset, int layers) {
+  ModelSpec spec = named(preset);
+  spec.layers.resize(static_cast<std::size_t>(layers));
+  spec.name += "-" + std::to_string(layers) + "l";
+  return spec;
+}
+
 /// What is asked of one shape in one type.
 void add(std::vector<VerifyCase>& cases, const ModelSpec& spec, DType type, std::initializer_list<int> depths,
          std::initializer_list<int> prompts, bool batch) {
@@ -70,7 +78,9 @@ VerifyResult run(const VerifyCase& what, const Model& model, const Machine& prof
   result.spread = median(bench.seconds) / std::max(1, tokens) / result.measured - 1;
   result.profile_alone = alone.seconds();
   result.predicted = (before.seconds() + after.seconds()) / 2;
-  result.memory = (before.bandwidth + after.bandwidth) / 2 / alone.bandwidth;
+  const double bandwidth = (before.bandwidth + after.bandwidth) / 2;
+  result.memory = bandwidth / alone.bandwidth;
+  result.moving = alone.working_set / bandwidth / result.measured;
   return result;
 }
 
@@ -96,6 +106,11 @@ std::vector<VerifyCase> held_out_cases() {
   add(cases, shape("500m", 32000, 1536, 16, 12, 4, 4608), DType::q4_k, {0, 512}, {128}, true);
   add(cases, named("tinyllama-1.1b"), DType::q4_0, {0, 512, 3500}, {128, 512}, true);
   add(cases, named("tinyllama-1.1b"), DType::q6_k, {0}, {128}, false);
+  for (const char* hybrid : {"lfm2-350m", "granite-4.0-h-350m", "qwen3.5-0.8b"})
+    add(cases, named(hybrid), DType::q4_0, {0, 512}, {128, 512}, true);
+  add(cases, shortened("qwen3-30b-a3b", 4), DType::q4_0, {0, 512}, {128, 512}, true);
+  add(cases, named("granite-3.1-1b-a400m"), DType::q4_0, {0, 512}, {128, 512}, true);
+  add(cases, shortened("olmoe-1b-7b", 4), DType::q4_0, {0, 512}, {128, 512}, true);
   return cases;
 }
 

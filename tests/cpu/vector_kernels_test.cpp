@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <numbers>
 #include <random>
 #include <vector>
@@ -234,6 +235,39 @@ TEST_P(VectorKernelsOf, SoftmaxEqualsDoubleAtEveryLength) {
   std::vector<float> masked = {-INFINITY, 3.0f, -INFINITY};
   v.softmax(masked.data(), 3);
   EXPECT_EQ(masked, (std::vector<float>{0.0f, 1.0f, 0.0f}));
+}
+
+TEST_P(VectorKernelsOf, WeightedSumsEqualDoubleAtEveryLengthAndCount) {
+  std::mt19937 random(19);
+  std::normal_distribution<float> normal;
+  for (std::size_t n = 1; n <= 40; ++n)
+    for (const int count : {0, 1, 2, 7, 16}) {
+      std::vector<std::vector<float>> values(static_cast<std::size_t>(count), std::vector<float>(n));
+      std::vector<float> weights;
+      Guarded<float> sum(n);
+      for (float& value : sum) value = normal(random);
+      const std::vector<float> before(sum.begin(), sum.end());
+      std::vector<std::unique_ptr<Guarded<float>>> rows;
+      std::vector<const float*> pointers;
+      for (auto& row : values) {
+        for (float& value : row) value = normal(random);
+        weights.push_back(normal(random));
+        rows.push_back(std::make_unique<Guarded<float>>(row));
+        pointers.push_back(rows.back()->data());
+      }
+      for (const bool add : {true, false}) {  // `sum` holds the first one's answer, which the second must not read
+        v.weighted_sum(pointers.data(), weights.data(), count, add, sum.data(), static_cast<std::int64_t>(n));
+        for (std::size_t k = 0; k < n; ++k) {
+          double want = add ? static_cast<double>(before[k]) : 0, magnitude = std::abs(want);
+          for (std::size_t i = 0; i < rows.size(); ++i) {
+            const double term = static_cast<double>(weights[i]) * static_cast<double>(values[i][k]);
+            want += term;
+            magnitude += std::abs(term);
+          }
+          EXPECT_NEAR(static_cast<double>(sum[k]), want, (count + 2) * 0x1p-24 * magnitude) << n << " x " << count;
+        }
+      }
+    }
 }
 
 TEST(VectorKernels, RmsNormIsBitwiseEqualInEveryTier) {

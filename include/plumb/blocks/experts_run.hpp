@@ -146,13 +146,41 @@ class ExpertsRun {
     worker.enter(Op::router);
     const Range mine = columns(worker);
     for (std::int64_t n = 0; n < pass_.n(); ++n) {
-      float* const sum = output.rows->row(n);
-      if (!output.accumulate) std::fill(sum + mine.begin, sum + mine.end, 0.0f);
-      for (const ops::Routing::Visit& visit : routing.visits(n))
-        add_scaled(weight(visit), s_.out.row(visit.slot), mine, sum);
-      if (spec_.has_shared() && !spec_.apart) add_scaled(shared_weight(n), s_.shared_out.row(n), mine, sum);
+      WeightedRows sum(products_.kernels(), output.rows->row(n), mine, output.accumulate);
+      for (const ops::Routing::Visit& visit : routing.visits(n)) sum.add(weight(visit), s_.out.row(visit.slot));
+      if (spec_.has_shared() && !spec_.apart) sum.add(shared_weight(n), s_.shared_out.row(n));
     }
   }
+  /// Some columns of a sum of rows, each times its weight; the sum is there when this goes out of scope.
+  class WeightedRows {
+   public:
+    WeightedRows(const KernelTable& kernels, float* sum, Range columns, bool accumulate)
+        : kernels_(kernels), sum_(sum + columns.begin), columns_(columns), accumulate_(accumulate) {}
+    WeightedRows(const WeightedRows&) = delete;
+    WeightedRows& operator=(const WeightedRows&) = delete;
+    ~WeightedRows() { flush(); }
+
+    void add(float weight, const float* row) {
+      if (count_ == kMost) flush();
+      weights_[count_] = weight;
+      rows_[count_++] = row + columns_.begin;
+    }
+
+   private:
+    static constexpr int kMost = 16;  // rows read side by side
+    void flush() {
+      kernels_.vector.weighted_sum(rows_, weights_, count_, accumulate_, sum_, columns_.size());
+      accumulate_ = true;
+      count_ = 0;
+    }
+    const KernelTable& kernels_;
+    float* sum_;
+    Range columns_;
+    bool accumulate_;
+    int count_ = 0;
+    const float* rows_[kMost];
+    float weights_[kMost];
+  };
   float weight(const ops::Routing::Visit& visit) const {
     const float routed = spec_.weigh_input ? 1.0f : visit.weight;
     if (!spec_.expert_scale) return routed;
@@ -162,10 +190,6 @@ class ExpertsRun {
     if (!spec_.shared_gate) return 1.0f;
     return 1.0f / (1.0f + std::exp(-s_.scores.row(n)[spec_.count]));
   }
-  static void add_scaled(float weight, const float* from, Range columns, float* sum) {
-    for (std::int64_t k = columns.begin; k < columns.end; ++k) sum[k] += weight * from[k];
-  }
-
   /// What experts apart from the shared one and their router read of the stream: this worker's column tiles of both,
   /// each normed. Returns the router's.
   ops::Activations read_apart(const Worker& worker) {

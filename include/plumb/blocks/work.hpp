@@ -82,6 +82,8 @@ struct OpWork {
 
   /// f32 values that it takes in, or puts out where it takes none.
   double values() const { return (bytes.activation_read > 0 ? bytes.activation_read : bytes.activation_write) / 4; }
+  /// What its time grows with from row to row, where it is no product: operations of a recurrence, else values.
+  double elements(double rows) const { return (op == Op::recurrence ? operations.f32 : values()) / rows; }
   /// Operations per byte moved.
   double intensity() const { return bytes.total() > 0 ? operations.total() / bytes.total() : 0; }
 };

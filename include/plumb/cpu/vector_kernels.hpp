@@ -38,6 +38,9 @@ struct VectorKernels {
   ActivationKernel silu = nullptr, gelu_tanh = nullptr, gelu = nullptr, relu = nullptr, relu2 = nullptr;
   /// x[i] = the curve at x[i], within 4 units in the last place of the larger of its terms.
   void (*xielu)(const XieluCurve& curve, float* x, std::int64_t n) = nullptr;
+  /// sum[k] = (add ? sum[k] : 0) + the sum of weights[i] * rows[i][k] over i < count, in this order.
+  void (*weighted_sum)(const float* const* rows, const float* weights, int count, bool add, float* sum,
+                       std::int64_t n) = nullptr;
 };
 
 }  // namespace plumb

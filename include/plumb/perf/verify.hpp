@@ -25,8 +25,8 @@ struct VerifyCase {
 };
 
 /// The cases that the project reports: known models and made-up shapes from about 1 million to 1.1 billion parameters,
-/// F16, Q8_0, Q4_0, Q4_K and Q6_K, depths of 0 to 3500, one sequence and four, prompts of 128 and 512. None of these
-/// shapes, nor any of their matrices, takes part in measuring a machine.
+/// F16, Q8_0, Q4_0, Q4_K and Q6_K, depths of 0 to 3500, one sequence and four, prompts of 128 and 512; three hybrids
+/// and three mixtures of experts. None of these shapes, nor any of their matrices, takes part in measuring a machine.
 std::vector<VerifyCase> held_out_cases();
 
 /// A case with both times, of one pass: the prompt, or one token of each sequence.
@@ -35,6 +35,7 @@ struct VerifyResult {
   double predicted = 0, measured = 0;  ///< seconds
   double profile_alone = 0;            ///< predicted with the profile as it is, however long ago it was measured
   double memory = 1;                   ///< bandwidth at the case's working set, now over then
+  double moving = 0;                   ///< share of the measured time that weights and states take at this bandwidth
   double spread = 0;                   ///< the median repetition over the one that counts, less one
   double error() const { return predicted / measured - 1; }
   double error_alone() const { return profile_alone / measured - 1; }
