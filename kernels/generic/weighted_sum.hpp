@@ -3,7 +3,7 @@
 //     sum[k] = (add ? sum[k] : 0) + weight[0] row[0][k] + weight[1] row[1][k] + ...       in this order
 //
 // The rows are read side by side: each is a stretch of memory of its own, too short for hardware prefetching to catch
-// up with, so that the misses of all of them should be under way together. A vector is a cache line, and `sum` is written
+// up with, so that the misses of all of them should be under way together. A vector is a cache line; `sum` is written
 // once.
 
 static void weighted_sum(const float* const* rows, const float* weights, int count, bool add, float* sum,
