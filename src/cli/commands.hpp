@@ -23,6 +23,7 @@ void add_measure(const Command& program);
 void add_models(const Command& program);
 void add_perplexity(const Command& program);
 void add_predict(const Command& program);
+void add_convert(const Command& program);
 void add_quantize(const Command& program);
 void add_report_card(const Command& program);
 void add_synth(const Command& program);

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   add_models(root);
   add_perplexity(root);
   add_predict(root);
+  add_convert(root);
   add_quantize(root);
   add_report_card(root);
   add_synth(root);

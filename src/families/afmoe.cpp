@@ -52,7 +52,19 @@ constexpr ModelType kTypes[] = {
          "moe_intermediate_size":1408})",
      kNames}};
 
-constexpr Family kFamilies[] = {{"afmoe", "Trinity (AFMoE)", read_afmoe, kTypes}};
+constexpr Place kPlaces[] = {
+    {TensorRole::attn_gate, "self_attn.gate_proj"},
+    {TensorRole::ffn_norm, "pre_mlp_layernorm"},
+    {TensorRole::ffn_post_norm, "post_mlp_layernorm"},
+    {TensorRole::router, "mlp.router.gate"},
+    {TensorRole::router_choice_bias, "mlp.expert_bias", nullptr, Suffix::none},
+};
+
+constexpr Family kFamilies[] = {{.architecture = "afmoe",
+                                 .models = "Trinity (AFMoE)",
+                                 .read = read_afmoe,
+                                 .types = kTypes,
+                                 .folder = {.places = kPlaces}}};
 
 }  // namespace
 }  // namespace afmoe

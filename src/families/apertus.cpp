@@ -50,7 +50,28 @@ void write_apertus(GgufWriter& writer, const ModelSpec& spec) {
 constexpr ModelType kTypes[] = {
     {"apertus", R"({"max_position_embeddings":65536,"rms_norm_eps":1e-5,"rope_theta":12000000.0})"}};
 
-constexpr Family kFamilies[] = {{"apertus", "Apertus", read_apertus, kTypes, write_apertus}};
+constexpr Place kPlaces[] = {
+    {TensorRole::attn_norm, "attention_layernorm"},
+    {TensorRole::ffn_norm, "feedforward_layernorm"},
+};
+/// The learned numbers of the curves.
+void find_numbers(ModelSpec& spec, const FolderTensors& tensors) {
+  for (std::size_t l = 0; l < spec.layers.size(); ++l) {
+    XieluSpec& xielu = std::get<DenseSpec>(spec.layers[l].ffn).xielu;
+    const std::string prefix = "layers." + std::to_string(l) + ".mlp.act_fn.";
+    xielu.alpha_p = tensors.number(prefix + "alpha_p").value_or(xielu.alpha_p);
+    xielu.alpha_n = tensors.number(prefix + "alpha_n").value_or(xielu.alpha_n);
+    xielu.beta = tensors.number(prefix + "beta").value_or(xielu.beta);
+    xielu.eps = tensors.number(prefix + "eps").value_or(xielu.eps);
+  }
+}
+
+constexpr Family kFamilies[] = {{.architecture = "apertus",
+                                 .models = "Apertus",
+                                 .read = read_apertus,
+                                 .types = kTypes,
+                                 .write = write_apertus,
+                                 .folder = {.places = kPlaces, .complete = find_numbers}}};
 
 }  // namespace
 }  // namespace apertus

@@ -60,13 +60,25 @@ constexpr ModelType kTypes[] = {
          "first_k_dense_replace":0})",
      kNames}};
 
+constexpr Place kPlaces[] = {
+    {TensorRole::token_embedding, "word_embeddings"},
+    {TensorRole::attn_q_norm, "attention.query_layernorm"},
+    {TensorRole::attn_k_norm, "attention.key_layernorm"},
+    {TensorRole::router_choice_bias, "mlp.gate.expert_bias", nullptr, Suffix::none},
+    {TensorRole::attn_q, "attention.query_key_value", take_qkv},
+    {TensorRole::attn_k, "attention.query_key_value", take_qkv},
+    {TensorRole::attn_v, "attention.query_key_value", take_qkv},
+    {TensorRole::attn_out, "attention.dense"},
+};
+
 constexpr Family kFamilies[] = {
     {.architecture = "bailingmoe2",
      .models = "Ling 2 and Ring 2",
      .read = read_bailing_moe2,
      .types = kTypes,
      .write = write_bailing_moe2,
-     .fused = {.qkv = true}},
+     .fused = {.qkv = true},
+     .folder = {.places = kPlaces}},
 };
 
 }  // namespace

@@ -195,12 +195,97 @@ constexpr ModelType kModern[] = {
          "local_rope_theta":10000.0})",
      kModernNames}};
 
+/// RoBERTa's table begins before the first position.
+Gather take_positions(const Asked& asked) {
+  const Field padding{"", "padding_before_positions"};
+  if (!asked.config.has(padding)) return {};
+  const int first = 1 + asked.config.natural_or(padding, 0, SpecLimits::kContext);
+  return rows_from(first, asked.shape().rows + first);
+}
+
+/// Experts one below the other.
+Gather take_stacked(const Asked&) { return {.flat = true}; }
+Gather take_turned_stack(const Asked&) { return {.turned = true, .flat = true}; }
+
+constexpr Place kBertPlaces[] = {
+    {TensorRole::token_embedding, "embeddings.word_embeddings"},
+    {TensorRole::position_embedding, "embeddings.position_embeddings", take_positions},
+    {TensorRole::token_types, "embeddings.token_type_embeddings"},
+    {TensorRole::embedding_norm, "embeddings.LayerNorm"},
+    {TensorRole::attn_q, "attention.self.query"},
+    {TensorRole::attn_k, "attention.self.key"},
+    {TensorRole::attn_v, "attention.self.value"},
+    {TensorRole::attn_out, "attention.output.dense"},
+    {TensorRole::attn_stream_norm, "attention.output.LayerNorm"},
+    {TensorRole::ffn_up, "intermediate.dense"},
+    {TensorRole::ffn_down, "output.dense"},
+    {TensorRole::ffn_stream_norm, "output.LayerNorm"},
+    {TensorRole::attn_q, "attention.q_lin"},
+    {TensorRole::attn_k, "attention.k_lin"},
+    {TensorRole::attn_v, "attention.v_lin"},
+    {TensorRole::attn_out, "attention.out_lin"},
+    {TensorRole::attn_stream_norm, "sa_layer_norm"},
+    {TensorRole::ffn_up, "ffn.lin1"},
+    {TensorRole::ffn_down, "ffn.lin2"},
+    {TensorRole::ffn_stream_norm, "output_layer_norm"},
+};
+constexpr Place kNomicPlaces[] = {
+    {TensorRole::token_embedding, "embeddings.word_embeddings"},
+    {TensorRole::token_types, "embeddings.token_type_embeddings"},
+    {TensorRole::embedding_norm, "emb_ln"},
+    {TensorRole::attn_q, "attn.Wqkv", take_qkv},
+    {TensorRole::attn_k, "attn.Wqkv", take_qkv},
+    {TensorRole::attn_v, "attn.Wqkv", take_qkv},
+    {TensorRole::attn_out, "attn.out_proj"},
+    {TensorRole::attn_stream_norm, "norm1"},
+    {TensorRole::ffn_stream_norm, "norm2"},
+    {TensorRole::ffn_up, "mlp.fc11"},
+    {TensorRole::ffn_gate, "mlp.fc12"},
+    {TensorRole::ffn_down, "mlp.fc2"},
+    {TensorRole::ffn_up, "mlp.fc1"},
+    {TensorRole::router, "mlp.router.layer"},
+    {TensorRole::expert_up, "mlp.experts.mlp.w1", take_stacked, Suffix::none},
+    {TensorRole::expert_down, "mlp.experts.mlp.w2", take_turned_stack, Suffix::none},
+};
+constexpr Place kModernPlaces[] = {
+    {TensorRole::token_embedding, "embeddings.tok_embeddings"},
+    {TensorRole::embedding_norm, "embeddings.norm"},
+    {TensorRole::output_norm, "final_norm"},
+    {TensorRole::attn_norm, "attn_norm"},
+    {TensorRole::attn_q, "attn.Wqkv", take_qkv},
+    {TensorRole::attn_k, "attn.Wqkv", take_qkv},
+    {TensorRole::attn_v, "attn.Wqkv", take_qkv},
+    {TensorRole::attn_out, "attn.Wo"},
+    {TensorRole::ffn_norm, "mlp_norm"},
+    {TensorRole::ffn_gate, "mlp.Wi", take_gate_up},
+    {TensorRole::ffn_up, "mlp.Wi", take_gate_up},
+    {TensorRole::ffn_down, "mlp.Wo"},
+};
+
 constexpr Family kFamilies[] = {
-    {"bert", "BERT, RoBERTa, MiniLM, BGE, E5", read_bert, kBert},
-    {"nomic-bert", "Nomic Embed 1 and 1.5", read_nomic_bert, kNomic},
-    {"nomic-bert-moe", "Nomic Embed 2", read_nomic_bert_moe, kNomicMoe, write_nomic_bert_moe},
+    {.architecture = "bert",
+     .models = "BERT, RoBERTa, MiniLM, BGE, E5",
+     .read = read_bert,
+     .types = kBert,
+     .folder = {.places = kBertPlaces, .layers = "encoder.layer.", .other_layers = "layer."}},
+    {.architecture = "nomic-bert",
+     .models = "Nomic Embed 1 and 1.5",
+     .read = read_nomic_bert,
+     .types = kNomic,
+     .folder = {.places = kNomicPlaces, .layers = "encoder.layers."}},
+    {.architecture = "nomic-bert-moe",
+     .models = "Nomic Embed 2",
+     .read = read_nomic_bert_moe,
+     .types = kNomicMoe,
+     .write = write_nomic_bert_moe,
+     .folder = {.places = kNomicPlaces, .layers = "encoder.layers."}},
     {"jina-bert-v3", "Jina Embeddings 3", read_jina_v3, {}},
-    {"modern-bert", "ModernBERT, Granite Embedding R2", read_modern_bert, kModern, write_modern_bert},
+    {.architecture = "modern-bert",
+     .models = "ModernBERT, Granite Embedding R2",
+     .read = read_modern_bert,
+     .types = kModern,
+     .write = write_modern_bert,
+     .folder = {.places = kModernPlaces}},
 };
 
 }  // namespace

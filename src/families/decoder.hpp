@@ -106,6 +106,10 @@ inline int dense_inner(const ModelSpec& spec) { return std::get<DenseSpec>(spec.
 RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context,
                    std::string_view kind = "full_attention");
 
+/// The factors that GGUF files have as a tensor of this role, by what config.json says of the rotation. `count`: as
+/// many as the longest table takes. @throws Error{missing_key, bad_value}.
+std::vector<float> rope_factors(const Keys& keys, const ModelSpec& spec, TensorRole role, std::size_t count);
+
 /// Sets the key that deals pairs of dimensions to time, height and width of a picture. For text, whose three positions
 /// are equal, any deal is the same; other engines ask for one.
 void write_rope_sections(GgufWriter& writer, const ModelSpec& spec);

@@ -107,9 +107,21 @@ constexpr ModelType kSparseTypes[] = {
      kNames},
 };
 
+constexpr Place kSparsePlaces[] = {
+    {TensorRole::indexer_q, "self_attn.indexer.wq_b"},
+    {TensorRole::indexer_k, "self_attn.indexer.wk"},
+    {TensorRole::indexer_k_norm, "self_attn.indexer.k_norm"},
+    {TensorRole::indexer_weights, "self_attn.indexer.weights_proj"},
+};
+
 constexpr Family kFamilies[] = {
     {"deepseek2", "DeepSeek-V2, V3 and R1, Kimi-K2, GLM-4.7-Flash", read_deepseek2, kTypes, write_deepseek},
-    {"deepseek32", "DeepSeek-V3.2", read_deepseek32, kSparseTypes, write_deepseek},
+    {.architecture = "deepseek32",
+     .models = "DeepSeek-V3.2",
+     .read = read_deepseek32,
+     .types = kSparseTypes,
+     .write = write_deepseek,
+     .folder = {.places = kSparsePlaces}},
 };
 
 }  // namespace

@@ -43,8 +43,17 @@ constexpr ModelType kTypes[] = {
          "moe_num_shared_experts":2,"moe_layer_start_index":1,"moe_layer_end_index":-1,"moe_layer_interval":1})",
      kNames}};
 
+constexpr Place kPlaces[] = {
+    {TensorRole::router_choice_bias, "mlp.moe_statics.e_score_correction_bias", nullptr, Suffix::none},
+};
+
 constexpr Family kFamilies[] = {
-    {"ernie4_5-moe", "ERNIE 4.5 with experts", read_ernie_moe, kTypes, write_ernie_moe},
+    {.architecture = "ernie4_5-moe",
+     .models = "ERNIE 4.5 with experts",
+     .read = read_ernie_moe,
+     .types = kTypes,
+     .write = write_ernie_moe,
+     .folder = {.places = kPlaces}},
 };
 
 }  // namespace

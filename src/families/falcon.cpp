@@ -83,12 +83,26 @@ constexpr ModelType kTypes[] = {
      kOldNames},
 };
 
+constexpr Place kPlaces[] = {
+    {TensorRole::token_embedding, "word_embeddings"},
+    {TensorRole::output_norm, "ln_f"},
+    {TensorRole::attn_norm, "ln_attn"},
+    {TensorRole::ffn_norm, "ln_mlp"},
+    {TensorRole::attn_q, "self_attention.query_key_value", take_grouped_qkv},
+    {TensorRole::attn_k, "self_attention.query_key_value", take_grouped_qkv},
+    {TensorRole::attn_v, "self_attention.query_key_value", take_grouped_qkv},
+    {TensorRole::attn_out, "self_attention.dense"},
+    {TensorRole::ffn_up, "mlp.dense_h_to_4h"},
+    {TensorRole::ffn_down, "mlp.dense_4h_to_h"},
+};
+
 constexpr Family kFamilies[] = {{.architecture = "falcon",
                                  .models = "Falcon 1 and 2",
                                  .read = read_falcon,
                                  .types = kTypes,
                                  .name_in = falcon_name,
-                                 .fused = {.qkv = true}}};
+                                 .fused = {.qkv = true},
+                                 .folder = {.places = kPlaces, .layers = "h."}}};
 
 }  // namespace
 }  // namespace falcon

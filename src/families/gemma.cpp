@@ -147,11 +147,47 @@ constexpr const char* kGemma3Defaults =
 constexpr ModelType kGemma3[] = {{"gemma3_text", kGemma3Defaults, kNames}, {"gemma3", "{}", {}, "gemma3_text"}};
 constexpr ModelType kGemmaEmbedding[] = {{"gemma3_text", kGemma3Defaults, kNames, {}, "use_bidirectional_attention"}};
 
+constexpr Place kPlaces[] = {
+    {TensorRole::ffn_norm, "pre_feedforward_layernorm"},
+    {TensorRole::dense_2, "dense_2.linear"},
+    {TensorRole::dense_3, "dense_3.linear"},
+};
+constexpr Module kModules[] = {{"2_Dense", "dense_2."}, {"3_Dense", "dense_3."}};
+
+/// The widths of what follows the pooling.
+void find_dense(ModelSpec& spec, const FolderTensors& tensors) {
+  const auto rows = [&](const char* name) {
+    return static_cast<int>(std::min<std::int64_t>(tensors.rows(name).value_or(0), std::numeric_limits<int>::max()));
+  };
+  spec.output.dense_2 = rows("dense_2.linear.weight");
+  spec.output.dense_3 = rows("dense_3.linear.weight");
+}
+
 constexpr Family kFamilies[] = {
-    {"gemma", "Gemma 1, CodeGemma", read_gemma1, kGemma1, write_gemma},
-    {"gemma2", "Gemma 2", read_gemma2, kGemma2, write_gemma},
-    {"gemma3", "Gemma 3, text", read_gemma3, kGemma3, write_gemma},
-    {"gemma-embedding", "EmbeddingGemma", read_gemma_embedding, kGemmaEmbedding, write_gemma_embedding},
+    {.architecture = "gemma",
+     .models = "Gemma 1, CodeGemma",
+     .read = read_gemma1,
+     .types = kGemma1,
+     .write = write_gemma,
+     .folder = {.norms_less_one = true}},
+    {.architecture = "gemma2",
+     .models = "Gemma 2",
+     .read = read_gemma2,
+     .types = kGemma2,
+     .write = write_gemma,
+     .folder = {.places = kPlaces, .norms_less_one = true}},
+    {.architecture = "gemma3",
+     .models = "Gemma 3, text",
+     .read = read_gemma3,
+     .types = kGemma3,
+     .write = write_gemma,
+     .folder = {.places = kPlaces, .norms_less_one = true}},
+    {.architecture = "gemma-embedding",
+     .models = "EmbeddingGemma",
+     .read = read_gemma_embedding,
+     .types = kGemmaEmbedding,
+     .write = write_gemma_embedding,
+     .folder = {.places = kPlaces, .norms_less_one = true, .complete = find_dense, .modules = kModules}},
 };
 
 }  // namespace

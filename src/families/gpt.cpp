@@ -88,20 +88,75 @@ constexpr ModelType kStarcoder2[] = {
      R"({"max_position_embeddings":4096,"layer_norm_eps":1e-5,"num_key_value_heads":2,"tie_word_embeddings":true})",
      kStarcoder2Names}};
 
+/// Matrices have a column for each output.
+constexpr Place kGpt2Places[] = {
+    {TensorRole::token_embedding, "wte"},
+    {TensorRole::position_embedding, "wpe"},
+    {TensorRole::output_norm, "ln_f"},
+    {TensorRole::attn_norm, "ln_1"},
+    {TensorRole::ffn_norm, "ln_2"},
+    {TensorRole::attn_q, "attn.c_attn", take_turned_qkv},
+    {TensorRole::attn_k, "attn.c_attn", take_turned_qkv},
+    {TensorRole::attn_v, "attn.c_attn", take_turned_qkv},
+    {TensorRole::attn_out, "attn.c_proj", take_turned},
+    {TensorRole::ffn_up, "mlp.c_fc", take_turned},
+    {TensorRole::ffn_down, "mlp.c_proj", take_turned},
+};
+/// With one KV head, or with q, k and v of each head together.
+constexpr Place kStarcoderPlaces[] = {
+    {TensorRole::token_embedding, "wte"},
+    {TensorRole::position_embedding, "wpe"},
+    {TensorRole::output_norm, "ln_f"},
+    {TensorRole::attn_norm, "ln_1"},
+    {TensorRole::ffn_norm, "ln_2"},
+    {TensorRole::attn_q, "attn.c_attn", take_grouped_qkv},
+    {TensorRole::attn_k, "attn.c_attn", take_grouped_qkv},
+    {TensorRole::attn_v, "attn.c_attn", take_grouped_qkv},
+    {TensorRole::attn_out, "attn.c_proj"},
+    {TensorRole::ffn_up, "mlp.c_fc"},
+    {TensorRole::ffn_down, "mlp.c_proj"},
+};
+constexpr Place kNeoxPlaces[] = {
+    {TensorRole::token_embedding, "embed_in"},
+    {TensorRole::head, "embed_out"},
+    {TensorRole::output_norm, "final_layer_norm"},
+    {TensorRole::attn_q, "attention.query_key_value", take_grouped_qkv},
+    {TensorRole::attn_k, "attention.query_key_value", take_grouped_qkv},
+    {TensorRole::attn_v, "attention.query_key_value", take_grouped_qkv},
+    {TensorRole::attn_out, "attention.dense"},
+    {TensorRole::ffn_up, "mlp.dense_h_to_4h"},
+    {TensorRole::ffn_down, "mlp.dense_4h_to_h"},
+};
+constexpr Place kStarcoder2Places[] = {
+    {TensorRole::ffn_up, "mlp.c_fc"},
+    {TensorRole::ffn_down, "mlp.c_proj"},
+};
+
 constexpr Family kFamilies[] = {
-    {.architecture = "gpt2", .models = "GPT-2", .read = read_gpt2, .types = kGpt2, .fused = {.qkv = true}},
+    {.architecture = "gpt2",
+     .models = "GPT-2",
+     .read = read_gpt2,
+     .types = kGpt2,
+     .fused = {.qkv = true},
+     .folder = {.places = kGpt2Places, .layers = "h."}},
     {.architecture = "gptneox",
      .models = "GPT-NeoX, Pythia",
      .read = read_gptneox,
      .types = kNeox,
      .write = write_gptneox,
-     .fused = {.qkv = true}},
+     .fused = {.qkv = true},
+     .folder = {.places = kNeoxPlaces}},
     {.architecture = "starcoder",
      .models = "StarCoder, SantaCoder",
      .read = read_starcoder,
      .types = kStarcoder,
-     .fused = {.qkv = true}},
-    {.architecture = "starcoder2", .models = "StarCoder 2", .read = read_starcoder2, .types = kStarcoder2},
+     .fused = {.qkv = true},
+     .folder = {.places = kStarcoderPlaces, .layers = "h."}},
+    {.architecture = "starcoder2",
+     .models = "StarCoder 2",
+     .read = read_starcoder2,
+     .types = kStarcoder2,
+     .folder = {.places = kStarcoder2Places}},
 };
 
 }  // namespace

@@ -48,8 +48,28 @@ constexpr ModelType kTypes[] = {
          "original_max_position_embeddings":4096}})",
      kNames}};
 
-constexpr Family kFamilies[] = {
-    {.architecture = "gpt-oss", .models = "gpt-oss", .read = read_gpt_oss, .types = kTypes, .names = kTensors}};
+/// Rows of gate and up take turns. Where they are no blocks, they have a column for each output.
+Gather take_turns(const Asked& asked) {
+  const std::int64_t up = asked.tensor.id.role == TensorRole::expert_up ? 1 : 0;
+  return {.rows = 2 * asked.shape().rows,
+          .row = [up](std::int64_t r) { return 2 * r + up; },
+          .turned = !asked.blocks && !asked.tensor.id.bias};
+}
+Gather take_down(const Asked& asked) { return {.turned = !asked.blocks && !asked.tensor.id.bias}; }
+
+constexpr Place kPlaces[] = {
+    {TensorRole::router, "mlp.router"},
+    {TensorRole::expert_gate, "mlp.experts.gate_up_proj", take_turns, Suffix::underscore},
+    {TensorRole::expert_up, "mlp.experts.gate_up_proj", take_turns, Suffix::underscore},
+    {TensorRole::expert_down, "mlp.experts.down_proj", take_down, Suffix::underscore},
+};
+
+constexpr Family kFamilies[] = {{.architecture = "gpt-oss",
+                                 .models = "gpt-oss",
+                                 .read = read_gpt_oss,
+                                 .types = kTypes,
+                                 .names = kTensors,
+                                 .folder = {.places = kPlaces}}};
 
 }  // namespace
 }  // namespace gpt_oss

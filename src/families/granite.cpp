@@ -151,11 +151,65 @@ constexpr ModelType kMiniCpm[] = {
      R"({"max_position_embeddings":2048,"rms_norm_eps":1e-6,"scale_emb":1,"scale_depth":1,"dim_model_base":1,
          "norm_topk_prob":true,"tie_word_embeddings":true})"}};
 
+constexpr Place kMoePlaces[] = {
+    {TensorRole::router, "block_sparse_moe.router.layer"},
+    {TensorRole::expert_gate, "block_sparse_moe.input_linear", take_gate_up},
+    {TensorRole::expert_up, "block_sparse_moe.input_linear", take_gate_up},
+    {TensorRole::expert_down, "block_sparse_moe.output_linear"},
+    {TensorRole::shared_gate, "shared_mlp.input_linear", take_gate_up},
+    {TensorRole::shared_up, "shared_mlp.input_linear", take_gate_up},
+    {TensorRole::shared_down, "shared_mlp.output_linear"},
+};
+constexpr Place kHybridPlaces[] = {
+    {TensorRole::router, "block_sparse_moe.router.layer"},
+    {TensorRole::expert_gate, "block_sparse_moe.input_linear", take_gate_up},
+    {TensorRole::expert_up, "block_sparse_moe.input_linear", take_gate_up},
+    {TensorRole::expert_down, "block_sparse_moe.output_linear"},
+    {TensorRole::shared_gate, "shared_mlp.input_linear", take_gate_up},
+    {TensorRole::shared_up, "shared_mlp.input_linear", take_gate_up},
+    {TensorRole::shared_down, "shared_mlp.output_linear"},
+    {TensorRole::ffn_gate, "shared_mlp.input_linear", take_gate_up},
+    {TensorRole::ffn_up, "shared_mlp.input_linear", take_gate_up},
+    {TensorRole::ffn_down, "shared_mlp.output_linear"},
+    {TensorRole::ssm_dt, "mamba.dt", nullptr, Suffix::underscore},
+    {TensorRole::ssm_in, "mamba.in_proj"},
+    {TensorRole::ssm_conv, "mamba.conv1d"},
+    {TensorRole::ssm_a, "mamba.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_d, "mamba.D", nullptr, Suffix::none},
+    {TensorRole::ssm_norm, "mamba.norm"},
+    {TensorRole::ssm_out, "mamba.out_proj"},
+};
+constexpr Place kMiniCpmPlaces[] = {
+    {TensorRole::expert_gate, "mlp.experts.{}.w1"},
+    {TensorRole::expert_up, "mlp.experts.{}.w3"},
+    {TensorRole::expert_down, "mlp.experts.{}.w2"},
+};
+
 constexpr Family kFamilies[] = {
-    {"granite", "Granite 3, dense", read_granite, kGranite, write_granite},
-    {"granitemoe", "Granite 3 with experts, also with a shared one", read_granite_moe, kGraniteMoe, write_granite},
-    {"granitehybrid", "Granite 4", read_granite_hybrid, kGraniteHybrid, write_granite_hybrid},
-    {"minicpm", "MiniCPM 1 and 4", read_minicpm, kMiniCpm, write_minicpm},
+    {.architecture = "granite",
+     .models = "Granite 3, dense",
+     .read = read_granite,
+     .types = kGranite,
+     .write = write_granite,
+     .folder = {.halves = true}},
+    {.architecture = "granitemoe",
+     .models = "Granite 3 with experts, also with a shared one",
+     .read = read_granite_moe,
+     .types = kGraniteMoe,
+     .write = write_granite,
+     .folder = {.places = kMoePlaces, .halves = true}},
+    {.architecture = "granitehybrid",
+     .models = "Granite 4",
+     .read = read_granite_hybrid,
+     .types = kGraniteHybrid,
+     .write = write_granite_hybrid,
+     .folder = {.places = kHybridPlaces, .halves = true}},
+    {.architecture = "minicpm",
+     .models = "MiniCPM 1 and 4",
+     .read = read_minicpm,
+     .types = kMiniCpm,
+     .write = write_minicpm,
+     .folder = {.places = kMiniCpmPlaces, .halves = true}},
 };
 
 }  // namespace

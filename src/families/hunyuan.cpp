@@ -70,9 +70,26 @@ constexpr ModelType kMoe[] = {
      R"({"max_position_embeddings":2048,"rms_norm_eps":1e-5,"num_experts":1,"moe_topk":1,"num_shared_expert":1})",
      kNames}};
 
+constexpr Place kPlaces[] = {
+    {TensorRole::attn_q_norm, "self_attn.query_layernorm"},
+    {TensorRole::attn_k_norm, "self_attn.key_layernorm"},
+    {TensorRole::router, "mlp.gate.wg"},
+    {TensorRole::shared_gate, "mlp.shared_mlp.gate_proj"},
+    {TensorRole::shared_up, "mlp.shared_mlp.up_proj"},
+    {TensorRole::shared_down, "mlp.shared_mlp.down_proj"},
+};
+
 constexpr Family kFamilies[] = {
-    {"hunyuan-dense", "Hunyuan, dense", read_hunyuan_dense, kDense},
-    {"hunyuan-moe", "Hunyuan with experts", read_hunyuan_moe, kMoe},
+    {.architecture = "hunyuan-dense",
+     .models = "Hunyuan, dense",
+     .read = read_hunyuan_dense,
+     .types = kDense,
+     .folder = {.places = kPlaces}},
+    {.architecture = "hunyuan-moe",
+     .models = "Hunyuan with experts",
+     .read = read_hunyuan_moe,
+     .types = kMoe,
+     .folder = {.places = kPlaces}},
 };
 
 }  // namespace

@@ -158,7 +158,34 @@ constexpr ModelType kTypes[] = {
          "moe_router_activation_func":"sigmoid","num_expert_group":1,"topk_group":1})",
      kNames}};
 
-constexpr Family kFamilies[] = {{"kimi-linear", "Kimi Linear", read_kimi_linear, kTypes, write_kimi_linear}};
+constexpr Place kPlaces[] = {
+    {TensorRole::router, "block_sparse_moe.gate"},
+    {TensorRole::expert_gate, "block_sparse_moe.experts.{}.w1"},
+    {TensorRole::expert_up, "block_sparse_moe.experts.{}.w3"},
+    {TensorRole::expert_down, "block_sparse_moe.experts.{}.w2"},
+    {TensorRole::router_choice_bias, "block_sparse_moe.gate.e_score_correction_bias", nullptr, Suffix::none},
+    {TensorRole::shared_gate, "block_sparse_moe.shared_experts.gate_proj"},
+    {TensorRole::shared_up, "block_sparse_moe.shared_experts.up_proj"},
+    {TensorRole::shared_down, "block_sparse_moe.shared_experts.down_proj"},
+    {TensorRole::ssm_conv_q, "self_attn.q_conv1d"},
+    {TensorRole::ssm_conv_k, "self_attn.k_conv1d"},
+    {TensorRole::ssm_conv_v, "self_attn.v_conv1d"},
+    {TensorRole::ssm_decay_down, "self_attn.f_a_proj"},
+    {TensorRole::ssm_decay_up, "self_attn.f_b_proj"},
+    {TensorRole::ssm_gate_down, "self_attn.g_a_proj"},
+    {TensorRole::ssm_gate_up, "self_attn.g_b_proj"},
+    {TensorRole::ssm_beta, "self_attn.b_proj"},
+    {TensorRole::ssm_a, "self_attn.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_dt, "self_attn.dt", nullptr, Suffix::underscore},
+    {TensorRole::ssm_norm, "self_attn.o_norm"},
+};
+
+constexpr Family kFamilies[] = {{.architecture = "kimi-linear",
+                                 .models = "Kimi Linear",
+                                 .read = read_kimi_linear,
+                                 .types = kTypes,
+                                 .write = write_kimi_linear,
+                                 .folder = {.places = kPlaces}}};
 
 }  // namespace
 }  // namespace kimi

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../core/format.hpp"
+#include "folder.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/model/weights.hpp"
@@ -93,6 +94,7 @@ constexpr std::size_t kMostNames = 8;
 }  // namespace
 
 std::vector<std::string> left_out(const ModelFile& file, const ModelSpec& spec) {
+  if (const family::FolderAssembly* folder = family::folder_of(file)) return folder->left_out();
   ReadTensors tensors(file);
   for_each_tensor(spec, [&](const TensorSpec& tensor) {
     if (const auto stored = find_tensor(file, spec, tensor)) {

@@ -125,9 +125,44 @@ constexpr ModelType kLfm2Moe[] = {
          "rope_theta":1000000.0,"tie_word_embeddings":true})",
      kMoeAliases}};
 
+constexpr Place kPlaces[] = {
+    {TensorRole::output_norm, "embedding_norm"},
+    {TensorRole::attn_norm, "operator_norm"},
+    {TensorRole::ffn_norm, "ffn_norm"},
+    {TensorRole::attn_out, "self_attn.out_proj"},
+    {TensorRole::attn_q_norm, "self_attn.q_layernorm"},
+    {TensorRole::attn_k_norm, "self_attn.k_layernorm"},
+    {TensorRole::shortconv_in, "conv.in_proj"},
+    {TensorRole::shortconv_conv, "conv.conv"},
+    {TensorRole::shortconv_out, "conv.out_proj"},
+    {TensorRole::ffn_gate, "feed_forward.w1"},
+    {TensorRole::ffn_up, "feed_forward.w3"},
+    {TensorRole::ffn_down, "feed_forward.w2"},
+    {TensorRole::router, "feed_forward.gate"},
+    {TensorRole::router_choice_bias, "feed_forward.expert_bias", nullptr, Suffix::none},
+    {TensorRole::expert_gate, "feed_forward.experts.{}.w1"},
+    {TensorRole::expert_up, "feed_forward.experts.{}.w3"},
+    {TensorRole::expert_down, "feed_forward.experts.{}.w2"},
+    {TensorRole::expert_gate, "feed_forward.experts.gate_up_proj", take_gate_up, Suffix::none},
+    {TensorRole::expert_up, "feed_forward.experts.gate_up_proj", take_gate_up, Suffix::none},
+    {TensorRole::expert_down, "feed_forward.experts.down_proj", nullptr, Suffix::none},
+};
+
 constexpr Family kFamilies[] = {
-    {"lfm2", "LFM 2", read_lfm2_dense, kLfm2, write_lfm2, kTensors},
-    {"lfm2moe", "LFM 2 with experts", read_lfm2_moe, kLfm2Moe, write_lfm2, kTensors},
+    {.architecture = "lfm2",
+     .models = "LFM 2",
+     .read = read_lfm2_dense,
+     .types = kLfm2,
+     .write = write_lfm2,
+     .names = kTensors,
+     .folder = {.places = kPlaces}},
+    {.architecture = "lfm2moe",
+     .models = "LFM 2 with experts",
+     .read = read_lfm2_moe,
+     .types = kLfm2Moe,
+     .write = write_lfm2,
+     .names = kTensors,
+     .folder = {.places = kPlaces}},
 };
 
 }  // namespace

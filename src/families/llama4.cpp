@@ -140,7 +140,25 @@ constexpr ModelType kTypes[] = {
      kNames},
     {"llama4", "{}", {}, "llama4_text"}};
 
-constexpr Family kFamilies[] = {{"llama4", "Llama 4, text", read_llama4, kTypes, write_llama4}};
+constexpr Place kPlaces[] = {
+    {TensorRole::ffn_gate, "feed_forward.gate_proj"},
+    {TensorRole::ffn_up, "feed_forward.up_proj"},
+    {TensorRole::ffn_down, "feed_forward.down_proj"},
+    {TensorRole::router, "feed_forward.router"},
+    {TensorRole::expert_gate, "feed_forward.experts.gate_up_proj", take_turned_gate_up, Suffix::none},
+    {TensorRole::expert_up, "feed_forward.experts.gate_up_proj", take_turned_gate_up, Suffix::none},
+    {TensorRole::expert_down, "feed_forward.experts.down_proj", take_turned, Suffix::none},
+    {TensorRole::shared_gate, "feed_forward.shared_expert.gate_proj"},
+    {TensorRole::shared_up, "feed_forward.shared_expert.up_proj"},
+    {TensorRole::shared_down, "feed_forward.shared_expert.down_proj"},
+};
+
+constexpr Family kFamilies[] = {{.architecture = "llama4",
+                                 .models = "Llama 4, text",
+                                 .read = read_llama4,
+                                 .types = kTypes,
+                                 .write = write_llama4,
+                                 .folder = {.places = kPlaces}}};
 
 }  // namespace
 }  // namespace llama4

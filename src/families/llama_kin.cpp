@@ -87,17 +87,70 @@ constexpr ModelType kGlm4[] = {
      R"({"max_position_embeddings":131072,"rms_norm_eps":1.5625e-7,"num_key_value_heads":2,"head_dim":128,
          "partial_rotary_factor":0.5})"}};
 
+constexpr Place kInternLmPlaces[] = {
+    {TensorRole::token_embedding, "tok_embeddings"},
+    {TensorRole::head, "output"},
+    {TensorRole::attn_norm, "attention_norm"},
+    {TensorRole::attn_q, "attention.wqkv", take_grouped_qkv},
+    {TensorRole::attn_k, "attention.wqkv", take_grouped_qkv},
+    {TensorRole::attn_v, "attention.wqkv", take_grouped_qkv},
+    {TensorRole::attn_out, "attention.wo"},
+    {TensorRole::ffn_norm, "ffn_norm"},
+    {TensorRole::ffn_gate, "feed_forward.w1"},
+    {TensorRole::ffn_up, "feed_forward.w3"},
+    {TensorRole::ffn_down, "feed_forward.w2"},
+};
+constexpr Place kExaonePlaces[] = {
+    {TensorRole::token_embedding, "wte"},
+    {TensorRole::output_norm, "ln_f"},
+    {TensorRole::attn_norm, "ln_1"},
+    {TensorRole::attn_q, "attn.attention.q_proj"},
+    {TensorRole::attn_k, "attn.attention.k_proj"},
+    {TensorRole::attn_v, "attn.attention.v_proj"},
+    {TensorRole::attn_out, "attn.attention.out_proj"},
+    {TensorRole::ffn_norm, "ln_2"},
+    {TensorRole::ffn_gate, "mlp.c_fc_0"},
+    {TensorRole::ffn_up, "mlp.c_fc_1"},
+    {TensorRole::ffn_down, "mlp.c_proj"},
+};
+/// Files of before the architecture was part of transformers.
+constexpr Place kErniePlaces[] = {
+    {TensorRole::ffn_gate, "mlp.up_gate_proj", take_gate_up},
+    {TensorRole::ffn_up, "mlp.up_gate_proj", take_gate_up},
+};
+constexpr Place kGlm4Places[] = {
+    {TensorRole::attn_post_norm, "post_self_attn_layernorm"},
+    {TensorRole::ffn_post_norm, "post_mlp_layernorm"},
+};
+
 constexpr Family kFamilies[] = {
-    {"internlm2", "InternLM 2 and 2.5", read_interleaved, kInternLm},
-    {"exaone", "EXAONE 3 and 3.5", read_halves, kExaone},
-    {"ernie4_5", "ERNIE 4.5, dense", read_interleaved, kErnie},
-    {"smollm3", "SmolLM 3", read_smollm3, kSmolLm3},
+    {.architecture = "internlm2",
+     .models = "InternLM 2 and 2.5",
+     .read = read_interleaved,
+     .types = kInternLm,
+     .folder = {.places = kInternLmPlaces, .halves = true}},
+    {.architecture = "exaone",
+     .models = "EXAONE 3 and 3.5",
+     .read = read_halves,
+     .types = kExaone,
+     .folder = {.places = kExaonePlaces, .layers = "h."}},
+    {.architecture = "ernie4_5",
+     .models = "ERNIE 4.5, dense",
+     .read = read_interleaved,
+     .types = kErnie,
+     .folder = {.places = kErniePlaces}},
+    {.architecture = "smollm3",
+     .models = "SmolLM 3",
+     .read = read_smollm3,
+     .types = kSmolLm3,
+     .folder = {.halves = true}},
     {.architecture = "seed_oss", .models = "Seed-OSS", .read = read_seed_oss, .types = kSeed, .names = kSeedTensors},
     {.architecture = "glm4",
      .models = "GLM 4 and Z1, dense",
      .read = read_glm4,
      .types = kGlm4,
-     .fused = {.gate_up = true}},
+     .fused = {.gate_up = true},
+     .folder = {.places = kGlm4Places}},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include "folder.hpp"
 #include "plumb/core/half.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/quant/dequantize.hpp"
@@ -84,10 +85,18 @@ const GgufTensor* family::made_from(const ModelFile& file, const ModelSpec& spec
 }
 
 std::optional<MadeTensor> make_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
+  if (const family::FolderAssembly* folder = family::folder_of(file)) {
+    const family::Assembled* const found = folder->find(tensor.id);
+    if (!found) return std::nullopt;
+    MadeTensor made{AlignedBuffer(found->bytes()), {}, {}};
+    made.view = ConstTensorView(made.memory.data(), found->type, found->shape);
+    made.fill = [found](std::byte* out) { found->write_all(out); };
+    return made;
+  }
   const auto found = find_keys_and_values(file, spec, tensor);
   if (!found) return std::nullopt;
   const DType type = type_of(*found, tensor.id.role);
-  MadeTensor made{AlignedBuffer(tensor_bytes(type, tensor.shape)), {}};
+  MadeTensor made{AlignedBuffer(tensor_bytes(type, tensor.shape)), {}, {}};
   if (tensor.id.role == TensorRole::mla_k_up)
     turn_keys(*found, type, made.memory.data());
   else
@@ -97,6 +106,10 @@ std::optional<MadeTensor> make_tensor(const ModelFile& file, const ModelSpec& sp
 }
 
 std::optional<DType> found_type(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
+  if (const family::FolderAssembly* folder = family::folder_of(file)) {
+    const family::Assembled* const found = folder->find(tensor.id);
+    return found ? std::optional(found->type) : std::nullopt;
+  }
   if (const auto stored = find_tensor(file, spec, tensor)) return stored->view.dtype();
   const auto found = find_keys_and_values(file, spec, tensor);
   if (!found) return std::nullopt;

@@ -2,6 +2,9 @@
 // Jamba, Mamba 1 beside attention without rotation and experts in some layers; Falcon-H1, Mamba 2 and attention side by
 // side in every layer.
 
+#include <algorithm>
+#include <array>
+
 #include "decoder.hpp"
 #include "registry.hpp"
 #include "state_space.hpp"
@@ -134,11 +137,142 @@ constexpr ModelType kFalcon[] = {
 
 constexpr RoleName kFalconTensors[] = {{TensorRole::ffn_norm, "ffn_norm", true}};
 
+constexpr Place kMamba1Places[] = {
+    {TensorRole::token_embedding, "embeddings"},
+    {TensorRole::token_embedding, "embedding"},
+    {TensorRole::output_norm, "norm_f"},
+    {TensorRole::attn_norm, "norm"},
+    {TensorRole::ssm_x, "mixer.x_proj"},
+    {TensorRole::ssm_dt, "mixer.dt_proj"},
+    {TensorRole::ssm_in, "mixer.in_proj"},
+    {TensorRole::ssm_conv, "mixer.conv1d"},
+    {TensorRole::ssm_a, "mixer.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_d, "mixer.D", nullptr, Suffix::none},
+    {TensorRole::ssm_norm, "mixer.norm"},
+    {TensorRole::ssm_out, "mixer.out_proj"},
+};
+constexpr Place kMamba2Places[] = {
+    {TensorRole::token_embedding, "embeddings"},
+    {TensorRole::token_embedding, "embedding"},
+    {TensorRole::output_norm, "norm_f"},
+    {TensorRole::attn_norm, "norm"},
+    {TensorRole::ssm_dt, "mixer.dt", nullptr, Suffix::underscore},
+    {TensorRole::ssm_in, "mixer.in_proj"},
+    {TensorRole::ssm_conv, "mixer.conv1d"},
+    {TensorRole::ssm_a, "mixer.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_d, "mixer.D", nullptr, Suffix::none},
+    {TensorRole::ssm_norm, "mixer.norm"},
+    {TensorRole::ssm_out, "mixer.out_proj"},
+};
+constexpr Place kJambaPlaces[] = {
+    {TensorRole::output_norm, "final_layernorm"},
+    {TensorRole::ffn_norm, "pre_ff_layernorm"},
+    {TensorRole::ssm_x, "mamba.x_proj"},
+    {TensorRole::ssm_dt, "mamba.dt_proj"},
+    {TensorRole::ssm_dt_norm, "mamba.dt_layernorm"},
+    {TensorRole::ssm_b_norm, "mamba.b_layernorm"},
+    {TensorRole::ssm_c_norm, "mamba.c_layernorm"},
+    {TensorRole::ssm_in, "mamba.in_proj"},
+    {TensorRole::ssm_conv, "mamba.conv1d"},
+    {TensorRole::ssm_a, "mamba.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_d, "mamba.D", nullptr, Suffix::none},
+    {TensorRole::ssm_norm, "mamba.norm"},
+    {TensorRole::ssm_out, "mamba.out_proj"},
+    {TensorRole::router, "feed_forward.router"},
+    {TensorRole::ffn_gate, "feed_forward.gate_proj"},
+    {TensorRole::ffn_up, "feed_forward.up_proj"},
+    {TensorRole::ffn_down, "feed_forward.down_proj"},
+    {TensorRole::expert_gate, "feed_forward.experts.{}.gate_proj"},
+    {TensorRole::expert_up, "feed_forward.experts.{}.up_proj"},
+    {TensorRole::expert_down, "feed_forward.experts.{}.down_proj"},
+};
+
+/// The multipliers of Falcon-H1, which its own code applies to what products make.
+Gather take_multiplied(const Asked& asked) {
+  const auto number = [&](std::string_view name) { return asked.config.real_or({"", name}, 1.0f); };
+  const auto entry = [&](std::string_view name, std::size_t i) {
+    const std::vector<double> all = asked.config.reals({"", name});
+    return i < all.size() ? static_cast<float>(all[i]) : 1.0f;
+  };
+  float factor = 1.0f;
+  switch (asked.tensor.id.role) {
+    case TensorRole::token_embedding: factor = number("embedding_multiplier"); break;
+    case TensorRole::head: factor = number("lm_head_multiplier"); break;
+    case TensorRole::attn_k: factor = number("key_multiplier") * number("attention_in_multiplier"); break;
+    case TensorRole::attn_q:
+    case TensorRole::attn_v: factor = number("attention_in_multiplier"); break;
+    case TensorRole::attn_out: factor = number("attention_out_multiplier"); break;
+    case TensorRole::ffn_gate: factor = entry("mlp_multipliers", 0); break;
+    case TensorRole::ffn_down: factor = entry("mlp_multipliers", 1); break;
+    case TensorRole::ssm_out: factor = number("ssm_out_multiplier"); break;
+    default: break;
+  }
+  if (asked.tensor.id.role != TensorRole::ssm_in || asked.tensor.id.bias) {
+    if (factor == 1.0f) return {};
+    return {.change = [factor](std::int64_t, float weight) { return weight * factor; }};
+  }
+  // Gates, inputs, what is written, what is read, steps.
+  const auto& space = std::get<StateSpaceSpec>(asked.layer().beside);
+  const std::int64_t inner = space.inner, states = std::int64_t{space.groups} * space.size;
+  const std::array<std::int64_t, 4> ends{inner, 2 * inner, 2 * inner + states, 2 * inner + 2 * states};
+  std::array<float, 5> factors{};
+  for (std::size_t i = 0; i < factors.size(); ++i) factors[i] = entry("ssm_multipliers", i);
+  const float all = number("ssm_in_multiplier");
+  return {.change = [=](std::int64_t row, float weight) {
+    const auto part = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), row) - ends.begin());
+    return weight * all * factors[part];
+  }};
+}
+
+constexpr Place kFalconPlaces[] = {
+    {TensorRole::output_norm, "final_layernorm"},
+    {TensorRole::ffn_norm, "pre_ff_layernorm"},
+    {TensorRole::token_embedding, "embed_tokens", take_multiplied},
+    {TensorRole::head, "lm_head", take_multiplied},
+    {TensorRole::attn_q, "self_attn.q_proj", take_multiplied},
+    {TensorRole::attn_k, "self_attn.k_proj", take_multiplied},
+    {TensorRole::attn_v, "self_attn.v_proj", take_multiplied},
+    {TensorRole::attn_out, "self_attn.o_proj", take_multiplied},
+    {TensorRole::ssm_dt, "mamba.dt", nullptr, Suffix::underscore},
+    {TensorRole::ffn_gate, "feed_forward.gate_proj", take_multiplied},
+    {TensorRole::ffn_up, "feed_forward.up_proj"},
+    {TensorRole::ffn_down, "feed_forward.down_proj", take_multiplied},
+    {TensorRole::ssm_in, "mamba.in_proj", take_multiplied},
+    {TensorRole::ssm_out, "mamba.out_proj", take_multiplied},
+    {TensorRole::ssm_in, "mamba.in_proj"},
+    {TensorRole::ssm_conv, "mamba.conv1d"},
+    {TensorRole::ssm_a, "mamba.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_d, "mamba.D", nullptr, Suffix::none},
+    {TensorRole::ssm_norm, "mamba.norm"},
+    {TensorRole::ssm_out, "mamba.out_proj"},
+};
+
 constexpr Family kFamilies[] = {
-    {"mamba", "Mamba 1, Falcon Mamba", read_mamba, kMamba1, write_mamba},
-    {"mamba2", "Mamba 2, Mamba Codestral", read_mamba_2, kMamba2, write_mamba},
-    {"jamba", "Jamba", read_jamba, kJamba, write_jamba},
-    {"falcon-h1", "Falcon-H1", read_falcon_h1, kFalcon, write_state_space, kFalconTensors},
+    {.architecture = "mamba",
+     .models = "Mamba 1, Falcon Mamba",
+     .read = read_mamba,
+     .types = kMamba1,
+     .write = write_mamba,
+     .folder = {.places = kMamba1Places}},
+    {.architecture = "mamba2",
+     .models = "Mamba 2, Mamba Codestral",
+     .read = read_mamba_2,
+     .types = kMamba2,
+     .write = write_mamba,
+     .folder = {.places = kMamba2Places}},
+    {.architecture = "jamba",
+     .models = "Jamba",
+     .read = read_jamba,
+     .types = kJamba,
+     .write = write_jamba,
+     .folder = {.places = kJambaPlaces}},
+    {.architecture = "falcon-h1",
+     .models = "Falcon-H1",
+     .read = read_falcon_h1,
+     .types = kFalcon,
+     .write = write_state_space,
+     .names = kFalconTensors,
+     .folder = {.places = kFalconPlaces}},
 };
 
 }  // namespace

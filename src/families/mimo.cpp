@@ -81,7 +81,16 @@ constexpr ModelType kTypes[] = {
     {"mimo_v2_flash", R"({"max_position_embeddings":32768,"layernorm_epsilon":1e-5,"partial_rotary_factor":0.334})",
      kNames}};
 
-constexpr Family kFamilies[] = {{"mimo2", "MiMo-V2", read_mimo2, kTypes, write_mimo2}};
+constexpr Place kPlaces[] = {
+    {TensorRole::attn_sinks, "self_attn.attention_sink_bias", nullptr, Suffix::none},
+};
+
+constexpr Family kFamilies[] = {{.architecture = "mimo2",
+                                 .models = "MiMo-V2",
+                                 .read = read_mimo2,
+                                 .types = kTypes,
+                                 .write = write_mimo2,
+                                 .folder = {.places = kPlaces}}};
 
 }  // namespace
 }  // namespace mimo

@@ -60,7 +60,12 @@ constexpr ModelType kTypes[] = {
      kNames},
     {"mistral3", "{}", {}, "ministral3"}};
 
-constexpr Family kFamilies[] = {{"mistral3", "Ministral 3, text", read_mistral3, kTypes, write_mistral3}};
+constexpr Family kFamilies[] = {{.architecture = "mistral3",
+                                 .models = "Ministral 3, text",
+                                 .read = read_mistral3,
+                                 .types = kTypes,
+                                 .write = write_mistral3,
+                                 .folder = {.halves = true}}};
 
 }  // namespace
 }  // namespace mistral

@@ -115,14 +115,47 @@ constexpr ModelType kMpt[] = {
 constexpr ModelType kBloom[] = {
     {"bloom", R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"tie_word_embeddings":true})", kBloomNames}};
 
+constexpr Place kMptPlaces[] = {
+    {TensorRole::token_embedding, "wte"},
+    {TensorRole::position_embedding, "wpe"},
+    {TensorRole::output_norm, "norm_f"},
+    {TensorRole::attn_norm, "norm_1"},
+    {TensorRole::ffn_norm, "norm_2"},
+    {TensorRole::attn_q, "attn.Wqkv", take_qkv},
+    {TensorRole::attn_k, "attn.Wqkv", take_qkv},
+    {TensorRole::attn_v, "attn.Wqkv", take_qkv},
+    {TensorRole::attn_q_norm, "attn.q_ln"},
+    {TensorRole::attn_k_norm, "attn.k_ln"},
+    {TensorRole::attn_out, "attn.out_proj"},
+    {TensorRole::ffn_up, "ffn.up_proj"},
+    {TensorRole::ffn_down, "ffn.down_proj"},
+};
+constexpr Place kBloomPlaces[] = {
+    {TensorRole::token_embedding, "word_embeddings"},
+    {TensorRole::embedding_norm, "word_embeddings_layernorm"},
+    {TensorRole::output_norm, "ln_f"},
+    {TensorRole::attn_q, "self_attention.query_key_value", take_grouped_qkv},
+    {TensorRole::attn_k, "self_attention.query_key_value", take_grouped_qkv},
+    {TensorRole::attn_v, "self_attention.query_key_value", take_grouped_qkv},
+    {TensorRole::attn_out, "self_attention.dense"},
+    {TensorRole::ffn_up, "mlp.dense_h_to_4h"},
+    {TensorRole::ffn_down, "mlp.dense_4h_to_h"},
+};
+
 constexpr Family kFamilies[] = {
     {.architecture = "mpt",
      .models = "MPT",
      .read = read_mpt,
      .types = kMpt,
      .write = write_mpt,
-     .fused = {.qkv = true}},
-    {.architecture = "bloom", .models = "BLOOM, BLOOMZ", .read = read_bloom, .types = kBloom, .fused = {.qkv = true}},
+     .fused = {.qkv = true},
+     .folder = {.places = kMptPlaces, .layers = "blocks."}},
+    {.architecture = "bloom",
+     .models = "BLOOM, BLOOMZ",
+     .read = read_bloom,
+     .types = kBloom,
+     .fused = {.qkv = true},
+     .folder = {.places = kBloomPlaces, .layers = "h."}},
 };
 
 }  // namespace

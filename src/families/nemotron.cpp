@@ -131,11 +131,53 @@ constexpr ModelType kNemotron[] = {
      kNemotronNames}};
 constexpr ModelType kArcee[] = {{"arcee", R"({"max_position_embeddings":4096,"rms_norm_eps":1e-5})"}};
 
+constexpr Place kHybridPlaces[] = {
+    {TensorRole::token_embedding, "embeddings"},
+    {TensorRole::output_norm, "norm_f"},
+    {TensorRole::attn_norm, "norm"},
+    {TensorRole::ffn_norm, "norm"},
+    {TensorRole::attn_q, "mixer.q_proj"},
+    {TensorRole::attn_k, "mixer.k_proj"},
+    {TensorRole::attn_v, "mixer.v_proj"},
+    {TensorRole::attn_out, "mixer.o_proj"},
+    {TensorRole::ffn_up, "mixer.up_proj"},
+    {TensorRole::ffn_down, "mixer.down_proj"},
+    {TensorRole::router, "mixer.gate"},
+    {TensorRole::router_choice_bias, "mixer.gate.e_score_correction_bias", nullptr, Suffix::none},
+    {TensorRole::expert_up, "mixer.experts.{}.up_proj"},
+    {TensorRole::expert_down, "mixer.experts.{}.down_proj"},
+    {TensorRole::shared_up, "mixer.shared_experts.up_proj"},
+    {TensorRole::shared_down, "mixer.shared_experts.down_proj"},
+    {TensorRole::ssm_dt, "mixer.dt", nullptr, Suffix::underscore},
+    {TensorRole::ssm_in, "mixer.in_proj"},
+    {TensorRole::ssm_conv, "mixer.conv1d"},
+    {TensorRole::ssm_a, "mixer.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_d, "mixer.D", nullptr, Suffix::none},
+    {TensorRole::ssm_norm, "mixer.norm"},
+    {TensorRole::ssm_out, "mixer.out_proj"},
+};
+
 constexpr Family kFamilies[] = {
-    {"nemotron", "Nemotron 4, Minitron", read_nemotron, kNemotron},
-    {"arcee", "AFM", read_arcee, kArcee},
-    {"nemotron_h", "Nemotron-H, Nemotron Nano 2", read_nemotron_h, kNemotronH, write_nemotron_h, kOneNorm},
-    {"nemotron_h_moe", "Nemotron 3 Nano", read_nemotron_h, kNemotronHMoe, write_nemotron_h, kOneNorm},
+    {.architecture = "nemotron",
+     .models = "Nemotron 4, Minitron",
+     .read = read_nemotron,
+     .types = kNemotron,
+     .folder = {.norms_less_one = true}},
+    {.architecture = "arcee", .models = "AFM", .read = read_arcee, .types = kArcee, .folder = {.halves = true}},
+    {.architecture = "nemotron_h",
+     .models = "Nemotron-H, Nemotron Nano 2",
+     .read = read_nemotron_h,
+     .types = kNemotronH,
+     .write = write_nemotron_h,
+     .names = kOneNorm,
+     .folder = {.places = kHybridPlaces}},
+    {.architecture = "nemotron_h_moe",
+     .models = "Nemotron 3 Nano",
+     .read = read_nemotron_h,
+     .types = kNemotronHMoe,
+     .write = write_nemotron_h,
+     .names = kOneNorm,
+     .folder = {.places = kHybridPlaces}},
 };
 
 }  // namespace

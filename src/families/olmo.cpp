@@ -78,7 +78,7 @@ constexpr ModelType kOlmoe[] = {
      kMoeNames}};
 
 constexpr Family kFamilies[] = {
-    {"olmo", "OLMo", read_olmo, kOlmo},
+    {.architecture = "olmo", .models = "OLMo", .read = read_olmo, .types = kOlmo, .folder = {.halves = true}},
     {"olmo2", "OLMo 2 and 3", read_olmo2, kOlmo2},
     {"olmoe", "OLMoE", read_olmoe, kOlmoe},
 };

@@ -75,14 +75,35 @@ constexpr ModelType kPhi2[] = {
 constexpr ModelType kPhi3[] = {
     {"phi3", R"({"max_position_embeddings":4096,"original_max_position_embeddings":4096,"rms_norm_eps":1e-5})"}};
 
+constexpr Place kPhi2Places[] = {
+    {TensorRole::output_norm, "final_layernorm"},
+    {TensorRole::attn_out, "self_attn.dense"},
+    {TensorRole::ffn_up, "mlp.fc1"},
+    {TensorRole::ffn_down, "mlp.fc2"},
+};
+constexpr Place kPhiMoePlaces[] = {
+    {TensorRole::router, "block_sparse_moe.gate"},
+    {TensorRole::expert_gate, "block_sparse_moe.experts.{}.w1"},
+    {TensorRole::expert_up, "block_sparse_moe.experts.{}.w3"},
+    {TensorRole::expert_down, "block_sparse_moe.experts.{}.w2"},
+};
+
 constexpr Family kFamilies[] = {
-    {"phi2", "Phi-1, Phi-1.5 and Phi-2", read_phi2, kPhi2},
+    {.architecture = "phi2",
+     .models = "Phi-1, Phi-1.5 and Phi-2",
+     .read = read_phi2,
+     .types = kPhi2,
+     .folder = {.places = kPhi2Places}},
     {.architecture = "phi3",
      .models = "Phi-3, Phi-3.5 and Phi-4, text",
      .read = read_phi3,
      .types = kPhi3,
      .fused = {.qkv = true, .gate_up = true}},
-    {"phimoe", "Phi-3.5 with experts", read_phimoe, kPhiMoe},
+    {.architecture = "phimoe",
+     .models = "Phi-3.5 with experts",
+     .read = read_phimoe,
+     .types = kPhiMoe,
+     .folder = {.places = kPhiMoePlaces}},
 };
 
 }  // namespace

@@ -108,13 +108,24 @@ constexpr ModelType kQwen3VlMoe[] = {
          "rope_theta":5000000.0,"norm_topk_prob":true})"},
     {"qwen3_vl_moe", "{}", {}, "qwen3_vl_moe_text"}};
 
+constexpr Place kVlMoePlaces[] = {
+    {TensorRole::expert_gate, "mlp.experts.gate_up_proj", take_turned_gate_up, Suffix::underscore},
+    {TensorRole::expert_up, "mlp.experts.gate_up_proj", take_turned_gate_up, Suffix::underscore},
+    {TensorRole::expert_down, "mlp.experts.down_proj", take_turned, Suffix::underscore},
+};
+
 constexpr Family kFamilies[] = {
     {"qwen2", "Qwen 1.5, 2 and 2.5", read_qwen2, kQwen2},
     {"qwen2moe", "Qwen 1.5 and 2 with experts", read_qwen2_moe, kQwen2Moe, write_qwen2_moe},
     {"qwen3", "Qwen 3", read_qwen3, kQwen3},
     {"qwen3moe", "Qwen 3 with experts", read_qwen3_moe, kQwen3Moe},
     {"qwen3vl", "Qwen 3 VL, text", read_qwen3, kQwen3Vl, write_rope_sections},
-    {"qwen3vlmoe", "Qwen 3 VL with experts, text", read_qwen3_moe, kQwen3VlMoe, write_rope_sections},
+    {.architecture = "qwen3vlmoe",
+     .models = "Qwen 3 VL with experts, text",
+     .read = read_qwen3_moe,
+     .types = kQwen3VlMoe,
+     .write = write_rope_sections,
+     .folder = {.places = kVlMoePlaces}},
 };
 
 }  // namespace

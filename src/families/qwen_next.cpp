@@ -169,10 +169,98 @@ constexpr ModelType kQwen3Next[] = {
          "linear_value_head_dim":128,"linear_num_key_heads":16,"linear_num_value_heads":32,"norm_topk_prob":true,
          "shared_expert_intermediate_size":512})"}};
 
+// -- folders ----------------------------------------------------------------------------------------------------------
+
+const DeltaNetSpec& delta_of(const Asked& asked) { return std::get<DeltaNetSpec>(asked.layer().mixer); }
+
+/// Qwen 3.5's folders have the value heads of a key head together; files for which ours are made have the first of each
+/// key head, then the second of each. `each`: rows, or columns, of a head; `before`: those before the first head.
+std::function<std::int64_t(std::int64_t)> tiled(const DeltaNetSpec& delta, std::int64_t each, std::int64_t before = 0) {
+  const std::int64_t keys = delta.k_heads, values = delta.v_heads / delta.k_heads;
+  return [=](std::int64_t i) {
+    if (i < before) return i;
+    const std::int64_t head = (i - before) / each;
+    return before + (head % keys * values + head / keys) * each + (i - before) % each;
+  };
+}
+Gather take_tiled_channels(const Asked& asked) {
+  const DeltaNetSpec& delta = delta_of(asked);
+  return {.row = tiled(delta, delta.v_dim, 2 * std::int64_t{delta.q_cols()})};
+}
+Gather take_tiled_values(const Asked& asked) { return {.row = tiled(delta_of(asked), delta_of(asked).v_dim)}; }
+Gather take_tiled_heads(const Asked& asked) { return {.row = tiled(delta_of(asked), 1)}; }
+Gather take_tiled_rates(const Asked& asked) {
+  Gather gather = take_minus_exp(asked);
+  gather.row = tiled(delta_of(asked), 1);
+  return gather;
+}
+Gather take_tiled_inputs(const Asked& asked) {
+  const DeltaNetSpec& delta = delta_of(asked);
+  return {.col = tiled(delta, delta.v_dim)};
+}
+
+/// Qwen 3 Next's folders have q, k, v and z of each key head together.
+Gather take_group_channels(const Asked& asked) {
+  const DeltaNetSpec& delta = delta_of(asked);
+  const std::int64_t k = delta.k_dim, v = std::int64_t{delta.v_heads / delta.k_heads} * delta.v_dim;
+  const std::int64_t group = 2 * k + 2 * v, keys = delta.k_heads * k;
+  return {.rows = delta.k_heads * group, .row = [=](std::int64_t r) {
+            if (r < keys) return r / k * group + r % k;
+            if (r < 2 * keys) return (r - keys) / k * group + k + (r - keys) % k;
+            return (r - 2 * keys) / v * group + 2 * k + (r - 2 * keys) % v;
+          }};
+}
+Gather take_group_gates(const Asked& asked) {
+  const DeltaNetSpec& delta = delta_of(asked);
+  const std::int64_t k = delta.k_dim, v = std::int64_t{delta.v_heads / delta.k_heads} * delta.v_dim;
+  const std::int64_t group = 2 * k + 2 * v;
+  return {.rows = delta.k_heads * group, .row = [=](std::int64_t r) { return r / v * group + 2 * k + v + r % v; }};
+}
+
+constexpr Place kTiledPlaces[] = {
+    {TensorRole::attn_qkv, "linear_attn.in_proj_qkv", take_tiled_channels},
+    {TensorRole::attn_gate, "linear_attn.in_proj_z", take_tiled_values},
+    {TensorRole::ssm_conv, "linear_attn.conv1d", take_tiled_channels},
+    {TensorRole::ssm_beta, "linear_attn.in_proj_b", take_tiled_heads},
+    {TensorRole::ssm_alpha, "linear_attn.in_proj_a", take_tiled_heads},
+    {TensorRole::ssm_a, "linear_attn.A_log", take_tiled_rates, Suffix::none},
+    {TensorRole::ssm_dt, "linear_attn.dt", take_tiled_heads, Suffix::underscore},
+    {TensorRole::ssm_norm, "linear_attn.norm"},
+    {TensorRole::ssm_out, "linear_attn.out_proj", take_tiled_inputs},
+};
+constexpr Place kGroupPlaces[] = {
+    {TensorRole::attn_qkv, "linear_attn.in_proj_qkvz", take_group_channels},
+    {TensorRole::attn_gate, "linear_attn.in_proj_qkvz", take_group_gates},
+    {TensorRole::ssm_conv, "linear_attn.conv1d"},
+    {TensorRole::ssm_beta_alpha, "linear_attn.in_proj_ba"},
+    {TensorRole::ssm_a, "linear_attn.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_dt, "linear_attn.dt", nullptr, Suffix::underscore},
+    {TensorRole::ssm_norm, "linear_attn.norm"},
+    {TensorRole::ssm_out, "linear_attn.out_proj"},
+};
+
 constexpr Family kFamilies[] = {
-    {"qwen35", "Qwen 3.5 and 3.6", read_qwen35, kQwen35, write_hybrid, kTensors},
-    {"qwen35moe", "Qwen 3.5 and 3.6 with experts", read_qwen35_moe, kQwen35Moe, write_hybrid, kTensors},
-    {"qwen3next", "Qwen 3 Next", read_qwen3_next, kQwen3Next, write_hybrid, kTensors},
+    {.architecture = "qwen35",
+     .models = "Qwen 3.5 and 3.6",
+     .read = read_qwen35,
+     .types = kQwen35,
+     .write = write_hybrid,
+     .names = kTensors,
+     .folder = {.places = kTiledPlaces, .norms_less_one = true}},
+    {.architecture = "qwen35moe",
+     .models = "Qwen 3.5 and 3.6 with experts",
+     .read = read_qwen35_moe,
+     .types = kQwen35Moe,
+     .write = write_hybrid,
+     .names = kTensors,
+     .folder = {.places = kTiledPlaces, .norms_less_one = true}},
+    {.architecture = "qwen3next",
+     .models = "Qwen 3 Next",
+     .read = read_qwen3_next,
+     .types = kQwen3Next,
+     .write = write_hybrid,
+     .names = kTensors,
+     .folder = {.places = kGroupPlaces, .norms_less_one = true}},
 };
 
 }  // namespace

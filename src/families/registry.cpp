@@ -1,11 +1,9 @@
 #include "registry.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <vector>
 
-#include "../io/json_reader.hpp"
+#include "folder.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/model/family.hpp"
 
@@ -57,40 +55,10 @@ std::string fused_name(std::string_view base, int layer, bool bias) {
   return "blk." + std::to_string(layer) + "." + std::string(base) + (bias ? ".bias" : ".weight");
 }
 
-namespace {
-
-struct TypeOfFamily {
-  const Family* family;
-  const ModelType* type;
-};
-
-/// Whether a field is true or a number above 0.
-bool is_set(const JsonFields& json, const nlohmann::json& object, std::string_view field) {
-  if (!json.has(field)) return false;
-  const nlohmann::json& value = object.at(std::string(field));
-  return value.is_number() ? json.get_number(field) > 0 : json.bool_or(field, false);
-}
-
-/// `object`: what `json` reads.
-TypeOfFamily find_type(std::string_view name, const JsonFields& json, const nlohmann::json& object) {
-  int known = 0;
-  TypeOfFamily found{nullptr, nullptr};
-  for (const Family& family : all_families())
-    for (const ModelType& type : family.types) {
-      ++known;
-      if (type.name != name) continue;
-      if (type.only_with.empty() && !found.family) found = {&family, &type};
-      if (!type.only_with.empty() && is_set(json, object, type.only_with)) return {&family, &type};
-    }
-  if (found.family) return found;
-  json.fail(ErrorCode::unsupported_architecture, "model_type",
-            "is " + quote(name, 60) + ", expected one of the " + std::to_string(known) + " types that families list");
-}
-
-}  // namespace
 }  // namespace family
 
 ModelSpec spec_from_file(const ModelFile& file) {
+  if (const family::FolderAssembly* folder = family::folder_of(file)) return folder->spec();
   const std::string_view name = file.get_string("general.architecture");
   const family::Family* found = family::find_family(name);
   if (!found)
@@ -107,33 +75,6 @@ ModelSpec spec_from_file(const ModelFile& file) {
   spec.name = printable(file.string_or("general.name", ""));
   check_spec(spec, file.path());
   return spec;
-}
-
-ModelSpec spec_from_json(std::string_view text, std::string_view where) {
-  const nlohmann::json root = parse_json_object(text, where);
-  const JsonFields outer(root, std::string(where));
-  JsonFields json = outer;
-  auto found = family::find_type(outer.get_string("model_type"), outer, root);
-  const nlohmann::json* object = &root;
-  if (!found.type->text_part.empty()) {
-    const auto part = outer.object("text_config");
-    if (!part) outer.fail(ErrorCode::missing_key, "text_config", "is missing");
-    object = &root.at("text_config");
-    json = *part;
-    found = family::find_type(part->string_or("model_type", found.type->text_part), *part, *object);
-  }
-  nlohmann::json filled = nlohmann::json::parse(found.type->defaults);
-  filled.update(*object);
-  ModelSpec spec = found.family->read(family::Keys(json.over(filled), *found.type));
-  spec.family = found.family->architecture;
-  const std::string name = outer.string_or("_name_or_path", "");
-  spec.name = name.empty() ? std::string(found.type->name) : printable(name);
-  check_spec(spec, where);
-  return spec;
-}
-
-ModelSpec spec_from_json_file(const std::filesystem::path& path) {
-  return spec_from_json(read_json_text(path), quote(path.string()));
 }
 
 std::vector<FamilyInfo> families() {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "keys.hpp"
+#include "layout.hpp"
 #include "plumb/io/gguf_writer.hpp"
 #include "plumb/io/tensor_id.hpp"
 #include "plumb/model/spec.hpp"
@@ -55,6 +56,7 @@ struct Family {
   /// What a tensor of this spec is called, where that hangs on the spec; empty for other tensors.
   std::string_view (*name_in)(const ModelSpec& spec, const TensorId& id) = nullptr;
   Fused fused = {};
+  Folder folder = {};
 };
 
 /// All of them, by architecture.

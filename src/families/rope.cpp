@@ -1,5 +1,6 @@
 // Rotation by the keys of a file. The spec keeps only what the kind of stretching uses, so that equal tables are equal.
 
+#include <algorithm>
 #include <cmath>
 
 #include "decoder.hpp"
@@ -130,6 +131,62 @@ RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context,
   }
   if (rope.scaling == RopeScaling::yarn || rope.factors == RopeFactors::long_short) rope.original_context = trained;
   return rope;
+}
+
+namespace {
+
+/// Llama 3.1 (its own code): slow frequencies are divided by the factor, fast ones are left, those between are mixed.
+std::vector<float> llama3_factors(const Keys& own, const RopeSpec& rope) {
+  const float base = rope.base, factor = own.real_or({"", "factor"}, 8.0f);
+  const float low = own.real_or({"", "low_freq_factor"}, 1.0f), high = own.real_or({"", "high_freq_factor"}, 4.0f);
+  const auto trained =
+      static_cast<float>(own.count_or({"", "original_max_position_embeddings"}, 8192, SpecLimits::kContext));
+  std::vector<float> factors;
+  for (int i = 0; i < rope.dims; i += 2) {
+    const float frequency = 1.0f / std::pow(base, static_cast<float>(i) / static_cast<float>(rope.dims));
+    const float length = static_cast<float>(2 * 3.14159265358979323846) / frequency;
+    if (length < trained / high) {
+      factors.push_back(1.0f);
+    } else if (length > trained / low) {
+      factors.push_back(factor);
+    } else {
+      const float share = (trained / length - low) / (high - low);
+      factors.push_back(1.0f / ((1.0f - share) / factor + share));
+    }
+  }
+  return factors;
+}
+
+/// Gemma 4: the frequencies are those of a whole head, of which a share is rotated and the rest hardly.
+std::vector<float> proportional_factors(const Keys& own, const RopeSpec& rope) {
+  constexpr float kStill = 1e30f;
+  const double share = static_cast<double>(own.real_or({"", "partial_rotary_factor"}, 1.0f));
+  const auto rotated = static_cast<std::size_t>(share * rope.dims / 2 + 1e-4);
+  std::vector<float> factors(static_cast<std::size_t>(rope.dims / 2), kStill);
+  std::fill_n(factors.begin(), std::min(rotated, factors.size()), 1.0f);
+  return factors;
+}
+
+}  // namespace
+
+std::vector<float> rope_factors(const Keys& keys, const ModelSpec& spec, TensorRole role, std::size_t count) {
+  const Keys own = rope_section(keys, "full_attention");
+  std::vector<float> factors;
+  if (role == TensorRole::rope_factors) {
+    const auto used = std::find_if(spec.ropes.begin(), spec.ropes.end(),
+                                   [](const RopeSpec& rope) { return rope.factors == RopeFactors::one; });
+    const std::string type = own.text_or({"", own.has({"", "rope_type"}) ? "rope_type" : "type"}, "");
+    factors = type == "llama3" ? llama3_factors(own, *used) : proportional_factors(own, *used);
+    factors.resize(std::max(count, factors.size()), 1.0f);  // of tables with more dimensions
+  } else {
+    const Field field{"", role == TensorRole::rope_factors_long ? "long_factor" : "short_factor"};
+    if (!own.has(field)) own.fail(ErrorCode::missing_key, field, "is missing");
+    for (const double factor : own.reals(field)) factors.push_back(static_cast<float>(factor));
+    if (factors.size() != count)
+      own.fail(ErrorCode::bad_value, field,
+               "has " + std::to_string(factors.size()) + " entries, expected " + std::to_string(count));
+  }
+  return factors;
 }
 
 void write_rope_sections(GgufWriter& writer, const ModelSpec& spec) {

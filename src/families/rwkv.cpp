@@ -108,7 +108,45 @@ constexpr Alias kAliases[] = {{"layer_norm_eps", "norm_eps"}, {"hidden_act", ""}
 constexpr ModelType kRwkv7[] = {
     {"rwkv7", R"({"max_position_embeddings":1048576,"norm_eps":1e-5,"head_dim":64})", kAliases}};
 
-constexpr Family kFamilies[] = {{"rwkv7", "RWKV 7", read_rwkv7, kRwkv7, write_rwkv7, kTensors}};
+/// The names of the flash-linear-attention library, whose class the models are saved by.
+constexpr Place kPlaces[] = {
+    {TensorRole::token_embedding, "embeddings"},
+    {TensorRole::embedding_norm, "layers.0.pre_norm"},
+    {TensorRole::attn_norm, "attn_norm"},
+    {TensorRole::ffn_norm, "ffn_norm"},
+    {TensorRole::mix_lerp, "attn.x_{}", nullptr, Suffix::none, "rwkvag"},
+    {TensorRole::mix_lerp, "attn.x_x", nullptr, Suffix::none},
+    {TensorRole::mix_receptance, "attn.r_proj"},
+    {TensorRole::mix_key, "attn.k_proj"},
+    {TensorRole::mix_value, "attn.v_proj"},
+    {TensorRole::mix_decay, "attn.w_lora.lora.2.bias", nullptr, Suffix::none},
+    {TensorRole::mix_decay_down, "attn.w_lora.lora.0"},
+    {TensorRole::mix_decay_up, "attn.w_lora.lora.2"},
+    {TensorRole::mix_rate, "attn.a_lora.lora.2.bias", nullptr, Suffix::none},
+    {TensorRole::mix_rate_down, "attn.a_lora.lora.0"},
+    {TensorRole::mix_rate_up, "attn.a_lora.lora.2"},
+    {TensorRole::mix_first, "attn.v_lora.lora.2.bias", nullptr, Suffix::none},
+    {TensorRole::mix_first_down, "attn.v_lora.lora.0"},
+    {TensorRole::mix_first_up, "attn.v_lora.lora.2"},
+    {TensorRole::mix_gate_down, "attn.g_lora.lora.0"},
+    {TensorRole::mix_gate_up, "attn.g_lora.lora.2"},
+    {TensorRole::mix_key_scale, "attn.k_k", nullptr, Suffix::none},
+    {TensorRole::mix_key_rate, "attn.k_a", nullptr, Suffix::none},
+    {TensorRole::mix_bonus, "attn.r_k", nullptr, Suffix::none},
+    {TensorRole::mix_norm, "attn.g_norm"},
+    {TensorRole::mix_out, "attn.o_proj"},
+    {TensorRole::ffn_shift, "ffn.x_k", nullptr, Suffix::none},
+    {TensorRole::ffn_up, "ffn.key"},
+    {TensorRole::ffn_down, "ffn.value"},
+};
+
+constexpr Family kFamilies[] = {{.architecture = "rwkv7",
+                                 .models = "RWKV 7",
+                                 .read = read_rwkv7,
+                                 .types = kRwkv7,
+                                 .write = write_rwkv7,
+                                 .names = kTensors,
+                                 .folder = {.places = kPlaces}}};
 
 }  // namespace
 }  // namespace rwkv

@@ -71,7 +71,18 @@ constexpr Alias kNames[] = {{"num_experts", "moe_num_primary_experts"},
                             {"hidden_act", ""}};
 constexpr ModelType kTypes[] = {{"smallthinker", R"({"max_position_embeddings":4096,"rms_norm_eps":1e-6})", kNames}};
 
-constexpr Family kFamilies[] = {{"smallthinker", "SmallThinker", read_smallthinker, kTypes}};
+constexpr Place kPlaces[] = {
+    {TensorRole::router, "block_sparse_moe.primary_router"},
+    {TensorRole::expert_gate, "block_sparse_moe.experts.{}.gate"},
+    {TensorRole::expert_up, "block_sparse_moe.experts.{}.up"},
+    {TensorRole::expert_down, "block_sparse_moe.experts.{}.down"},
+};
+
+constexpr Family kFamilies[] = {{.architecture = "smallthinker",
+                                 .models = "SmallThinker",
+                                 .read = read_smallthinker,
+                                 .types = kTypes,
+                                 .folder = {.places = kPlaces}}};
 
 }  // namespace
 }  // namespace smallthinker

@@ -52,7 +52,17 @@ constexpr ModelType kTypes[] = {
      kOldNames},
 };
 
-constexpr Family kFamilies[] = {{"stablelm", "StableLM 3B, 2 1.6B and 2 12B", read_stablelm, kTypes, write_stablelm}};
+constexpr Place kPlaces[] = {
+    {TensorRole::attn_q_norm, "self_attn.q_layernorm.norms.{}"},
+    {TensorRole::attn_k_norm, "self_attn.k_layernorm.norms.{}"},
+};
+
+constexpr Family kFamilies[] = {{.architecture = "stablelm",
+                                 .models = "StableLM 3B, 2 1.6B and 2 12B",
+                                 .read = read_stablelm,
+                                 .types = kTypes,
+                                 .write = write_stablelm,
+                                 .folder = {.places = kPlaces}}};
 
 }  // namespace
 }  // namespace stablelm

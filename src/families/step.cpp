@@ -148,7 +148,24 @@ constexpr Alias kNames[] = {{"num_key_value_heads", "num_attention_groups"},
 constexpr ModelType kTypes[] = {
     {"step3p5", R"({"max_position_embeddings":65536,"rms_norm_eps":1e-5,"norm_expert_weight":true})", kNames}};
 
-constexpr Family kFamilies[] = {{"step35", "Step 3.5", read_step35, kTypes, write_step35}};
+constexpr Place kPlaces[] = {
+    {TensorRole::attn_gate, "self_attn.g_proj"},
+    {TensorRole::router, "moe.gate"},
+    {TensorRole::router_choice_bias, "moe.router_bias", nullptr, Suffix::none},
+    {TensorRole::expert_gate, "moe.gate_proj"},
+    {TensorRole::expert_up, "moe.up_proj"},
+    {TensorRole::expert_down, "moe.down_proj"},
+    {TensorRole::shared_gate, "share_expert.gate_proj"},
+    {TensorRole::shared_up, "share_expert.up_proj"},
+    {TensorRole::shared_down, "share_expert.down_proj"},
+};
+
+constexpr Family kFamilies[] = {{.architecture = "step35",
+                                 .models = "Step 3.5",
+                                 .read = read_step35,
+                                 .types = kTypes,
+                                 .write = write_step35,
+                                 .folder = {.places = kPlaces, .norms_less_one = true}}};
 
 }  // namespace
 }  // namespace step

@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "folder.hpp"
 #include "plumb/model/family.hpp"
 #include "registry.hpp"
 
@@ -180,7 +181,21 @@ std::optional<FusedTensor> fused_tensor(const ModelSpec& spec, const TensorSpec&
   return std::nullopt;
 }
 
+namespace {
+
+/// A tensor that a folder has as it is.
+std::optional<ops::StoredTensor> find_in_folder(const family::FolderAssembly& folder, const TensorSpec& tensor) {
+  const family::Assembled* const found = folder.find(tensor.id);
+  if (!found || found->stored.empty()) return std::nullopt;
+  const ConstTensorView view(found->stored.front(), found->type, found->shape);
+  if (found->stored.size() == 1) return ops::StoredTensor(view);
+  return ops::StoredTensor(view, found->stored);
+}
+
+}  // namespace
+
 std::optional<ops::StoredTensor> find_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor) {
+  if (const family::FolderAssembly* folder = family::folder_of(file)) return find_in_folder(*folder, tensor);
   const TensorId& id = tensor.id;
   const bool in_layer = id.layer >= 0 && id.layer < spec.n_layers();
   if (in_layer) {  // before the name: `up` may stand for more than up

@@ -85,6 +85,15 @@ void ModelFile::release(const std::byte* begin, std::size_t bytes) const noexcep
   }
 }
 
+HeldTensor ModelFile::hold(const GgufTensor& tensor) const {
+  if (!tensor.view.empty() || !assembly_) return {tensor.view};
+  HeldTensor held;
+  held.memory = AlignedBuffer(tensor.view.bytes());
+  assembly_->make(tensor, held.memory.data());
+  held.view = ConstTensorView(held.memory.data(), tensor.view.dtype(), tensor.view.shape());
+  return held;
+}
+
 const GgufValue* ModelFile::find(std::string_view key) const {
   const auto at = find_sorted(key_order_, key, [this](std::uint32_t i) { return metadata_[i].key; });
   return at ? &metadata_[*at].value : nullptr;

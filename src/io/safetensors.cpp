@@ -82,6 +82,16 @@ Safetensors Safetensors::open_index(const std::filesystem::path& index, FileMapp
   return opened;
 }
 
+void Safetensors::merge(const Safetensors& others, const std::string& prefix) {
+  for (SafeTensor tensor : others.tensors_) {
+    tensor.name.insert(0, prefix);
+    tensor.file += files_.size();
+    tensors_.push_back(std::move(tensor));
+  }
+  files_.insert(files_.end(), others.files_.begin(), others.files_.end());
+  finish();
+}
+
 bool Safetensors::in_folder(const std::filesystem::path& folder) {
   std::error_code failure;
   return std::filesystem::exists(folder / kIndex, failure) || std::filesystem::exists(folder / kSingle, failure);
@@ -91,13 +101,14 @@ Safetensors Safetensors::open_folder(const std::filesystem::path& folder, FileMa
   std::error_code failure;
   if (std::filesystem::exists(folder / kIndex, failure)) return open_index(folder / kIndex, mode);
   if (std::filesystem::exists(folder / kSingle, failure)) return open(folder / kSingle, mode);
-  throw Error(ErrorCode::io, quote(folder.string()) + " has neither " + std::string(kSingle) + " nor " +
-                                 std::string(kIndex));
+  throw Error(ErrorCode::io,
+              quote(folder.string()) + " has neither " + std::string(kSingle) + " nor " + std::string(kIndex));
 }
 
 const SafeTensor* Safetensors::find(std::string_view name) const {
-  const auto found = std::lower_bound(tensors_.begin(), tensors_.end(), name,
-                                      [](const SafeTensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
+  const auto found =
+      std::lower_bound(tensors_.begin(), tensors_.end(), name,
+                       [](const SafeTensor& tensor, std::string_view wanted) { return tensor.name < wanted; });
   return found != tensors_.end() && found->name == name ? &*found : nullptr;
 }
 

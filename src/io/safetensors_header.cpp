@@ -188,8 +188,8 @@ std::vector<SafeTensor> read_safetensors(std::span<const std::byte> file, const 
   ByteReader reader(file, name);
   const auto length = reader.number<std::uint64_t>("length of the header");
   if (length > kMaxHeader)
-    reader.fail(ErrorCode::bad_value, "the header has " + std::to_string(length) + " bytes, expected at most " +
-                                          std::to_string(kMaxHeader));
+    reader.fail(ErrorCode::bad_value,
+                "the header has " + std::to_string(length) + " bytes, expected at most " + std::to_string(kMaxHeader));
   const auto header = reader.take(length, "header");
   const std::string_view text(reinterpret_cast<const char*>(header.data()), header.size());
   if (!text.starts_with('{')) reader.fail(ErrorCode::bad_value, "the header does not begin with '{'");

@@ -5,6 +5,7 @@
 
 #include "plumb/io/open_model.hpp"
 #include "plumb/model/family.hpp"
+#include "plumb/model/pack_weights.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -14,25 +15,52 @@ namespace {
 struct Source {
   ModelFile file;
   std::vector<AlignedBuffer> made;
+  std::shared_ptr<LateTensors> late;
 };
+
+/// Takes over a tensor that was made of others. Matrices of products wait until they are packed.
+ops::StoredTensor take_over(Source& source, const TensorSpec& tensor, MadeTensor made) {
+  const ops::StoredTensor stored(made.view);
+  if (made.fill && tensor.is_matrix() && !is_table(tensor.id.role)) {
+    source.late->add(std::move(made.memory), std::move(made.fill));
+    return stored;
+  }
+  if (made.fill) made.fill(made.memory.data());
+  source.made.push_back(std::move(made.memory));
+  return stored;
+}
 
 }  // namespace
 
+void LateTensors::add(AlignedBuffer memory, Fill fill) {
+  const std::byte* const begin = memory.data();
+  tensors_.emplace(begin, Tensor{std::move(memory), std::move(fill)});
+}
+
+bool LateTensors::fill(const std::byte* begin) {
+  const auto found = tensors_.find(begin);
+  if (found == tensors_.end() || !found->second.fill) return false;
+  std::exchange(found->second.fill, nullptr)(found->second.memory.data());
+  return true;
+}
+
+void LateTensors::drop(const std::byte* begin) { tensors_.erase(begin); }
+
 Checkpoint checkpoint_from_file(const ModelFile& file) {
-  const auto source = std::make_shared<Source>(Source{file, {}});
+  const auto source = std::make_shared<Source>(Source{file, {}, std::make_shared<LateTensors>()});
   const std::shared_ptr<const ModelFile> shared(source, &source->file);
   Checkpoint checkpoint;
   checkpoint.source = file.path();
   checkpoint.spec = spec_from_file(file);
   checkpoint.owner = source;
+  checkpoint.late = source->late;
   const ModelSpec& spec = checkpoint.spec;
   checkpoint.tensors.name = file.path();
   checkpoint.tensors.find = [source, spec](const TensorSpec& tensor) -> std::optional<ops::StoredTensor> {
     if (auto found = find_tensor(source->file, spec, tensor)) return found;
     auto made = make_tensor(source->file, spec, tensor);
     if (!made) return std::nullopt;
-    source->made.push_back(std::move(made->memory));
-    return ops::StoredTensor(made->view);
+    return take_over(*source, tensor, *std::move(made));
   };
   checkpoint.tensors.name_of = [spec](const TensorId& id) { return tensor_name(spec, id); };
   if (file.find("tokenizer.ggml.model"))

@@ -65,6 +65,7 @@ class Preparation {
       (in_rows ? in_rows_ : in_panels_).push_back({checkpoint.tensors.name_of(tensor.id), &w});
     });
     if (tied_ && options.pack && !ops::mostly_padding(weights.head.w)) in_panels_.push_back({"head", &weights.head.w});
+    for (const NamedMatrix& m : in_rows_) (void)fill(m);
     std::erase_if(in_rows_, [](const NamedMatrix& m) { return m.w->file.dtype() == m.w->type; });
     for (const auto* list : {&in_rows_, &in_panels_})
       for (const NamedMatrix& m : *list) total_ += m.w->bytes();
@@ -92,14 +93,21 @@ class Preparation {
     weights_.remade.push_back(std::move(made));
   }
 
+  /// Makes the rows of a matrix that the file does not have. Whether they were made now.
+  bool fill(const NamedMatrix& m) const {
+    return checkpoint_.late && !m.w->each && checkpoint_.late->fill(m.w->file.data());
+  }
+
   void make_panels(const NamedMatrix& m, std::byte* panels) {
+    const bool made = fill(m);
     const std::size_t stride = panel_bytes(m.w->type, m.w->cols);
     for_each_panel(m, [&](MatrixRows& rows, std::int64_t p, Range at) {
       const std::byte* const from = rows.read(at.begin, at.size());
       pack_panel(m.w->type, from, rows.stride(), at.size(), m.w->cols, panels + static_cast<std::size_t>(p) * stride);
     });
-    if (m.w->file.dtype() == m.w->type) return;
-    m.w->file = {};  // the rows of the file are other weights now
+    if (!made && m.w->file.dtype() == m.w->type) return;
+    if (made) checkpoint_.late->drop(m.w->file.data());
+    m.w->file = {};  // the rows of the file are other weights now, or no longer there
     m.w->each = nullptr;
   }
 

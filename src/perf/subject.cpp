@@ -32,7 +32,8 @@ Subject load_subject(const std::string& name_or_path) {
   ModelSpec spec = spec_from_file(file);
   WeightTypes types = weight_types_of(file, spec);
   std::vector<std::string> unread = left_out(file, spec);
-  return {printable(path.filename().string()), std::move(spec), std::move(types), path, std::move(unread)};
+  const std::filesystem::path named = path.has_filename() ? path : path.parent_path();  // a folder may end in '/'
+  return {printable(named.filename().string()), std::move(spec), std::move(types), path, std::move(unread)};
 }
 
 }  // namespace plumb

@@ -139,8 +139,8 @@ std::vector<TensorError> tensor_errors(const ModelFile& base, const FindTensor& 
     const std::optional<ConstTensorView> view = other(tensor.name);
     if (!view) throw Error(ErrorCode::missing_key, "tensor " + quote(tensor.name) + " is absent in the smaller model");
     if (view->dtype() == tensor.view.dtype()) continue;
-    errors.push_back(
-        tensor_error(tensor.name, tensor.view, *view, inputs_of(tensor.name, tensor.view, inputs), threads));
+    const HeldTensor held = base.hold(tensor);
+    errors.push_back(tensor_error(tensor.name, held.view, *view, inputs_of(tensor.name, held.view, inputs), threads));
   }
   return errors;
 }

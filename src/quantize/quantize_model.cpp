@@ -333,6 +333,8 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
   const int file_type = options.recipe.file_type();
   active_kernels();  // throws here, before anything is written, where a forced tier cannot run
   const ModelFile file = open_model_file(in);
+  const Assembly* const assembly = file.assembly();
+  if (assembly) assembly->check_writable();
   refuse_same_file(file, out);
   QuantizeResult result;
   result.tensors = plan_quantization(file, options);
@@ -355,12 +357,14 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
   std::uint64_t done = 0;
   ReadPages pages(file);
   writer.write(out, [&](const GgufTensorPlan&, const GgufAppend& append) {
-    const GgufTensor& source = file.tensors()[index];
+    GgufTensor source = file.tensors()[index];
+    const HeldTensor held = file.hold(source);
+    source.view = held.view;
     QuantizedTensor& target = result.tensors[index];
     const std::uint64_t start = done;
     const auto finished = [&](std::uint64_t bytes) {
       done += bytes;
-      pages.read(source, done - start);
+      if (!assembly) pages.read(source, done - start);
       if (options.progress) options.progress({target, index, result.tensors.size(), done, result.bytes_before});
     };
     if (target.copied()) {
@@ -370,6 +374,7 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
       job.run(threads, append, finished);
       result.nonfinite += job.nonfinite();
     }
+    if (assembly) assembly->release(file.tensors()[index]);
     ++index;
   });
   return result;

@@ -51,8 +51,7 @@ std::vector<BadFile> bad_files() {
   bad("metadata_a_number", ErrorCode::wrong_type, "__metadata__", safetensors_bytes(R"({"__metadata__":1})", 0));
   bad("metadata_of_numbers", ErrorCode::wrong_type, "__metadata__",
       safetensors_bytes(R"({"__metadata__":{"a":1}})", 0));
-  bad("metadata_nested", ErrorCode::wrong_type, "__metadata__",
-      safetensors_bytes(R"({"__metadata__":{"a":{}}})", 0));
+  bad("metadata_nested", ErrorCode::wrong_type, "__metadata__", safetensors_bytes(R"({"__metadata__":{"a":{}}})", 0));
   bad("tensor_a_number", ErrorCode::wrong_type, "'a'", safetensors_bytes(R"({"a":7})", 0));
   bad("tensor_null", ErrorCode::wrong_type, "'a'", safetensors_bytes(R"({"a":null})", 0));
   bad("tensor_a_string", ErrorCode::wrong_type, "'a'", safetensors_bytes(R"({"a":"F32"})", 0));
@@ -104,7 +103,8 @@ std::vector<BadFile> bad_files() {
   bad("no_tensors_for_the_bytes", ErrorCode::bad_offset, "last 12 bytes", safetensors_bytes("{}", 12));
   bad("the_same_name", ErrorCode::duplicate, "'a'",
       safetensors_bytes(R"({"a":{"dtype":"U8","shape":[6],"data_offsets":[0,6]},
-                            "a":{"dtype":"U8","shape":[6],"data_offsets":[6,12]}})", 12));
+                            "a":{"dtype":"U8","shape":[6],"data_offsets":[6,12]}})",
+                        12));
   return files;
 }
 

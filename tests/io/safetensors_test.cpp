@@ -43,9 +43,9 @@ TEST(Safetensors, TensorsOfAFileInAnyOrder) {
 TEST(Safetensors, ShardsByAnIndex) {
   const test::TempDir folder;
   folder.file("one.safetensors",
-        test::safetensors_bytes(R"({"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})", 3));
+              test::safetensors_bytes(R"({"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})", 3));
   folder.file("two.safetensors",
-        test::safetensors_bytes(R"({"y":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2));
+              test::safetensors_bytes(R"({"y":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2));
   const std::string index = "model.safetensors.index.json";
   folder.file(index, R"({"metadata":{"total_size":5},"weight_map":{"x":"one.safetensors","y":"two.safetensors"}})");
   const Safetensors model = Safetensors::open_folder(folder.path());
@@ -70,7 +70,7 @@ TEST(Safetensors, ShardsByAnIndex) {
   refused("null", ErrorCode::missing_key, "weight_map");
   refused(R"({"x":"absent.safetensors"})", ErrorCode::io, "absent.safetensors");
   folder.file("two.safetensors",
-        test::safetensors_bytes(R"({"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2));
+              test::safetensors_bytes(R"({"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2));
   refused(R"({"x":"one.safetensors","y":"two.safetensors"})", ErrorCode::duplicate, "'x'");
 }
 

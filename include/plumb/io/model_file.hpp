@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "plumb/core/error.hpp"
+#include "plumb/core/memory.hpp"
 #include "plumb/core/tensor.hpp"
 #include "plumb/io/gguf_value.hpp"
 #include "plumb/io/mapping.hpp"
@@ -29,9 +30,30 @@ struct GgufEntry {
 /// One tensor of a model file. Name and data point into the file.
 struct GgufTensor {
   std::string_view name;
-  ConstTensorView view;      ///< shape outermost first: a weight matrix is [rows, cols]
+  /// Shape outermost first: a weight matrix is [rows, cols]. Without data where the tensor has to be made of others:
+  /// see ModelFile::hold.
+  ConstTensorView view;
   std::uint64_t offset = 0;  ///< of the first byte, from the start of the file
   std::size_t file = 0;      ///< which of ModelFile::files()
+};
+
+/// What a model is put together by whose files hold the tensors in another way than GGUF files do: as parts of others,
+/// in another order or type. Immutable.
+class Assembly {
+ public:
+  virtual ~Assembly() = default;
+  /// Writes the `view.bytes()` bytes of one of the file's tensors. On all threads.
+  virtual void make(const GgufTensor& tensor, std::byte* out) const = 0;
+  /// Gives back the pages that the tensor is made of.
+  virtual void release(const GgufTensor& tensor) const noexcept = 0;
+  /// @throws Error{unsupported_architecture} where GGUF files have no keys for what the model is.
+  virtual void check_writable() const = 0;
+};
+
+/// A tensor with its data: in the file, or in memory of its own.
+struct HeldTensor {
+  ConstTensorView view;
+  AlignedBuffer memory = {};
 };
 
 /// Metadata and tensors of an opened model file. Cheap to copy; all copies share the mapped files and keep them alive.
@@ -41,10 +63,14 @@ struct GgufTensor {
 /// when it is present but wrong.
 class PLUMB_API ModelFile {
  public:
-  /// The path, fit for messages; of a model in several files that of the first.
-  const std::string& path() const { return files_.front()->name(); }
-  /// "GGUF v3", "llama2.c".
+  /// The path, fit for messages; of a model in several files that of the first, or of their folder.
+  const std::string& path() const { return name_.empty() ? files_.front()->name() : name_; }
+  /// "GGUF v3", "llama2.c", "safetensors".
   const std::string& format() const { return format_; }
+  /// How the tensors are put together, or null where the files hold them as they are.
+  const Assembly* assembly() const { return assembly_.get(); }
+  /// One of the tensors with its data. @throws Error{out_of_memory}.
+  HeldTensor hold(const GgufTensor& tensor) const;
   /// What the tensors stand in: one file, or all parts of a split model in their order.
   std::span<const std::shared_ptr<const FileMapping>> files() const { return files_; }
   /// Bytes of all files.
@@ -96,6 +122,8 @@ class PLUMB_API ModelFile {
     files_.push_back(std::move(mapping));
   }
   void set_format(std::string format) { format_ = std::move(format); }
+  void set_name(std::string name) { name_ = std::move(name); }
+  void set_assembly(std::shared_ptr<const Assembly> assembly) { assembly_ = std::move(assembly); }
   /// Another part, whose tensors are not yet among the others.
   void add_file(std::shared_ptr<const FileMapping> mapping) { files_.push_back(std::move(mapping)); }
   /// Take over the tables and index them. @throws Error{duplicate} naming the key or tensor.
@@ -111,7 +139,8 @@ class PLUMB_API ModelFile {
 
   std::vector<std::shared_ptr<const FileMapping>> files_;
   std::shared_ptr<const void> owner_;
-  std::string format_;
+  std::shared_ptr<const Assembly> assembly_;
+  std::string name_, format_;
   std::vector<GgufEntry> metadata_;
   std::vector<GgufTensor> tensors_;
   // Positions sorted by name; a look-up is a binary search. Sorting, unlike hashing, cannot be made slow by names

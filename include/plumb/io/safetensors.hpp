@@ -36,8 +36,8 @@ struct SafeTensor {
 /// The tensors of one file, or of all shards of a model. Cheap to copy; copies share the mapped files.
 class Safetensors {
  public:
-  /// One file. @throws Error{io}; Error{truncated} where the file is shorter than it says; Error{bad_value} for a header
-  /// that is too long (100 MB are the format's limit), no JSON object, or has fields that it must not have;
+  /// One file. @throws Error{io}; Error{truncated} where the file is shorter than it says; Error{bad_value} for a
+  /// header that is too long (100 MB are the format's limit), no JSON object, or has fields that it must not have;
   /// Error{missing_key, wrong_type} for a tensor's fields; Error{bad_shape} where shape and bytes disagree;
   /// Error{bad_offset} for gaps, overlaps and bytes that belong to no tensor; Error{duplicate}; Error{overflow};
   /// Error{unsupported_type} for a type that the format does not have.
@@ -53,6 +53,9 @@ class Safetensors {
   static Safetensors open_folder(const std::filesystem::path& folder, FileMapping::Mode mode = FileMapping::Mode::map);
   /// Whether a folder has weights that open_folder would look at.
   static bool in_folder(const std::filesystem::path& folder);
+
+  /// Takes over the tensors of others under names with `prefix` in front. @throws Error{duplicate}.
+  void merge(const Safetensors& others, const std::string& prefix);
 
   /// By name.
   std::span<const SafeTensor> tensors() const { return tensors_; }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,12 +18,33 @@
 
 namespace plumb::inline PLUMB_ABI {
 
+/// Tensors that are made when they are needed, and whose memory is given back when they are no longer.
+class PLUMB_API LateTensors {
+ public:
+  using Fill = std::function<void(std::byte* out)>;
+  /// `memory` shall be written by `fill`, but not before it is asked for.
+  void add(AlignedBuffer memory, Fill fill);
+  /// The tensor that begins there is needed. False where there is none, or where it has been filled before.
+  bool fill(const std::byte* begin);
+  /// It is needed no longer.
+  void drop(const std::byte* begin);
+
+ private:
+  struct Tensor {
+    AlignedBuffer memory;
+    Fill fill;
+  };
+  std::map<const std::byte*, Tensor> tensors_;
+};
+
 /// What a model is made of. Tensors point into memory that `owner` keeps alive.
 struct Checkpoint {
   std::string source;                 ///< for messages: a path, "random"
   ModelSpec spec;                     ///< has passed check_spec
   TensorSource tensors;               ///< by role and layer
   std::shared_ptr<const void> owner;  ///< of the tensors' memory
+  /// Matrices that `tensors` found but that are still to be made; null where there are none. Kept by `owner`.
+  std::shared_ptr<LateTensors> late = {};
   /// The tokenizer, or null when there is none. @throws as Tokenizer::from_file.
   std::function<std::unique_ptr<const Tokenizer>()> tokenizer = {};
   std::string chat_template = {};  ///< Jinja text, or empty
@@ -35,7 +57,8 @@ struct Checkpoint {
 /// The checkpoint in an open model file. @throws as spec_from_file.
 PLUMB_API Checkpoint checkpoint_from_file(const ModelFile& file);
 
-/// Opens a model file: GGUF, or a llama2.c checkpoint. @throws as open_model_file and spec_from_file.
+/// Opens a model file: GGUF, a llama2.c checkpoint, or a Hugging Face folder. @throws as open_model_file and
+/// spec_from_file.
 PLUMB_API Checkpoint open_checkpoint(const std::filesystem::path& path);
 
 }  // namespace plumb

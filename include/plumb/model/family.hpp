@@ -5,6 +5,7 @@
 /// its blocks (check_runnable).
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,9 +57,11 @@ PLUMB_API std::optional<ops::StoredTensor> find_tensor(const ModelFile& file, co
 struct MadeTensor {
   AlignedBuffer memory;
   ConstTensorView view;
+  /// Writes the memory, on all threads; empty where that is done already. The file must live till then.
+  std::function<void(std::byte* out)> fill = {};
 };
-/// A tensor of the spec made of one that has its weights in another order. Nothing where there is none.
-/// @throws Error{bad_shape, unsupported_type}.
+/// A tensor of the spec made of those that have its weights in another order, or in another type. Nothing where there
+/// are none. @throws Error{bad_shape, unsupported_type, out_of_memory}.
 std::optional<MadeTensor> make_tensor(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor);
 /// The type in which find_tensor or make_tensor has a tensor. Nothing where it is absent.
 std::optional<DType> found_type(const ModelFile& file, const ModelSpec& spec, const TensorSpec& tensor);

@@ -1,0 +1,119 @@
+#pragma once
+/// A Hugging Face folder as a model: the spec of its config.json, and where in its safetensors the tensors of the spec
+/// are, or how they are made.
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config.hpp"
+#include "elements.hpp"
+#include "layout.hpp"
+#include "plumb/core/parallel.hpp"
+#include "plumb/io/model_file.hpp"
+#include "plumb/io/safetensors.hpp"
+#include "plumb/model/family.hpp"
+
+namespace plumb::inline PLUMB_ABI::family {
+
+/// A tensor of the spec in a folder.
+struct Assembled {
+  DType type = DType::f32;
+  Shape shape;
+  /// Where it is stored: one place for all rows, or one for each matrix of a stack. None: it has to be made.
+  std::vector<const std::byte*> stored;
+  /// Writes these rows (RowShape), without gaps. Of stored tensors too.
+  std::function<void(Range rows, std::byte* out)> write;
+  RowShape rows;
+  /// What it is made of, to be given back when it has been.
+  std::vector<std::span<const std::byte>> sources;
+
+  std::size_t row_bytes() const { return plumb::row_bytes(type, rows.cols); }
+  std::size_t bytes() const { return static_cast<std::size_t>(rows.all_rows()) * row_bytes(); }
+  /// Writes all rows, on all threads.
+  void write_all(std::byte* out) const;
+};
+
+/// The tensors of a folder by the names of its family. Names are looked up without what stands before the layers, which
+/// differs with the class of the model that was saved: "model.", "transformer.", "model.language_model.".
+class FolderIndex final : public FolderTensors {
+ public:
+  FolderIndex(const Safetensors& weights, std::string where);
+
+  const SafeTensor* find(const std::string& name) const;
+  bool has(const std::string& name) const override { return find(name) != nullptr; }
+  std::optional<float> number(const std::string& name) const override;
+  std::optional<std::int64_t> rows(const std::string& name) const override;
+  const Safetensors& weights() const { return weights_; }
+  const std::string& where() const { return where_; }
+
+ private:
+  const Safetensors& weights_;
+  std::string where_;
+  std::map<std::string, const SafeTensor*, std::less<>> by_name_;
+};
+
+/// Finds one tensor of the spec. @throws Error{missing_key, bad_shape, unsupported_type, wrong_type}.
+Assembled assemble(const FolderIndex& index, const Config& config, const ModelSpec& spec, const TensorSpec& tensor);
+
+/// Factors of a rotation that config.json describes and GGUF files have as a tensor; nothing for other tensors.
+std::optional<std::vector<float>> rope_factors_of(const Config& config, const ModelSpec& spec,
+                                                  const TensorSpec& tensor);
+
+/// All of a folder.
+class FolderAssembly final : public Assembly {
+ public:
+  FolderAssembly(const std::filesystem::path& folder, FileMapping::Mode mode);
+
+  const ModelSpec& spec() const { return spec_; }
+  const std::string& where() const { return where_; }
+  const Safetensors& weights() const { return weights_; }
+  /// nullptr when the spec has no such tensor.
+  const Assembled* find(const TensorId& id) const;
+  /// Sentences about tensors that nothing is made of.
+  const std::vector<std::string>& left_out() const { return left_out_; }
+  /// The tensors as GGUF files of the family hold them. Names point into the assembly.
+  std::vector<GgufTensor> tensors() const;
+  /// Keys of the GGUF file, as far as there are keys.
+  const GgufWriter& keys() const { return keys_; }
+
+  void make(const GgufTensor& tensor, std::byte* out) const override;
+  void release(const GgufTensor& tensor) const noexcept override;
+  void check_writable() const override;
+
+ private:
+  /// A tensor of a GGUF file: one of ours, or several one below the other.
+  struct Written {
+    std::string name;
+    std::vector<const Assembled*> parts;
+    DType type = DType::f32;
+    Shape shape;
+  };
+  struct Order {
+    bool operator()(const TensorId& a, const TensorId& b) const {
+      return std::tie(a.layer, a.role, a.bias) < std::tie(b.layer, b.role, b.bias);
+    }
+  };
+  void note_left_out(const Config& config);
+  void lay_out();
+  const Written& written(std::string_view name) const;
+
+  std::string where_;
+  Safetensors weights_;
+  ModelSpec spec_;
+  std::map<TensorId, Assembled, Order> tensors_;
+  std::vector<Written> written_;
+  std::map<std::string_view, std::size_t> written_by_name_;
+  std::vector<std::string> left_out_;
+  GgufWriter keys_;
+  std::optional<Error> unwritable_;
+};
+
+/// The folder that a model file is, or nullptr.
+const FolderAssembly* folder_of(const ModelFile& file);
+
+}  // namespace plumb::family
