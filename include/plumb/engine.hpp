@@ -18,6 +18,13 @@
 #include "plumb/core/printable.hpp"  // names from strangers, made safe to show
 #include "plumb/core/quantity.hpp"   // "50ms", "6GB"
 
+// Chat templates.
+#include "plumb/jinja/error.hpp"     // what can be wrong with them
+#include "plumb/jinja/budget.hpp"    // what they may use
+#include "plumb/jinja/value.hpp"     // what they compute with
+#include "plumb/jinja/json.hpp"      // where that comes from
+#include "plumb/jinja/template.hpp"  // running one
+
 // Model files.
 #include "plumb/io/tensor_id.hpp"    // what a tensor is for, and its name in files
 #include "plumb/io/model_file.hpp"   // named values and named tensors, whatever the format
