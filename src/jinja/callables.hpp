@@ -80,7 +80,7 @@ class Loop : public Object {
   bool remembers() const { return last_changed_.has_value(); }
   void forget() { last_changed_.reset(); }
 
-  int nesting = 1;                     // of the items, and one more
+  int nesting = 1;                  // of the items, and one more
   const Stmt* recursive = nullptr;  // loop(...) runs it again, with names around it as they were
   std::shared_ptr<Scope> outer;
   int level() const { return level_; }

@@ -123,8 +123,7 @@ void Interpreter::bind(const Macro& macro, Arguments& arguments, Scope& scope) {
     } else if (std::optional<Value> value = arguments.take(signature.spelled[i])) {
       scope.set(signature.names[i], std::move(*value));
     } else {
-      scope.set(signature.names[i],
-                Value::undefined("parameter '" + signature.spelled[i] + "' was not provided"));
+      scope.set(signature.names[i], Value::undefined("parameter '" + signature.spelled[i] + "' was not provided"));
       missing.push_back(i);
     }
   }

@@ -149,7 +149,8 @@ Arguments Interpreter::eval_arguments(const CallArguments* arguments) {
     for (Value& value : all(eval(*arguments->spread))) out.positional.push_back(std::move(value));
   if (arguments->spread_named) {
     const Value named = eval(*arguments->spread_named);
-    if (!named.is(Kind::dict)) stop(Fault::type, "TypeError: argument after ** must be a mapping, not " + type_name(named));
+    if (!named.is(Kind::dict))
+      stop(Fault::type, "TypeError: argument after ** must be a mapping, not " + type_name(named));
     for (const Dict::Entry& entry : named.dict()) {
       if (!entry.key.is(Kind::string)) stop(Fault::type, "TypeError: keywords must be strings");
       out.named.emplace_back(entry.key.string(), entry.value);

@@ -92,8 +92,9 @@ std::vector<Keyed> sorted(Interpreter& in, std::vector<Keyed> items, bool revers
       const std::size_t middle = std::min(begin + width, items.size()), end = std::min(begin + 2 * width, items.size());
       std::size_t left = begin, right = middle;
       for (std::size_t i = begin; i < end; ++i) {
-        const bool from_right = left == middle || (right < end && (reverse ? less(items[left].key, items[right].key, &in.budget)
-                                                                           : less(items[right].key, items[left].key, &in.budget)));
+        const bool from_right =
+            left == middle || (right < end && (reverse ? less(items[left].key, items[right].key, &in.budget)
+                                                       : less(items[right].key, items[left].key, &in.budget)));
         other[i] = std::move(items[from_right ? right++ : left++]);
       }
     }
@@ -177,7 +178,8 @@ Value extreme(Call& c, bool largest) {
   if (all.empty()) return Value::undefined("No aggregated item, sequence was empty.");
   std::size_t best = 0;
   for (std::size_t i = 1; i < all.size(); ++i)
-    if (largest ? compare(all[i].key, all[best].key, ">", &c.in.budget) == 1 : less(all[i].key, all[best].key, &c.in.budget))
+    if (largest ? compare(all[i].key, all[best].key, ">", &c.in.budget) == 1
+                : less(all[i].key, all[best].key, &c.in.budget))
       best = i;
   return all[best].item;
 }
@@ -261,7 +263,8 @@ Value filter_batch(Call& c) {
   }
   if (!batch.empty()) {
     if (c.has(1) && !c[1].is(Kind::none) && count > static_cast<std::int64_t>(batch.size())) {
-      c.in.budget.expect(static_cast<std::size_t>(std::min<std::int64_t>(count, std::int64_t{1} << 40)) * sizeof(Value));
+      c.in.budget.expect(static_cast<std::size_t>(std::min<std::int64_t>(count, std::int64_t{1} << 40)) *
+                         sizeof(Value));
       batch.resize(static_cast<std::size_t>(count), c[1]);
     }
     batches.push_back(c.in.list(std::move(batch)));
@@ -295,8 +298,7 @@ Value filter_map(Call& c) {
     const std::optional<Value> attribute = c.rest.take("attribute");
     const std::optional<Value> otherwise = c.rest.take("default");
     if (!attribute) stop(Fault::type, "map requires a filter argument");
-    if (!c.rest.named.empty())
-      stop(Fault::type, "Unexpected keyword argument " + repr(Value(c.rest.named[0].first)));
+    if (!c.rest.named.empty()) stop(Fault::type, "Unexpected keyword argument " + repr(Value(c.rest.named[0].first)));
     const Getter getter(c.in, *attribute);
     const bool stands_in = otherwise && !otherwise->is(Kind::none);
     for (const Value& item : some(c)) out.push_back(getter(item, stands_in ? &*otherwise : nullptr));

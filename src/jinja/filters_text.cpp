@@ -148,7 +148,8 @@ Value filter_striptags(Call& c) {
   }
   if (!spaced.empty() && spaced.back() == ' ') spaced.pop_back();
   constexpr std::pair<std::string_view, std::string_view> kEntities[] = {
-      {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&#34;", "\""}, {"&#39;", "'"}, {"&nbsp;", "\xC2\xA0"}, {"&amp;", "&"}};
+      {"&lt;", "<"},  {"&gt;", ">"},          {"&quot;", "\""}, {"&#34;", "\""},
+      {"&#39;", "'"}, {"&nbsp;", "\xC2\xA0"}, {"&amp;", "&"}};
   for (const auto& [entity, meaning] : kEntities) spaced = replaced(spaced, entity, meaning, -1, c.in.budget);
   return c.in.text(std::move(spaced));
 }
@@ -210,8 +211,7 @@ Value filter_xmlattr(Call& c) {
 Value filter_format(Call& c) {
   const std::string pattern = c.in.str(c.self);
   if (!c.rest.named.empty()) {
-    if (!c.rest.positional.empty())
-      stop(Fault::type, "can't handle positional and keyword arguments at the same time");
+    if (!c.rest.positional.empty()) stop(Fault::type, "can't handle positional and keyword arguments at the same time");
     Dict named;
     for (auto& [name, value] : c.rest.named) named.set(Value(name), value);
     return c.in.text(printf_text(c.in, pattern, c.in.dict(std::move(named))));

@@ -8,8 +8,8 @@
 #include "big_integer.hpp"
 #include "heap.hpp"
 #include "interpreter.hpp"
-#include "plumb/core/printable.hpp"
 #include "operators.hpp"
+#include "plumb/core/printable.hpp"
 #include "print.hpp"
 #include "unicode.hpp"
 
@@ -213,7 +213,8 @@ class Formatter {
  private:
   std::string hole(std::string_view pattern, std::size_t& at, int depth) {
     const std::size_t begin = at;
-    while (at < pattern.size() && pattern[at] != '!' && pattern[at] != ':' && pattern[at] != '}' && pattern[at] != '{') {
+    while (at < pattern.size() && pattern[at] != '!' && pattern[at] != ':' && pattern[at] != '}' &&
+           pattern[at] != '{') {
       if (pattern[at] == '[') at = std::min(pattern.find(']', at), pattern.size() - 1);
       ++at;
     }
@@ -304,7 +305,8 @@ std::string printf_value(Interpreter& in, const Value& value, Spec spec) {
     if (!value.is_int()) stop(Fault::type, "TypeError: %c requires int or char");
   }
   if (!value.is_number())
-    stop(Fault::type, std::string("TypeError: %") + spec.type + " format: a real number is required, not " + type_name(value));
+    stop(Fault::type,
+         std::string("TypeError: %") + spec.type + " format: a real number is required, not " + type_name(value));
   const bool whole = std::string_view("diuxXoc").find(spec.type) != std::string_view::npos;
   if (whole && value.is(Kind::real)) {
     if (!std::isfinite(value.real()) || std::string_view("xXoc").find(spec.type) != std::string_view::npos)
@@ -380,7 +382,8 @@ std::string printf_text(Interpreter& in, std::string_view pattern, const Value& 
       out += printf_value(in, named ? *named : next(), spec);
     }
   }
-  const bool left = several ? used < values.items().size() : used == 0 && !values.is(Kind::dict) && !values.is(Kind::list);
+  const bool left =
+      several ? used < values.items().size() : used == 0 && !values.is(Kind::dict) && !values.is(Kind::list);
   if (left) stop(Fault::type, "TypeError: not all arguments converted during string formatting");
   return out;
 }

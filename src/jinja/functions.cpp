@@ -149,10 +149,7 @@ constexpr Builtin kCyclerMethods[] = {
 };
 
 constexpr Builtin kRealMethods[] = {
-    {"is_integer",
-     [](Call& c) {
-       return Value(c.self.real() == std::trunc(c.self.real()));
-     }},
+    {"is_integer", [](Call& c) { return Value(c.self.real() == std::trunc(c.self.real())); }},
 };
 
 const Builtin* find(std::span<const Builtin> table, std::string_view name) {

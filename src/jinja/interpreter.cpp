@@ -33,21 +33,24 @@ struct Size {
 };
 
 std::int64_t allowed_steps(const Limits& limits, const Size& size) {
-  return limits.steps + limits.steps_per_value * size.values + limits.steps_per_byte * static_cast<std::int64_t>(size.bytes);
+  return limits.steps + limits.steps_per_value * size.values +
+         limits.steps_per_byte * static_cast<std::int64_t>(size.bytes);
 }
 
 }  // namespace
 
 Interpreter::Interpreter(const Template::Tree& tree, const Dict& variables, const RenderOptions& options)
-    : budget([&] {
-        Size size;
-        size.add(variables);
-        return allowed_steps(options.limits, size);
-      }(), [&] {
-        Size size;
-        size.add(variables);
-        return options.limits.bytes + options.limits.bytes_per_byte * size.bytes;
-      }()),
+    : budget(
+          [&] {
+            Size size;
+            size.add(variables);
+            return allowed_steps(options.limits, size);
+          }(),
+          [&] {
+            Size size;
+            size.add(variables);
+            return options.limits.bytes + options.limits.bytes_per_byte * size.bytes;
+          }()),
       tree_(tree),
       now_(options.now),
       root_(tree.names.size()),

@@ -104,10 +104,10 @@ class Interpreter {
 
   const Template::Tree& tree_;
   std::optional<LocalTime> now_;
-  std::vector<Value> root_;        // by number of the name
-  std::vector<char> known_;        // whether root_ has it
-  std::vector<char> builtin_;      // whether it is not the caller's but ours
-  std::shared_ptr<Scope> scope_;   // null: the template itself
+  std::vector<Value> root_;       // by number of the name
+  std::vector<char> known_;       // whether root_ has it
+  std::vector<char> builtin_;     // whether it is not the caller's but ours
+  std::shared_ptr<Scope> scope_;  // null: the template itself
   std::vector<std::shared_ptr<Scope>> captured_;
   std::vector<std::shared_ptr<Namespace>> namespaces_;
   std::vector<std::shared_ptr<Loop>> loops_;

@@ -78,8 +78,8 @@ std::vector<Value> split_text(Interpreter& in, std::string_view text, const std:
   if (separator->empty()) stop(Fault::type, "ValueError: empty separator");
   if (from_right) {
     for (; most != 0; --most) {
-      const std::size_t found = most < 0 && text.size() < separator->size() ? std::string_view::npos
-                                                                            : find_last(text, *separator, in.budget);
+      const std::size_t found =
+          most < 0 && text.size() < separator->size() ? std::string_view::npos : find_last(text, *separator, in.budget);
       if (found == std::string_view::npos) break;
       out.push_back(in.text(std::string(text.substr(found + separator->size()))));
       text = text.substr(0, found);
@@ -125,7 +125,8 @@ Value method_zfill(Call& c) {
   const std::string& text = own(c);
   const bool sign = !text.empty() && (text[0] == '-' || text[0] == '+');
   const std::string_view digits = std::string_view(text).substr(sign ? 1 : 0);
-  return made(c, text.substr(0, sign ? 1 : 0) + padded(c.in, digits, c.integer(0, 0) - (sign ? 1 : 0), "0", Side::right));
+  return made(c,
+              text.substr(0, sign ? 1 : 0) + padded(c.in, digits, c.integer(0, 0) - (sign ? 1 : 0), "0", Side::right));
 }
 
 Value method_partition(Call& c) {
@@ -155,8 +156,8 @@ Value method_join(Call& c) {
   std::size_t i = 0;
   for (const Value& item : c.in.all(c[0])) {
     if (!item.is(Kind::string))
-      stop(Fault::type, "TypeError: sequence item " + std::to_string(i) + ": expected str instance, " +
-                            type_name(item) + " found");
+      stop(Fault::type,
+           "TypeError: sequence item " + std::to_string(i) + ": expected str instance, " + type_name(item) + " found");
     c.in.budget.expect(out.size() + own(c).size() + item.string().size());
     c.in.budget.spend_bytes(own(c).size() + item.string().size());
     if (i++ > 0) out += own(c);
@@ -209,8 +210,7 @@ Value method_format_map(Call& c) {
 
 constexpr Builtin kStringMethods[] = {
     {"capitalize", [](Call& c) { return made(c, capitalize(own(c))); }},
-    {"casefold",
-     [](Call& c) { return made(c, to_lower(replaced(own(c), "\xC3\x9F", "ss", -1, c.in.budget))); }},
+    {"casefold", [](Call& c) { return made(c, to_lower(replaced(own(c), "\xC3\x9F", "ss", -1, c.in.budget))); }},
     {"center", method_pad<Side::both>, "width! fillchar"},
     {"expandtabs", method_expandtabs, "tabsize"},
     {"format", [](Call& c) { return c.in.text(format_text(c.in, own(c), c.rest)); }, "*"},

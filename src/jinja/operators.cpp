@@ -124,8 +124,7 @@ bool equal(const Value& a, const Value& b, Budget* budget) {
       const auto* right = b.as<Range>();
       if (left && right)
         return left->size() == right->size() &&
-               (left->size() == 0 ||
-                (left->start == right->start && (left->size() == 1 || left->step == right->step)));
+               (left->size() == 0 || (left->start == right->start && (left->size() == 1 || left->step == right->step)));
       return a.object() == b.object();
     }
     default: return false;
@@ -296,9 +295,7 @@ namespace {
 
 /// The text without underscores between digits; false where there are others.
 bool without_underscores(std::string_view text, std::string& out) {
-  const auto alnum = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  };
+  const auto alnum = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '_') {
       out += text[i];
@@ -334,7 +331,9 @@ bool parse_integer(std::string_view text, int base, Value& out) {
   BigInteger value;
   for (; at < digits.size(); ++at) {
     const int c = digits[at] | 0x20;
-    const int digit = digits[at] >= '0' && digits[at] <= '9' ? digits[at] - '0' : c >= 'a' && c <= 'z' ? c - 'a' + 10 : 99;
+    const int digit = digits[at] >= '0' && digits[at] <= '9' ? digits[at] - '0'
+                      : c >= 'a' && c <= 'z'                 ? c - 'a' + 10
+                                                             : 99;
     if (digit >= base) return false;
     value = BigInteger::add(BigInteger::multiply(value, BigInteger(base)), BigInteger(digit));
   }

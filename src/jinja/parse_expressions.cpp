@@ -198,7 +198,8 @@ std::string not_assignable(const Expr& target) {
       if (!not_assignable(*kid).empty()) return "tuple";
     return {};
   }
-  return target.kind == ExprKind::constant ? "const" : target.kind == ExprKind::list ? "list"
+  return target.kind == ExprKind::constant ? "const"
+         : target.kind == ExprKind::list   ? "list"
          : target.kind == ExprKind::dict   ? "dict"
                                            : "expression";
 }

@@ -62,8 +62,8 @@ void Parser::unknown_tag(const std::string* name) const {
     std::string list;
     for (const std::string_view word : looking) list += (list.empty() ? "'" : " or '") + std::string(word) + "'";
     const bool known = name && std::any_of(ends_.begin(), ends_.end(), [&](const Words& words) {
-      return std::find(words.begin(), words.end(), *name) != words.end();
-    });
+                         return std::find(words.begin(), words.end(), *name) != words.end();
+                       });
     message += known ? " You probably made a nesting mistake. Jinja is expecting this tag, but currently looking for " +
                            list + "."
                      : " Jinja was looking for the following tags: " + list + ".";

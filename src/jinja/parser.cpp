@@ -8,8 +8,8 @@
 namespace plumb::inline PLUMB_ABI::jinja {
 namespace {
 
-constexpr int kMaxNesting = 120;       // of brackets, operators without end and statements
-constexpr int kMaxTreeDepth = 300;     // of an expression: a + b + c + ... is one level each
+constexpr int kMaxNesting = 120;    // of brackets, operators without end and statements
+constexpr int kMaxTreeDepth = 300;  // of an expression: a + b + c + ... is one level each
 constexpr int kMaxNodes = 60'000;
 
 }  // namespace

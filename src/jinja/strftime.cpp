@@ -50,7 +50,10 @@ class Clock {
       case 'b':
       case 'h': out += std::string_view(kMonths[t_.month - 1]).substr(0, 3); return true;
       case 'B': out += kMonths[t_.month - 1]; return true;
-      case 'c': together("a b "); number(t_.day, 2, ' '); return together(" H:M:S Y");
+      case 'c':
+        together("a b ");
+        number(t_.day, 2, ' ');
+        return together(" H:M:S Y");
       case 'C': return number(t_.year / 100, 2, '0');
       case 'd': return number(t_.day, 2, '0');
       case 'D':

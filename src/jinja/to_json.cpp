@@ -43,10 +43,10 @@ class JsonWriter {
       case Kind::integer: return std::to_string(value.integer());
       case Kind::big_integer: return value.big().digits();
       case Kind::real:
-        return std::isnan(value.real()) ? "NaN" : std::isinf(value.real()) ? (value.real() < 0 ? "-Infinity" : "Infinity")
-                                                                           : real_text(value.real());
-      default:
-        stop(Fault::type, "TypeError: Object of type " + type_name(value) + " is not JSON serializable");
+        return std::isnan(value.real())   ? "NaN"
+               : std::isinf(value.real()) ? (value.real() < 0 ? "-Infinity" : "Infinity")
+                                          : real_text(value.real());
+      default: stop(Fault::type, "TypeError: Object of type " + type_name(value) + " is not JSON serializable");
     }
   }
 

@@ -13,7 +13,8 @@ std::size_t valid_length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(at);
   if (lead < 0x80) return 1;
-  const std::size_t length = lead >= 0xF0 && lead <= 0xF4 ? 4 : lead >= 0xE0 && lead < 0xF0 ? 3
+  const std::size_t length = lead >= 0xF0 && lead <= 0xF4  ? 4
+                             : lead >= 0xE0 && lead < 0xF0 ? 3
                              : lead >= 0xC2 && lead < 0xE0 ? 2
                                                            : 0;
   if (length == 0 || text.size() - at < length) return 0;
@@ -61,9 +62,7 @@ void append_title(CodePoint c, std::string& out) {
     out += several.substr(0, 1), out += to_lower(several.substr(1));
 }
 
-bool is_cased(CodePoint c) {
-  return is_upper(c) || is_lower(c) || category(c) == UTF8PROC_CATEGORY_LT;
-}
+bool is_cased(CodePoint c) { return is_upper(c) || is_lower(c) || category(c) == UTF8PROC_CATEGORY_LT; }
 
 /// What letters of a word do not look at when they ask whether it goes on.
 bool is_case_ignorable(CodePoint c) {
@@ -279,8 +278,7 @@ std::string_view strip(std::string_view text, std::string_view set, Side side) {
   std::vector<CodePoint> members;
   for (std::size_t at = 0; at < set.size();) members.push_back(next_code_point(set, at));
   std::sort(members.begin(), members.end());
-  return stripped(text, side,
-                  [&](CodePoint c) { return std::binary_search(members.begin(), members.end(), c); });
+  return stripped(text, side, [&](CodePoint c) { return std::binary_search(members.begin(), members.end(), c); });
 }
 
 }  // namespace plumb

@@ -117,9 +117,8 @@ const Value* Dict::find(const Value& key) const {
 }
 
 const Value* Dict::get(std::string_view key) const {
-  const std::size_t at = position(std::hash<std::string_view>()(key), [&](const Value& other) {
-    return other.is(Kind::string) && other.string() == key;
-  });
+  const std::size_t at = position(std::hash<std::string_view>()(key),
+                                  [&](const Value& other) { return other.is(Kind::string) && other.string() == key; });
   return at < entries_.size() ? &entries_[at].value : nullptr;
 }
 

@@ -133,9 +133,7 @@ std::vector<Value> Interpreter::all(const Value& iterable) {
 namespace {
 
 /// How messages call the type of a value: "dict object".
-std::string type_title(const Value& value) {
-  return value.is(Kind::none) ? "None" : type_name(value) + " object";
-}
+std::string type_title(const Value& value) { return value.is(Kind::none) ? "None" : type_name(value) + " object"; }
 
 Value unsafe(const Value& value, std::string_view name) {
   return Value::undefined(
@@ -146,7 +144,8 @@ Value unsafe(const Value& value, std::string_view name) {
 bool is_mutator(const Value& value, std::string_view name) {
   constexpr std::string_view kList[] = {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"};
   constexpr std::string_view kDict[] = {"clear", "pop", "popitem", "setdefault", "update"};
-  if (value.is(Kind::list) && !value.is_tuple()) return std::find(std::begin(kList), std::end(kList), name) != std::end(kList);
+  if (value.is(Kind::list) && !value.is_tuple())
+    return std::find(std::begin(kList), std::end(kList), name) != std::end(kList);
   return value.is(Kind::dict) && std::find(std::begin(kDict), std::end(kDict), name) != std::end(kDict);
 }
 
@@ -248,8 +247,7 @@ Value Interpreter::slice(const Value& value, const Value& start, const Value& st
   std::vector<std::size_t> chosen;
   const std::int64_t distance = step > 0 ? last - first : first - last;
   const auto stride = step > 0 ? static_cast<std::uint64_t>(step) : 0 - static_cast<std::uint64_t>(step);
-  const std::uint64_t count =
-      distance <= 0 ? 0 : (static_cast<std::uint64_t>(distance) - 1) / stride + 1;
+  const std::uint64_t count = distance <= 0 ? 0 : (static_cast<std::uint64_t>(distance) - 1) / stride + 1;
   budget.spend_bytes(value.is(Kind::string) ? value.string().size() : 0);
   budget.spend_bytes(count * sizeof(Value));
   budget.expect(count * sizeof(Value));

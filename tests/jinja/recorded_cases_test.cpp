@@ -84,7 +84,8 @@ TEST(RecordedCases, HostileTemplates) {
     const Rendered got = test::render(*text_of(c.dict(), "template"), variables.dict());
     if (got.fault) continue;
     const auto expect = text_of(c.dict(), "expect"), accept = text_of(c.dict(), "accept_text");
-    EXPECT_TRUE(got.text == expect || got.text == accept) << *text_of(c.dict(), "id") << ": " << got.text.substr(0, 500);
+    EXPECT_TRUE(got.text == expect || got.text == accept)
+        << *text_of(c.dict(), "id") << ": " << got.text.substr(0, 500);
   }
 }
 

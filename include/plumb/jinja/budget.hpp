@@ -13,12 +13,12 @@ namespace plumb::inline PLUMB_ABI::jinja {
 /// Bounds of one render of a template from a stranger. Steps and bytes grow with the conversation, so that a long one
 /// may be rendered and a short one cannot be used to keep the machine busy.
 struct Limits {
-  std::int64_t steps = 400'000;          ///< expressions evaluated, and sixteens of bytes handled
-  std::int64_t steps_per_value = 1000;   ///< more for every value in the variables
-  std::int64_t steps_per_byte = 4;       ///< more for every byte in the variables
+  std::int64_t steps = 400'000;               ///< expressions evaluated, and sixteens of bytes handled
+  std::int64_t steps_per_value = 1000;        ///< more for every value in the variables
+  std::int64_t steps_per_byte = 4;            ///< more for every byte in the variables
   std::size_t bytes = std::size_t{12} << 20;  ///< of all texts, lists and the output together
-  std::size_t bytes_per_byte = 8;        ///< more for every byte in the variables
-  int depth = 600;                       ///< nested expressions, statements and calls
+  std::size_t bytes_per_byte = 8;             ///< more for every byte in the variables
+  int depth = 600;                            ///< nested expressions, statements and calls
 };
 
 /// Counts down. Throws TemplateError{limit} when nothing is left.

@@ -16,12 +16,12 @@ PLUMB_API Value value_from_json(std::string_view text, std::string_view where);
 
 /// How to write JSON; the defaults are those of the filter `tojson`.
 struct JsonStyle {
-  bool ascii = false;      ///< everything beyond ASCII as \uXXXX
-  bool sort_keys = false;  ///< in the order of the keys' texts
-  bool lines = false;      ///< one item a line
-  std::string indent = {};       ///< of each level; with lines
-  std::string item = ", ";       ///< between items
-  std::string key = ": ";        ///< behind a key
+  bool ascii = false;       ///< everything beyond ASCII as \uXXXX
+  bool sort_keys = false;   ///< in the order of the keys' texts
+  bool lines = false;       ///< one item a line
+  std::string indent = {};  ///< of each level; with lines
+  std::string item = ", ";  ///< between items
+  std::string key = ": ";   ///< behind a key
 };
 
 /// @throws TemplateError{type} for what JSON does not have: undefined values, functions.
