@@ -211,7 +211,11 @@ void run(const BenchOptions& options) {
                                               : Output::md);
   const auto run_model = [&](const Model& model, const ModelInfo& info) {
     for (const BenchSettings& setting : settings)
-      for (const BenchTest& test : tests) printer.add(info, run_bench(model, test, setting));
+      for (const BenchTest& test : tests)
+        if (generates(model.spec()) || (test.generate == 0 && test.depth == 0))
+          printer.add(info, run_bench(model, test, setting));
+        else
+          print_warning(test.name() + " left out: the model makes embeddings and continues nothing");
   };
   LoadOptions load;
   load.repack = !options.no_repack;

@@ -79,6 +79,13 @@ Table summary_table(const Forecast& f, const ForecastOptions& options) {
     return fmt::format("{} ({:.0f}%)", ceiling_name(p.ceiling()), 100 * p.seconds_of(p.ceiling()) / p.seconds());
   };
   const double sequences = static_cast<double>(options.sequences);
+  if (!f.generates) {
+    table.add(
+        {fmt::format("embedding of {} tokens", options.prompt), time_text(f.prefill.seconds()), bound(f.prefill)});
+    table.add(
+        {"reading", fmt::format("{:.4g} tokens/s", static_cast<double>(options.prompt) / f.prefill.seconds()), ""});
+    return table;
+  }
   table.add({fmt::format("first token after {} prompt tokens", options.prompt), time_text(f.time_to_first_token()),
              bound(f.prefill)});
   table.add({"reading the prompt",
@@ -103,12 +110,15 @@ void print_text(const Subject& subject, const PredictCommand& command, const For
              binary_size(f.memory.activations), binary_size(f.memory.total()),
              f.fits ? "" : " (more than this machine has; predicted as if it fitted)");
   show(summary_table(f, command.options));
-  fmt::print("one token touches {}; at that size memory gives {:.1f} GB/s\n\n", binary_size(f.decode.working_set),
-             f.decode.bandwidth / 1e9);
+  if (f.generates)
+    fmt::print("one token touches {}; at that size memory gives {:.1f} GB/s\n\n", binary_size(f.decode.working_set),
+               f.decode.bandwidth / 1e9);
   if (!command.per_op) return;
-  fmt::print("decoding one token:\n");
-  show(op_table(f.decode_ledger, f.decode));
-  fmt::print("reading the prompt:\n");
+  if (f.generates) {
+    fmt::print("decoding one token:\n");
+    show(op_table(f.decode_ledger, f.decode));
+  }
+  fmt::print("reading the {}:\n", f.generates ? "prompt" : "text");
   show(op_table(f.prefill_ledger, f.prefill));
 }
 
@@ -143,27 +153,31 @@ Json prediction_json(const Ledger& ledger, const Prediction& prediction) {
 }
 
 Json forecast_json(const Subject& subject, const PredictCommand& command, const Forecast& f) {
-  return {{"model", subject.name},
-          {"type", command.type},
-          {"kv", kv_type_name(command.options.kv)},
-          {"threads", f.threads},
-          {"context", command.options.context},
-          {"prompt", command.options.prompt},
-          {"sequences", command.options.sequences},
-          {"parameters",
-           {{"total", f.parameters.total()}, {"active", f.parameters.active()}, {"embedding", f.parameters.embedding}}},
-          {"memory_bytes",
-           {{"weights", f.memory.weights},
-            {"kv", f.memory.kv},
-            {"activations", f.memory.activations},
-            {"total", f.memory.total()},
-            {"fits", f.fits}}},
-          {"time_to_first_token", f.time_to_first_token()},
-          {"time_per_token", f.time_per_token()},
-          {"tokens_per_second", static_cast<double>(command.options.sequences) / f.time_per_token()},
-          {"time_per_token_full_context", f.decode_full.seconds()},
-          {"decode", prediction_json(f.decode_ledger, f.decode)},
-          {"prefill", prediction_json(f.prefill_ledger, f.prefill)}};
+  Json json = {
+      {"model", subject.name},
+      {"type", command.type},
+      {"kv", kv_type_name(command.options.kv)},
+      {"threads", f.threads},
+      {"context", command.options.context},
+      {"prompt", command.options.prompt},
+      {"sequences", command.options.sequences},
+      {"parameters",
+       {{"total", f.parameters.total()}, {"active", f.parameters.active()}, {"embedding", f.parameters.embedding}}},
+      {"memory_bytes",
+       {{"weights", f.memory.weights},
+        {"kv", f.memory.kv},
+        {"activations", f.memory.activations},
+        {"total", f.memory.total()},
+        {"fits", f.fits}}},
+      {"generates", f.generates},
+      {"time_to_first_token", f.time_to_first_token()},
+      {"prefill", prediction_json(f.prefill_ledger, f.prefill)}};
+  if (!f.generates) return json;
+  json["time_per_token"] = f.time_per_token();
+  json["tokens_per_second"] = static_cast<double>(command.options.sequences) / f.time_per_token();
+  json["time_per_token_full_context"] = f.decode_full.seconds();
+  json["decode"] = prediction_json(f.decode_ledger, f.decode);
+  return json;
 }
 
 /// Predicted and measured times of models that played no part in measuring the machine.
@@ -222,7 +236,7 @@ void run(PredictCommand command) {
   if (command.format == Format::json) {
     fmt::print("{}\n", forecast_json(subject, command, f).dump(1));
   } else if (command.format == Format::csv) {
-    fmt::print("{}", op_table(f.decode_ledger, f.decode).csv());
+    fmt::print("{}", (f.generates ? op_table(f.decode_ledger, f.decode) : op_table(f.prefill_ledger, f.prefill)).csv());
   } else {
     print_text(subject, command, f, machine);
   }

@@ -35,11 +35,12 @@ class TestRun {
   TestRun(const Model& model, const BenchTest& test, const BenchSettings& settings)
       : test_(test),
         vocabulary_(static_cast<std::uint64_t>(model.spec().vocab_size)),
-        session_(model, {.context = context_of(test),
-                         .threads = settings.threads,
-                         .sequences = test.sequences,
-                         .batch = std::max(settings.batch, test.sequences),
-                         .kv = settings.kv}),
+        session_(model,
+                 {.context = context_of(test),
+                  .threads = settings.threads,
+                  .sequences = test.sequences,
+                  .batch = std::max({settings.batch, test.sequences, reads_at_once(model.spec()) ? test.prompt : 0}),
+                  .kv = settings.kv}),
         prompt_(static_cast<std::size_t>(std::max(test.prompt, test.depth))),
         rows_(static_cast<std::size_t>(test.sequences)) {}
 
@@ -65,6 +66,7 @@ class TestRun {
   }
   /// Speed of nonsense would mean nothing.
   void check_logits() const {
+    if (!generates(session_.model().spec())) return;
     for (const float logit : session_.logits())
       if (!std::isfinite(logit))
         throw Error(ErrorCode::bad_value, session_.model().source() + ": logits of '" + test_.name() +
@@ -81,7 +83,10 @@ class TestRun {
   }
   void read_prompt(int s, int n) {
     for (int i = 0; i < n; ++i) prompt_[static_cast<std::size_t>(i)] = next_token();
-    session_.prefill({prompt_.data(), static_cast<std::size_t>(n)}, s);
+    if (generates(session_.model().spec()))
+      session_.prefill({prompt_.data(), static_cast<std::size_t>(n)}, s);
+    else
+      session_.embed(std::vector{std::vector<Token>(prompt_.begin(), prompt_.begin() + n)});
   }
 
   const BenchTest test_;
@@ -125,6 +130,9 @@ double BenchResult::rate_deviation() const {
 
 BenchResult run_bench(const Model& model, const BenchTest& test, const BenchSettings& settings) {
   check(test, settings);
+  if (!generates(model.spec()) && (test.generate > 0 || test.depth > 0))
+    throw Error(ErrorCode::unsupported_architecture,
+                model.source() + ": '" + test.name() + "' of a model that makes embeddings; supported: prompts");
   TestRun run(model, test, settings);
   BenchResult result{test, settings, {}};
   result.settings.threads = run.threads();

@@ -142,7 +142,7 @@ std::vector<FitChoice> fit_models(const FitOptions& options, const Machine& mach
     const Judge judge(options, machine);
     for (const Preset& preset : all_presets()) {
       const ModelSpec spec = preset.spec();
-      if (reads_at_once(spec)) continue;  // makes embeddings of whole texts, and no tokens
+      if (!generates(spec)) continue;  // makes embeddings of whole texts, and no tokens
       if (spec.context < options.budget.context || (options.runnable && !runs(spec))) continue;
       if (std::optional<FitChoice> choice = judge.best(spec, std::string(preset.name)))
         choices.push_back(std::move(*choice));

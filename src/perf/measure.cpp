@@ -57,6 +57,14 @@ MeasureOptions fitted_options(MeasureOptions options, const ModelSpec& spec) {
   at_least("depth", options.depth, 0);
   at_least("repetitions", options.repetitions, 1);
   at_least("prompt + tokens", std::max(options.prompt, options.tokens), 1);
+  if (!generates(spec)) {  // texts become embeddings, each read in one pass
+    if (options.depth > 0)
+      throw Error(ErrorCode::invalid_argument, "depth is " + std::to_string(options.depth) +
+                                                   ", expected 0: the model makes embeddings and continues nothing");
+    options.tokens = 0;
+    options.prompt = std::max(options.prompt, 1);
+    options.session.sequences = 1;
+  }
   const int limit = options.session.context > 0 ? options.session.context : spec.context;
   const int room = limit - options.depth;
   if (room < 1)
@@ -64,6 +72,7 @@ MeasureOptions fitted_options(MeasureOptions options, const ModelSpec& spec) {
                 "depth " + std::to_string(options.depth) + " leaves no room in a context of " + std::to_string(limit));
   options.prompt = std::min(options.prompt, room);
   options.tokens = std::min(options.tokens, room);
+  if (!generates(spec)) options.session.batch = std::max(options.session.batch, options.prompt);
   if (options.session.context == 0) options.session.context = options.depth + std::max(options.prompt, options.tokens);
   return options;
 }
@@ -138,12 +147,20 @@ Measuring::Measuring(const Model& model, const MeasureOptions& options)
   announce("filling the cache", 0);
   if (options_.depth > 0) session_.prefill(std::span(text_).first(static_cast<std::size_t>(options_.depth)));
   for (int s = 1; s < m.sequences; ++s) session_.copy(0, s, options_.depth);
-  decode_all(options_.depth, 1);  // touches all weights and scratch
+  // Touches all weights and scratch.
+  if (generates(m.spec))
+    decode_all(options_.depth, 1);
+  else
+    read_prompt();
 }
 
 void Measuring::read_prompt() {
-  session_.prefill(
-      std::span(text_).subspan(static_cast<std::size_t>(options_.depth), static_cast<std::size_t>(options_.prompt)));
+  const auto prompt =
+      std::span(text_).subspan(static_cast<std::size_t>(options_.depth), static_cast<std::size_t>(options_.prompt));
+  if (generates(session_.model().spec()))
+    session_.prefill(prompt);
+  else
+    session_.embed(std::vector{std::vector<Token>(prompt.begin(), prompt.end())});
 }
 
 void Measuring::generate() { decode_all(options_.depth, options_.tokens); }

@@ -199,9 +199,12 @@ Forecast forecast(const ModelSpec& spec, const ForecastOptions& options, const M
                    .bf16_dot = machine.peak(Arithmetic::bf16, 1) > 0};
   PassOptions one = pass;  // a prompt is read alone
   one.sequences = 1;
-  PassForecast prompt = forecast_prompt(spec, one, 0, options.prompt, options.batch, machine, result.threads);
+  const std::int64_t batch = reads_at_once(spec) ? std::max(options.batch, options.prompt) : options.batch;
+  PassForecast prompt = forecast_prompt(spec, one, 0, options.prompt, batch, machine, result.threads);
   result.prefill = std::move(prompt.prediction);
   result.prefill_ledger = std::move(prompt.work);
+  result.generates = generates(spec);
+  if (!result.generates) return result;
   pass.position = std::min(options.prompt, options.context - 1);
   result.decode_ledger = pass_work(spec, pass);
   result.decode = predict(result.decode_ledger, machine, result.threads);

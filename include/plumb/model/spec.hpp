@@ -96,6 +96,8 @@ inline bool reads_at_once(const ModelSpec& spec) {
         if (!attention->causal) return true;
   return false;
 }
+/// Whether it continues texts, rather than make embeddings alone.
+inline bool generates(const ModelSpec& spec) { return spec.output.head && !reads_at_once(spec); }
 /// Calls visit(AttentionSpec&) for the attention of every layer that has one.
 template <class Visit>
 void for_each_attention(ModelSpec& spec, const Visit& visit) {

@@ -101,7 +101,8 @@ struct Forecast {
   ParameterCount parameters;
   MemoryUse memory;
   int threads = 1;
-  Prediction prefill;      ///< reading the prompt, logits of its last token included
+  Prediction prefill;      ///< reading the prompt, logits of its last token included; or making its embedding
+  bool generates = true;   ///< false: the model makes embeddings alone, and what follows is empty
   Prediction decode;       ///< one token of each sequence right after the prompt
   Prediction decode_full;  ///< the same at the end of the context
   Ledger decode_ledger;    ///< what `decode` was divided from
