@@ -25,6 +25,7 @@ void add_perplexity(const Command& program);
 void add_predict(const Command& program);
 void add_convert(const Command& program);
 void add_quantize(const Command& program);
+void add_render(const Command& program);
 void add_report_card(const Command& program);
 void add_synth(const Command& program);
 void add_tokenize(const Command& program);

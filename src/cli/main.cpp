@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   add_predict(root);
   add_convert(root);
   add_quantize(root);
+  add_render(root);
   add_report_card(root);
   add_synth(root);
   add_tokenize(root);

@@ -97,15 +97,18 @@ Value Interpreter::eval_arithmetic(const Expr& expr) {
 
 Value Interpreter::eval_concat(const Expr& expr) {
   std::string out;
-  bool markup = escaping_;
   for (const ExprPtr& kid : expr.kids) {
     const Value value = eval(*kid);
+    if (!escaping_) {
+      budget.expect(out.size());
+      print(value, out, &budget);
+      continue;
+    }
     const std::string piece = str(value);
-    budget.expect(out.size() + piece.size());
     const bool safe = value.is(Kind::string) && value.text().markup;
-    out += escaping_ && !safe ? escaped_html(piece) : piece;
+    out += safe ? piece : escaped_html(piece);
   }
-  return text(std::move(out), markup);
+  return text(std::move(out), escaping_);
 }
 
 bool Interpreter::compare_once(Comparison op, const Value& a, const Value& b) {

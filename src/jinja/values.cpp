@@ -304,7 +304,9 @@ Value Interpreter::binary(Arithmetic operation, const Value& a, const Value& b) 
     }
     if (a.is(Kind::list)) {
       budget.expect((a.items().size() + b.items().size()) * sizeof(Value));
-      std::vector<Value> items(a.items().begin(), a.items().end());
+      std::vector<Value> items;
+      items.reserve(a.items().size() + b.items().size());
+      items.insert(items.end(), a.items().begin(), a.items().end());
       items.insert(items.end(), b.items().begin(), b.items().end());
       return list(std::move(items), a.is_tuple());
     }

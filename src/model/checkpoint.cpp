@@ -65,7 +65,7 @@ Checkpoint checkpoint_from_file(const ModelFile& file) {
   checkpoint.tensors.name_of = [spec](const TensorId& id) { return tensor_name(spec, id); };
   if (file.find("tokenizer.ggml.model"))
     checkpoint.tokenizer = [shared] { return std::make_unique<const Tokenizer>(Tokenizer::from_file(*shared)); };
-  checkpoint.chat_template = file.string_or("tokenizer.chat_template", "");
+  checkpoint.chat_templates = chat_templates_from_file(file);
   checkpoint.release = [shared](const std::byte* begin, std::size_t bytes) { shared->release(begin, bytes); };
   checkpoint.left_out = [shared, spec] { return left_out(*shared, spec); };
   return checkpoint;

@@ -50,6 +50,7 @@ Model Model::from_checkpoint(const Checkpoint& checkpoint, const LoadOptions& op
     for (const std::string& note : checkpoint.left_out()) options.warning(note);
   // Before packing, which takes the time: a bad vocabulary is told at once.
   if (options.tokenizer && checkpoint.tokenizer) parts->tokenizer = checkpoint.tokenizer();
+  parts->chat_templates = checkpoint.chat_templates;
   transformer.kernels = &active_kernels();
   if (!options.weights.empty())
     set_types(
@@ -67,6 +68,8 @@ std::size_t Model::weight_bytes() const { return plumb::weight_bytes(spec(), par
 const Transformer& Model::transformer() const { return parts_->transformer; }
 const std::string& Model::source() const { return parts_->source; }
 bool Model::has_tokenizer() const { return parts_->tokenizer != nullptr; }
+
+const ChatTemplates& Model::chat_templates() const { return parts_->chat_templates; }
 
 const Tokenizer& Model::tokenizer() const {
   if (!parts_->tokenizer) throw Error(ErrorCode::missing_key, parts_->source + ": the model has no tokenizer");

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "plumb/model/chat_templates.hpp"
 #include "plumb/model/forward_pass.hpp"
 #include "plumb/model/model.hpp"
 
@@ -13,6 +14,7 @@ struct Model::Parts {
   std::string source;
   Transformer transformer;
   std::unique_ptr<const Tokenizer> tokenizer;
+  ChatTemplates chat_templates;
 };
 
 }  // namespace plumb

@@ -14,6 +14,7 @@
 
 #include "plumb/io/model_file.hpp"
 #include "plumb/model/bind_weights.hpp"
+#include "plumb/model/chat_templates.hpp"
 #include "plumb/text/tokenizer.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -47,7 +48,7 @@ struct Checkpoint {
   std::shared_ptr<LateTensors> late = {};
   /// The tokenizer, or null when there is none. @throws as Tokenizer::from_file.
   std::function<std::unique_ptr<const Tokenizer>()> tokenizer = {};
-  std::string chat_template = {};  ///< Jinja text, or empty
+  ChatTemplates chat_templates = {};  ///< or none
   /// Tells that these bytes of a tensor have been read and will not be needed again; may be empty.
   std::function<void(const std::byte* begin, std::size_t bytes)> release = {};
   /// What no pass reads (left_out), once the tensors have been bound; may be empty.

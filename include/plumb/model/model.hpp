@@ -17,6 +17,7 @@
 namespace plumb::inline PLUMB_ABI {
 
 class ModelFile;
+struct ChatTemplates;
 struct Checkpoint;
 struct Transformer;
 
@@ -68,6 +69,8 @@ class PLUMB_API Model {
   bool has_tokenizer() const;
   /// @throws Error{missing_key} when the model has none.
   const Tokenizer& tokenizer() const;
+  /// Those of the file or folder, or none.
+  const ChatTemplates& chat_templates() const;
 
  private:
   struct Parts;
