@@ -12,6 +12,7 @@
 #include "plumb/model/presets.hpp"    // those of known models
 #include "plumb/model/family.hpp"     // those that files describe
 #include "plumb/text/tokenizer.hpp"
+#include "plumb/text/tokenizer_folder.hpp"
 #include "plumb/text/sampler.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"

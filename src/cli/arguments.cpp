@@ -28,6 +28,7 @@ Option Option::check(std::function<std::string(const std::string&)> problem) con
   return Option(option_->check(std::move(problem)));
 }
 
+Option Option::optional_value() const { return Option(option_->expected(0, 1)->default_str("true")); }
 Option Option::comma_separated() const { return Option(option_->delimiter(',')); }
 Option Option::repeatable(int count) const { return Option(option_->expected(1, count)->take_all()); }
 

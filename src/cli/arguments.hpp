@@ -56,6 +56,8 @@ class Option {
   /// `problem` says what is wrong with a value; an empty string if nothing is.
   Option check(std::function<std::string(const std::string&)> problem) const;
 
+  /// The value may be left out; it is then "true".
+  Option optional_value() const;
   /// Of a list: "1,2,4" is three values.
   Option comma_separated() const;
   /// Of a list: the option may be given again, and up to `count` words belong to it.

@@ -1,78 +1,65 @@
 #pragma once
 /// @file
-/// Byte-level byte-pair encoding (Sennrich et al. 2016; the byte alphabet of GPT-2).
+/// Byte-pair encoding: byte-level (GPT-2) or of characters, with unknown tokens or byte fallback (SentencePiece-like).
 
 #include <array>
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "piece_index.hpp"
-#include "plumb/text/vocabulary.hpp"
-#include "pretokenizer.hpp"
+#include "byte_alphabet.hpp"
+#include "merge_table.hpp"
+#include "word_model.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
-/// GPT-2 spells bytes as visible characters: 0x21-0x7E, 0xA1-0xAC and 0xAE-0xFF as themselves, the other 68 in order as
-/// U+0100, U+0101, ... Returns the code point for a byte.
-unsigned byte_to_code_point(unsigned char byte);
+/// How a word becomes the symbols that are merged.
+struct BpeRules {
+  bool byte_level = false;        ///< a word is bytes, each spelled by its letter of GPT-2's alphabet; else characters
+  bool keep_holes = false;        ///< byte_level: a byte without a token keeps its neighbours apart, as in llama.cpp
+  bool ignore_merges = false;     ///< a word that is a token as a whole is that token
+  std::string unknown;            ///< spelling of the token for unknown characters; empty: they vanish
+  bool fuse_unknown = false;      ///< neighbouring unknown characters are one token
+  bool byte_fallback = false;     ///< an unknown character becomes <0x..> tokens, if all its bytes have one
+  std::string continuing_prefix;  ///< in front of the spelling of every character but the first
+  std::string end_suffix;         ///< behind the spelling of the last one
+};
 
-/// Bytes that a spelling stands for. A character outside the byte alphabet stands for its own UTF-8.
-std::string decode_byte_spelling(std::string_view spelling);
-
-/// Encodes words with a merge table. Immutable after construction.
-class BpeEncoder {
+/// Encodes words with a merge table.
+class BpeModel : public WordModel {
  public:
-  /// @throws Error{bad_tokenizer} for a merge that is malformed or names a spelling that the vocabulary lacks,
-  /// {unsupported_tokenizer} for an unknown pre-tokenizer.
-  BpeEncoder(const Vocabulary& vocabulary, const PieceIndex& index);
+  /// `merges` are applied; they have been checked against the vocabulary. `source` names it in messages.
+  BpeModel(ModelPieces pieces, std::vector<Merge> merges, bool last_of_equal_counts, BpeRules rules,
+           std::string source);
 
-  /// Appends the tokens of a text. Invalid UTF-8 is read as U+FFFD, one per byte. A byte whose spelling is no token is
-  /// left out.
-  void encode(std::string_view text, std::vector<Token>& out) const;
+  void encode(std::span<const std::string_view> words, std::vector<Token>& out) const override;
 
  private:
-  /// What two adjacent tokens become.
-  struct Merge {
-    Token left = kNoToken, right = kNoToken;  // left = kNoToken: a free slot
-    std::int32_t rank = 0;
-    Token joined = kNoToken;
-  };
-  /// A token within a word, in a doubly linked list of positions.
-  struct Symbol {
-    Token token;
-    std::int32_t previous, next;
-  };
-  /// A possible merge of the symbol at `left` with the one after it.
-  struct Candidate {
-    std::int32_t rank, left;
-    Token left_token, right_token;  // when it was found: it is void if either has changed
-    Token joined;
-    bool operator<(const Candidate& other) const {  // the heap's top is the lowest rank, leftmost first
-      return rank != other.rank ? rank > other.rank : left > other.left;
-    }
-  };
   struct Scratch {
-    std::vector<Symbol> symbols;
-    std::vector<Candidate> heap;
+    MergeScratch merges;
     std::string spelling;
+    std::vector<std::string_view> parts;
   };
 
-  void build_merges(const Vocabulary& vocabulary);
-  const Merge* find_merge(Token left, Token right) const;
+  void prepare_cuts(const std::vector<Merge>& merges);
+  void cut_before_marks(std::string_view word, std::vector<std::string_view>& parts) const;
   Token whole_word(std::string_view word, Scratch& scratch) const;
   void encode_word(std::string_view word, Scratch& scratch, std::vector<Token>& out) const;
-  void consider(std::int32_t left, Scratch& scratch) const;
+  void add_bytes(std::string_view word, MergeScratch& merges) const;
+  void add_characters(std::string_view word, Scratch& scratch) const;
+  bool add_fallback(std::string_view spelling, MergeScratch& merges) const;
 
-  const PieceIndex& index_;
-  std::span<const TokenType> types_;
-  Pretokenizer pretokenizer_;
-  bool ignore_merges_;
-  std::array<Token, 256> byte_tokens_;
-  std::vector<Merge> merges_;  // hash table by (left, right), [power of two]
-  std::size_t mask_ = 0;
+  ModelPieces pieces_;
+  BpeRules rules_;
+  std::string source_;
+  MergeTable merges_;
+  std::array<Token, 256> byte_tokens_;  // byte_level: of each byte's letter; else of each byte's <0x..>
+  std::array<Token, 128> ascii_;        // tokens of ASCII characters
+  Token unknown_ = kNoToken;
+  bool cuts_ = false;                     // words may be cut before space marks
+  std::vector<char32_t> joined_to_mark_;  // characters after which they may not, ascending
 };
 
 }  // namespace plumb

@@ -32,6 +32,7 @@ class PieceIndex {
   /// Bytes of the longest spelling.
   std::size_t longest() const { return longest_; }
   std::uint64_t seed() const { return seed_; }
+  std::string_view spelling(Token token) const { return pieces_[static_cast<std::size_t>(token)]; }
 
  private:
   std::span<const std::string> pieces_;

@@ -1,7 +1,7 @@
 #pragma once
 /// @file
-/// Cuts text into words before byte-level BPE. Merges never reach over a cut, so the cuts are part of what a model was
-/// trained on: each family has its own patterns.
+/// Cuts text into words before the model. A byte-level BPE's merges never reach over a cut, so the cuts are part of
+/// what a model was trained on: each family has its own patterns.
 
 #include <cstdint>
 #include <memory>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "plumb/core/version.hpp"
+#include "word_list.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -40,18 +41,20 @@ const PretokenizerFamily* find_pretokenizer(std::string_view name);
 /// Compiled steps. Immutable, safe to share between threads.
 class Pretokenizer {
  public:
+  Pretokenizer() = default;
   /// `jit` = false interprets the patterns, as on a machine for which PCRE2 has no compiler.
   explicit Pretokenizer(std::span<const SplitStep> steps, bool jit = true);
-  ~Pretokenizer();
-  Pretokenizer(const Pretokenizer&) = delete;
-  Pretokenizer& operator=(const Pretokenizer&) = delete;
 
-  /// The words of `text`, which must be valid UTF-8, in order; none is empty; together they are the text.
+  void add(WordStepPtr step) { steps_.push_back(std::move(step)); }
+  void run(WordList& list) const {
+    for (const WordStepPtr& step : steps_) step->run(list);
+  }
+  /// The words of `text`, which must be valid UTF-8, in order, for steps that only cut: none is empty; together they
+  /// are the text.
   std::vector<std::string_view> split(std::string_view text) const;
 
  private:
-  class Step;
-  std::vector<std::unique_ptr<Step>> steps_;
+  std::vector<WordStepPtr> steps_;
 };
 
 }  // namespace plumb

@@ -14,12 +14,12 @@ int hex_digit(char c) {
   return -1;
 }
 
+}  // namespace
+
 std::string byte_spelling(unsigned byte) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   return {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};
 }
-
-}  // namespace
 
 int byte_of_spelling(std::string_view spelling) {
   if (spelling.size() != 6 || spelling.substr(0, 3) != "<0x" || spelling[5] != '>') return -1;
@@ -27,7 +27,7 @@ int byte_of_spelling(std::string_view spelling) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-SpmEncoder::SpmEncoder(const Vocabulary& vocabulary, const PieceIndex& index)
+SpmModel::SpmModel(const Vocabulary& vocabulary, const PieceIndex& index)
     : index_(index), types_(vocabulary.types), scores_(vocabulary.scores) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     Token& token = byte_tokens_[byte];
@@ -38,7 +38,7 @@ SpmEncoder::SpmEncoder(const Vocabulary& vocabulary, const PieceIndex& index)
   }
 }
 
-Token SpmEncoder::find_piece(std::string_view spelling) const {
+Token SpmModel::find_piece(std::string_view spelling) const {
   const Token token = index_.find(spelling);
   if (token == kNoToken || types_.empty()) return token;
   // Only text is made of text: "<s>" or "<0x41>" in a prompt are characters (as in SentencePiece, which looks these
@@ -48,7 +48,7 @@ Token SpmEncoder::find_piece(std::string_view spelling) const {
   return is_text ? token : kNoToken;
 }
 
-void SpmEncoder::consider(std::int32_t left, Scratch& scratch) const {
+void SpmModel::consider(std::int32_t left, Scratch& scratch) const {
   if (left < 0) return;
   const Symbol& symbol = scratch.symbols[static_cast<std::size_t>(left)];
   if (symbol.next < 0) return;
@@ -60,7 +60,7 @@ void SpmEncoder::consider(std::int32_t left, Scratch& scratch) const {
   std::push_heap(scratch.heap.begin(), scratch.heap.end());
 }
 
-void SpmEncoder::cut_characters(std::string_view text, Scratch& scratch) const {
+void SpmModel::cut_characters(std::string_view text, Scratch& scratch) const {
   scratch.text.reserve(text.size() + text.size() / 2);
   scratch.symbols.reserve(text.size());
   for (std::size_t from = 0; from < text.size();) {
@@ -77,7 +77,7 @@ void SpmEncoder::cut_characters(std::string_view text, Scratch& scratch) const {
   }
 }
 
-void SpmEncoder::join_all(Scratch& scratch) const {
+void SpmModel::join_all(Scratch& scratch) const {
   for (std::size_t i = 0; i < scratch.symbols.size(); ++i) consider(static_cast<std::int32_t>(i), scratch);
   while (!scratch.heap.empty()) {
     std::pop_heap(scratch.heap.begin(), scratch.heap.end());
@@ -97,14 +97,18 @@ void SpmEncoder::join_all(Scratch& scratch) const {
   }
 }
 
-void SpmEncoder::append_bytes(std::string_view bytes, std::vector<Token>& out) const {
+void SpmModel::append_bytes(std::string_view bytes, std::vector<Token>& out) const {
   for (const char c : bytes) {
     const Token token = byte_tokens_[static_cast<unsigned char>(c)];
     if (token != kNoToken) out.push_back(token);
   }
 }
 
-void SpmEncoder::encode(std::string_view text, std::vector<Token>& out) const {
+void SpmModel::encode(std::span<const std::string_view> words, std::vector<Token>& out) const {
+  for (const std::string_view word : words) encode_text(word, out);
+}
+
+void SpmModel::encode_text(std::string_view text, std::vector<Token>& out) const {
   Scratch scratch;
   cut_characters(text, scratch);
   join_all(scratch);

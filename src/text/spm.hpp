@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "piece_index.hpp"
 #include "plumb/text/vocabulary.hpp"
+#include "word_model.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -19,15 +19,17 @@ inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
 
 /// The byte that a spelling of the form <0xHH> stands for; -1 for any other spelling.
 int byte_of_spelling(std::string_view spelling);
+/// "<0x0A>" for 10.
+std::string byte_spelling(unsigned byte);
 
 /// Joins the best-scoring adjacent pair until no pair is a piece. Immutable after construction.
-class SpmEncoder {
+class SpmModel : public WordModel {
  public:
-  SpmEncoder(const Vocabulary& vocabulary, const PieceIndex& index);
+  SpmModel(const Vocabulary& vocabulary, const PieceIndex& index);
 
-  /// Appends the tokens of a text in which spaces are ordinary spaces. What is no piece becomes byte tokens; a byte
-  /// without a token becomes the unknown token, or nothing when there is none.
-  void encode(std::string_view text, std::vector<Token>& out) const;
+  /// Spaces are ordinary spaces. What is no piece becomes byte tokens; a byte without a token becomes the unknown
+  /// token, or nothing when there is none.
+  void encode(std::span<const std::string_view> words, std::vector<Token>& out) const override;
 
  private:
   /// A piece of the text, in a doubly linked list of positions.
@@ -54,6 +56,7 @@ class SpmEncoder {
     std::vector<Candidate> heap;
   };
 
+  void encode_text(std::string_view text, std::vector<Token>& out) const;
   Token find_piece(std::string_view spelling) const;
   void consider(std::int32_t left, Scratch& scratch) const;
   void cut_characters(std::string_view text, Scratch& scratch) const;

@@ -11,16 +11,6 @@ namespace {
 // Positions inside a text have 31 bits, and a space may become three bytes.
 constexpr std::size_t kLongestText = std::size_t{1} << 29;
 
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  std::string out;
-  std::size_t at = 0;
-  for (std::size_t hit = text.find(from); hit != std::string::npos; hit = text.find(from, at)) {
-    out.append(text, at, hit - at).append(to);
-    at = hit + from.size();
-  }
-  if (at > 0) text = out.append(text, at);
-}
-
 /// What "clean_up_tokenization_spaces" does in the families' reference decoders.
 void clean_up(std::string& text) {
   constexpr std::pair<std::string_view, std::string_view> kChanges[] = {
@@ -33,43 +23,43 @@ void clean_up(std::string& text) {
 
 Tokenizer::Tokenizer(Vocabulary vocabulary) : tables_(std::make_shared<const Tables>(std::move(vocabulary))) {}
 
+Tokenizer::Tokenizer(std::shared_ptr<const Tables> tables) : tables_(std::move(tables)) {}
+
+Tokenizer Tokenizer::from_json(std::string_view json, const std::string& source, const SpecialTokens& special) {
+  return Tokenizer(std::make_shared<const Tables>(TokenizerJson(json, source), special));
+}
+
 Tokenizer Tokenizer::from_file(const ModelFile& file) { return Tokenizer(vocabulary_from_file(file)); }
 
 std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
   if (text.size() > kLongestText)
     throw Error(ErrorCode::invalid_argument,
                 "text of " + std::to_string(text.size()) + " bytes, expected at most " + std::to_string(kLongestText));
-  const Tables& tables = *tables_;
   std::vector<Token> tokens;
-  if (options.add_special && tables.vocabulary.add_bos) tokens.push_back(tables.vocabulary.bos);
-  tables.encode_parts(text, options.parse_special ? tables.all_special : tables.user_defined, tokens);
-  if (options.add_special && tables.vocabulary.add_eos) tokens.push_back(tables.vocabulary.eos);
-  if (options.add_special && tables.vocabulary.add_separator) tokens.push_back(tables.vocabulary.separator);
+  tables_->pipeline.encode(text, options, tokens);
   return tokens;
 }
 
 std::string_view Tokenizer::render(Token token, const DecodeOptions& options, bool& at_start) const {
-  const Vocabulary& vocabulary = tables_->vocabulary;
   const std::string_view text = decode(token);
-  const TokenType kind = tables_->type(token);
-  const bool hidden = !options.render_special && kind != TokenType::normal && kind != TokenType::user_defined &&
-                      kind != TokenType::byte;
-  const bool at_end = token == vocabulary.eos || (vocabulary.add_separator && token == vocabulary.separator);
-  const bool skipped = options.skip_bos_eos && (token == vocabulary.bos || at_end);
-  if (hidden || skipped || text.empty()) return {};
-  const bool prefixed = std::exchange(at_start, false) && vocabulary.add_space_prefix && text.front() == ' ';
+  if (text.empty() || tables_->is_hidden(token, options)) return {};
+  const bool prefixed = std::exchange(at_start, false) && tables_->drops_first_space && text.front() == ' ';
   return prefixed ? text.substr(1) : text;
 }
 
 std::string Tokenizer::decode(std::span<const Token> tokens, const DecodeOptions& options) const {
   std::string text;
   bool at_start = true;
-  for (const Token token : tokens) text += render(token, options, at_start);
+  if (tables_->decoder)
+    text = tables_->decode_by_steps(tokens, options);
+  else
+    for (const Token token : tokens) text += render(token, options, at_start);
   if (options.clean_up_spaces) clean_up(text);
   return text;
 }
 
 std::string_view Tokenizer::decode(Token token) const {
+  if (tables_->decoder && (token < 0 || token >= size())) return {};
   check(token);
   const auto id = static_cast<std::size_t>(token);
   const std::size_t begin = tables_->decoded_begin[id];

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "byte_alphabet.hpp"
 #include "end_tokens.hpp"
+#include "spm.hpp"
 #include "vocabulary_check.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
-
-constexpr std::string_view kAsciiSpaces = " \t\n\v\f\r";
 
 void replace_marks(std::string_view spelling, std::string& out) {
   for (std::size_t at = 0; at < spelling.size();) {
@@ -37,13 +37,12 @@ void append_decoded(const Vocabulary& vocabulary, TokenType type, std::string_vi
   }
 }
 
-/// Runs of spaces become one, those at either end vanish.
-std::string without_extra_spaces(std::string_view text) {
-  std::string out;
-  for (const char c : text)
-    if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
-  if (!out.empty() && out.back() == ' ') out.pop_back();
-  return out;
+/// Tokens that text must not become by chance: control tokens.
+std::vector<bool> no_text(const Vocabulary& vocabulary) {
+  std::vector<bool> tokens(vocabulary.types.size());
+  for (std::size_t id = 0; id < tokens.size(); ++id)
+    tokens[id] = vocabulary.types[id] == TokenType::control || vocabulary.types[id] == TokenType::unknown;
+  return tokens;
 }
 
 }  // namespace
@@ -53,62 +52,66 @@ Tokenizer::Tables::Tables(Vocabulary v) : vocabulary(std::move(v)), index(vocabu
   mark_control_tokens(vocabulary, index);
   if (vocabulary.eot == kNoToken) vocabulary.eot = find_end_of_turn(index);
   ends = find_end_tokens(vocabulary, index);
-  if (vocabulary.model == TokenizerModel::spm)
-    spm.emplace(vocabulary, index);
-  else if (vocabulary.model == TokenizerModel::bpe)
-    bpe.emplace(vocabulary, index);
-  else
-    wordpiece.emplace(vocabulary, index);
+  foreign = no_text(vocabulary);
+  pipeline = pipeline_of_vocabulary(vocabulary, index, foreign);
+  drops_first_space = vocabulary.add_space_prefix;
   vocabulary.merges = {};
-
-  std::vector<Token> user, special;
   decoded_begin.reserve(vocabulary.pieces.size() + 1);
   for (Token token = 0; token < vocabulary.size(); ++token) {
-    const TokenType kind = type(token);
     decoded_begin.push_back(decoded.size());
-    append_decoded(vocabulary, kind, vocabulary.pieces[static_cast<std::size_t>(token)], decoded);
-    if (kind == TokenType::user_defined) user.push_back(token);
-    if (kind == TokenType::user_defined || kind == TokenType::control || kind == TokenType::unknown)
-      special.push_back(token);
+    append_decoded(vocabulary, type(token), vocabulary.pieces[static_cast<std::size_t>(token)], decoded);
   }
   decoded_begin.push_back(decoded.size());
-  user_defined = SpecialMatcher(vocabulary.pieces, std::move(user));
-  all_special = SpecialMatcher(vocabulary.pieces, std::move(special));
 }
 
-bool Tokenizer::Tables::strips_right(Token special) const {
-  return vocabulary.strip_right_of_special && special != vocabulary.bos && special != vocabulary.unknown &&
-         vocabulary.pieces[static_cast<std::size_t>(special)] != "<|endoftext|>";
+Tokenizer::Tables::Tables(TokenizerJson json, const SpecialTokens& special)
+    : vocabulary(json.vocabulary()), index(vocabulary.pieces), foreign(json.take_foreign()) {
+  pipeline = json.pipeline(vocabulary, index, foreign);
+  decoder = json.decoder();
+  drops_first_space = decoder->drops_first_space();
+  name_special_tokens(special);
+  decoded_begin.reserve(vocabulary.pieces.size() + 1);
+  for (const std::string& piece : vocabulary.pieces) {
+    decoded_begin.push_back(decoded.size());
+    if (!piece.empty()) decoded += decoder->piece(piece);
+  }
+  decoded_begin.push_back(decoded.size());
 }
 
-void Tokenizer::Tables::encode_text(std::string_view text, bool at_word_start, std::vector<Token>& out) const {
-  if (bpe) return bpe->encode(text, out);
-  if (wordpiece) return wordpiece->encode(text, out);
-  std::string changed;
-  if (vocabulary.remove_extra_whitespaces) {
-    changed = without_extra_spaces(text);
-    text = changed;
+void Tokenizer::Tables::name_special_tokens(const SpecialTokens& special) {
+  vocabulary.add_bos = !pipeline.before.empty();
+  vocabulary.add_eos = !pipeline.after.empty();
+  vocabulary.clean_up_spaces = special.clean_up_spaces;
+  vocabulary.bos = index.find(special.bos);
+  vocabulary.eos = index.find(special.eos);
+  vocabulary.padding = index.find(special.padding);
+  vocabulary.unknown = index.find(special.unknown);
+  if (vocabulary.add_bos) vocabulary.bos = pipeline.before.front();
+  for (const Token token : special.ends) {
+    if (token < 0 || token >= vocabulary.size()) continue;
+    vocabulary.extra_ends.push_back(token);
+    if (vocabulary.eos == kNoToken) vocabulary.eos = token;
   }
-  if (vocabulary.add_space_prefix && at_word_start) {
-    changed = " " + std::string(text);
-    text = changed;
-  }
-  spm->encode(text, out);
+  if (vocabulary.add_eos && vocabulary.eos == kNoToken) vocabulary.eos = pipeline.after.back();
+  vocabulary.eot = find_end_of_turn(index);
+  ends = find_end_tokens(vocabulary, index);
 }
 
-void Tokenizer::Tables::encode_parts(std::string_view text, const SpecialMatcher& matcher,
-                                     std::vector<Token>& out) const {
-  bool after_special = true;  // the beginning of a text counts as such
-  while (!text.empty()) {
-    const SpecialMatch match = matcher.find(text, 0);
-    const std::size_t plain = match.token == kNoToken ? text.size() : match.begin;
-    if (plain > 0) encode_text(text.substr(0, plain), after_special, out);
-    if (match.token == kNoToken) return;
-    out.push_back(match.token);
-    after_special = true;
-    text.remove_prefix(match.begin + match.length);
-    if (strips_right(match.token)) text.remove_prefix(std::min(text.find_first_not_of(kAsciiSpaces), text.size()));
+bool Tokenizer::Tables::is_hidden(Token token, const DecodeOptions& options) const {
+  const TokenType kind = type(token);
+  const bool special = kind != TokenType::normal && kind != TokenType::user_defined && kind != TokenType::byte;
+  const bool at_end = token == vocabulary.eos || (vocabulary.add_separator && token == vocabulary.separator);
+  return (special && !options.render_special) || (options.skip_bos_eos && (token == vocabulary.bos || at_end));
+}
+
+std::string Tokenizer::Tables::decode_by_steps(std::span<const Token> tokens, const DecodeOptions& options) const {
+  std::vector<std::string> texts;
+  texts.reserve(tokens.size());
+  for (const Token token : tokens) {
+    const bool exists = token >= 0 && token < vocabulary.size() && type(token) != TokenType::unused;
+    if (exists && !is_hidden(token, options)) texts.push_back(vocabulary.pieces[static_cast<std::size_t>(token)]);
   }
+  return decoder->decode(std::move(texts));
 }
 
 }  // namespace plumb

@@ -1,6 +1,7 @@
 #include "utf8.hpp"
 
-#include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -41,6 +42,14 @@ Utf8Step utf8_step(std::string_view text, std::size_t position) {
 std::string_view valid_utf8(std::string_view text, std::string& storage) {
   std::size_t position = 0;
   while (position < text.size()) {
+    std::uint64_t word = 0;  // eight bytes of ASCII at once
+    if (position + sizeof(word) <= text.size()) {
+      std::memcpy(&word, text.data() + position, sizeof(word));
+      if ((word & 0x8080808080808080u) == 0) {
+        position += sizeof(word);
+        continue;
+      }
+    }
     const Utf8Step step = utf8_step(text, position);
     if (step.kind != Utf8Kind::valid) break;
     position += step.length;
@@ -64,13 +73,31 @@ std::size_t utf8_announced_length(char lead) {
   return byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
-void append_utf8(unsigned code_point, std::string& out) {
-  if (code_point < 0x80) {
-    out += static_cast<char>(code_point);
+char32_t next_code_point(std::string_view text, std::size_t& at) {
+  const auto lead = static_cast<unsigned char>(text[at++]);
+  if (lead < 0x80) return lead;
+  const std::size_t rest = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+  char32_t code_point = lead & (0x3Fu >> rest);
+  for (std::size_t i = 0; i < rest; ++i)
+    code_point = code_point << 6 | (static_cast<unsigned char>(text[at++]) & 0x3Fu);
+  return code_point;
+}
+
+void append_utf8(char32_t code_point, std::string& out) {
+  const auto put = [&](char32_t byte) { out += static_cast<char>(byte); };
+  const auto tail = [&](int shift) { put(0x80 | (code_point >> shift & 0x3F)); };
+  if (code_point < 0x80) return put(code_point);
+  if (code_point < 0x800) {
+    put(0xC0 | code_point >> 6);
+  } else if (code_point < 0x10000) {
+    put(0xE0 | code_point >> 12);
+    tail(6);
   } else {
-    out += static_cast<char>(0xC0 | (code_point >> 6));
-    out += static_cast<char>(0x80 | (code_point & 0x3F));
+    put(0xF0 | code_point >> 18);
+    tail(12);
+    tail(6);
   }
+  tail(0);
 }
 
 }  // namespace plumb

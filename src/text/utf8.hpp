@@ -36,7 +36,10 @@ std::string_view valid_utf8(std::string_view text, std::string& storage);
 /// Bytes that a leading byte announces, 1 to 4. Continuation bytes count as 1.
 std::size_t utf8_announced_length(char lead);
 
-/// Appends a code point < 0x800.
-void append_utf8(unsigned code_point, std::string& out);
+/// The code point that begins at text[at] in valid UTF-8; `at` moves behind it.
+char32_t next_code_point(std::string_view text, std::size_t& at);
+
+/// Appends a code point below 0x110000.
+void append_utf8(char32_t code_point, std::string& out);
 
 }  // namespace plumb

@@ -1,33 +1,51 @@
 #pragma once
 /// @file
-/// WordPiece (Schuster and Nakajima 2012) as BERT uses it: a text is cleaned and cut into words, and a word into the
-/// longest pieces from the left. Pieces that begin a word are spelled with U+2581 in front, as GGUF files do.
+/// WordPiece (Schuster and Nakajima 2012): a word is cut into the longest pieces from the left. And WordLevel: a word
+/// is a piece or unknown.
 
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "piece_index.hpp"
-#include "plumb/text/vocabulary.hpp"
+#include "trie.hpp"
+#include "word_model.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
-/// Encodes words with a vocabulary of pieces. Immutable after construction.
-class WordPieceEncoder {
- public:
-  WordPieceEncoder(const Vocabulary& vocabulary, const PieceIndex& index) : vocabulary_(vocabulary), index_(index) {}
+struct WordPieceRules {
+  std::string word_prefix;         ///< what spellings of pieces that begin a word begin with
+  std::string continuing_prefix;   ///< ... and of those that go on
+  std::size_t longest_word = 100;  ///< characters; longer words are unknown
+  Token unknown = kNoToken;
+  bool unknown_must_exist = false;  ///< an unknown word is an error if there is no unknown token; else it is nothing
+};
 
-  /// Appends the tokens of a text. A word that pieces cannot spell, or of more than 100 characters, becomes the unknown
-  /// token, or nothing when there is none.
-  void encode(std::string_view text, std::vector<Token>& out) const;
+/// Encodes words with a vocabulary of pieces.
+class WordPieceModel : public WordModel {
+ public:
+  WordPieceModel(ModelPieces pieces, std::int64_t size, WordPieceRules rules, std::string source);
+  void encode(std::span<const std::string_view> words, std::vector<Token>& out) const override;
 
  private:
-  void clean(std::string_view text, std::string& words) const;
-  void encode_word(std::string_view word, std::string& spelling, std::vector<Token>& out) const;
+  void encode_word(std::string_view word, std::vector<Token>& out) const;
 
-  const Vocabulary& vocabulary_;
-  const PieceIndex& index_;
+  WordPieceRules rules_;
+  std::string source_;
+  std::uint64_t seed_;
+  Trie trie_;
+  Trie::Node word_begin_, word_rest_;
+};
+
+/// Looks words up as a whole.
+class WordLevelModel : public WordModel {
+ public:
+  WordLevelModel(ModelPieces pieces, Token unknown, std::string source);
+  void encode(std::span<const std::string_view> words, std::vector<Token>& out) const override;
+
+ private:
+  ModelPieces pieces_;
+  Token unknown_;
+  std::string source_;
 };
 
 }  // namespace plumb

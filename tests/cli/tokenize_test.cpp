@@ -70,6 +70,42 @@ TEST_F(TokenizeCommand, ReadsFiles) {
   EXPECT_EQ(run_plumb({"tokenize", spm, "--file", "-", "--ids"}).out, "\n") << "standard input is empty here";
 }
 
+TEST_F(TokenizeCommand, AnswersEachLineOfAFile) {
+  const std::string texts = dir.file("texts.jsonl",
+                                     "{\"text\":\"the there\"}\n{\"text\":\"</s>\"}\n{\"text\":1}\n\n[]\n"
+                                     "{\"text\":\"\\u00e9\",\"more\":null}\n")
+                                .native();
+  const auto plain = run_plumb({"tokenize", spm, "--jsonl", texts});
+  EXPECT_EQ(plain.exit_code, 0) << plain.err;
+  std::vector<std::string> lines;
+  std::istringstream out(plain.out);
+  for (std::string line; std::getline(out, line);) lines.push_back(line);
+  ASSERT_EQ(lines.size(), 6u) << plain.out;
+  EXPECT_EQ(lines[0], "{\"ids\":[261,261,262]}");
+  EXPECT_NE(lines[1], "{\"ids\":[2]}");
+  for (const std::size_t bad : {2u, 3u, 4u}) EXPECT_EQ(lines[bad].substr(0, 10), "{\"error\":\"");
+  EXPECT_EQ(lines[5], "{\"ids\":[263,198,172]}");
+  const std::string special = run_plumb({"tokenize", spm, "--jsonl", texts, "--add-special", "--parse-special"}).out;
+  EXPECT_TRUE(special.starts_with("{\"ids\":[1,261,261,262]}\n{\"ids\":[1,2]}\n{")) << special;
+  const std::string ids = dir.file("ids.jsonl", "{\"ids\":[1,261,2]}\n{\"ids\":[]}\n{\"ids\":[9999]}\n").native();
+  const std::string decoded = run_plumb({"tokenize", spm, "--jsonl", ids, "--decode"}).out;
+  EXPECT_TRUE(decoded.starts_with("{\"text\":\"<s> the</s>\"}\n{\"text\":\"\"}\n{\"error\"")) << decoded;
+  const std::string skipped = run_plumb({"tokenize", spm, "--jsonl", ids, "--decode", "--skip-special"}).out;
+  EXPECT_TRUE(skipped.starts_with("{\"text\":\"the\"}\n")) << skipped;
+}
+
+TEST_F(TokenizeCommand, TakesATokenizerJson) {
+  const std::string file =
+      dir.file("tokenizer.json",
+               R"({"added_tokens":[{"id":3,"content":"<x>","special":true}],"normalizer":null,"pre_tokenizer":null,
+                   "post_processor":null,"decoder":{"type":"Fuse"},
+                   "model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}})")
+          .native();
+  EXPECT_EQ(run_plumb({"tokenize", file, "abb<x>", "--ids"}).out, "2 1\n");
+  EXPECT_EQ(run_plumb({"tokenize", dir.path().native(), "abb<x>", "--ids", "--parse-special"}).out, "2 1 3\n");
+  EXPECT_EQ(run_plumb({"tokenize", file, "--decode", "2 1 3 4"}).out, "abb<x>\n");
+}
+
 TEST_F(TokenizeCommand, ExitCodesAre0And1And2) {
   const auto code = [](const std::vector<std::string>& arguments) { return run_plumb(arguments).exit_code; };
   EXPECT_EQ(code({"tokenize", "--help"}), 0);
@@ -92,6 +128,10 @@ TEST_F(TokenizeCommand, ExitCodesAre0And1And2) {
   EXPECT_EQ(code({"tokenize", spm, "x", "--file", "y"}), 2);
   EXPECT_EQ(code({"tokenize", spm, "--decode", "1", "--ids"}), 2);
   EXPECT_EQ(code({"tokenize", spm, "x", "--nonsense"}), 2);
+  EXPECT_EQ(code({"tokenize", spm, "x", "--jsonl", "y"}), 2);
+  EXPECT_EQ(code({"tokenize", spm, "--jsonl", "y", "--decode", "1"}), 2);
+  EXPECT_EQ(code({"tokenize", spm, "--decode"}), 2);
+  EXPECT_EQ(code({"tokenize", spm, "--jsonl", (dir / "absent").native()}), 1);
 }
 
 TEST_F(TokenizeCommand, NamesAnUnknownPretokenizer) {

@@ -30,6 +30,13 @@ struct DecodeOptions {
                                  ///< decoding then no longer gives the text back. Not for streams, which ignore it.
 };
 
+/// Which tokens of a tokenizer.json are what: other files of its folder say. Spellings; empty: not said.
+struct SpecialTokens {
+  std::string bos, eos, padding, unknown;
+  std::vector<Token> ends;       ///< tokens that end a generation, by id; those outside of the vocabulary do not count
+  bool clean_up_spaces = false;  ///< Vocabulary::clean_up_spaces
+};
+
 /// An immutable tokenizer. Cheap to copy (copies share the tables), safe to use from any number of threads.
 class PLUMB_API Tokenizer {
  public:
@@ -37,14 +44,24 @@ class PLUMB_API Tokenizer {
   explicit Tokenizer(Vocabulary vocabulary);
   /// From the `tokenizer.ggml.*` keys of a model file. @throws Error as vocabulary_from_file().
   static Tokenizer from_file(const ModelFile& file);
+  /// From the text of a tokenizer.json; `source` names it in messages. The results are those of Hugging Face's
+  /// tokenizers library, but that `truncation` and `padding` are left out: EncodeOptions::add_special applies the
+  /// post-processor, and without parse_special the spelling of a special token is text.
+  /// @throws Error{bad_value, wrong_type, missing_key, duplicate, out_of_range} for malformed or contradictory fields,
+  /// {bad_tokenizer} for merges and tables that contradict the vocabulary, {unsupported_tokenizer} naming a part that
+  /// is not known, {unsupported_version}.
+  static Tokenizer from_json(std::string_view json, const std::string& source = "tokenizer.json",
+                             const SpecialTokens& special = {});
 
   /// Tokens of a text. Any bytes are accepted: what is no valid UTF-8 is spelled with byte tokens where the vocabulary
   /// has them. Time grows nearly linearly with the text.
+  /// @throws Error{bad_tokenizer} where a tokenizer.json has no token for what the text needs, or one of its patterns
+  /// would take too long; Error{invalid_argument} for texts beyond 2^29 bytes.
   std::vector<Token> encode(std::string_view text, const EncodeOptions& options = {}) const;
 
   /// Bytes of a token sequence. encode() then decode() gives the text back when the vocabulary can spell every byte.
   /// Where the vocabulary adds a space prefix, the first space of the sequence is dropped.
-  /// @throws Error{out_of_range} for an id outside the vocabulary.
+  /// @throws Error{out_of_range} for an id outside the vocabulary; to a tokenizer.json such an id is nothing.
   std::string decode(std::span<const Token> tokens, const DecodeOptions& options = {}) const;
   /// Bytes of one token, as they stand inside a text: no leading space is dropped. May be part of a code point.
   /// @throws Error{out_of_range}.
@@ -70,6 +87,7 @@ class PLUMB_API Tokenizer {
  private:
   friend class StreamDecoder;
   struct Tables;
+  explicit Tokenizer(std::shared_ptr<const Tables> tables);
   void check(Token token) const;
   /// What a token adds to a text; `at_start` says whether anything was added before, and is updated.
   std::string_view render(Token token, const DecodeOptions& options, bool& at_start) const;

@@ -18,6 +18,8 @@ enum class TokenizerModel {
   spm,        ///< SentencePiece BPE: adjacent pieces are joined while the result is a piece, best score first ("llama")
   bpe,        ///< byte-level BPE: a pre-tokenizer cuts words, then listed pairs are merged, lowest rank first ("gpt2")
   wordpiece,  ///< a word is cut into the longest pieces from the left ("bert")
+  unigram,    ///< the pieces with the best sum of scores; only from a tokenizer.json so far
+  wordlevel,  ///< a word is a piece or unknown; only from a tokenizer.json
 };
 
 /// What a token is for. Values are the ids that GGUF files use in `tokenizer.ggml.token_type`.
