@@ -15,6 +15,7 @@
 #include "plumb/core/tensor.hpp"     // shapes, views, owners
 #include "plumb/core/trace.hpp"      // where a team's time goes
 #include "plumb/core/parallel.hpp"   // workers, shares, barriers
+#include "plumb/core/checksum.hpp"   // XXH64, for files of our own
 #include "plumb/core/printable.hpp"  // names from strangers, made safe to show
 #include "plumb/core/quantity.hpp"   // "50ms", "6GB"
 
@@ -68,6 +69,7 @@
 #include "plumb/text/vocabulary.hpp"
 #include "plumb/text/tokenizer.hpp"
 #include "plumb/text/sampler.hpp"
+#include "plumb/text/stop_texts.hpp"
 
 // What a layer is made of: each block is described once.
 #include "plumb/blocks/op.hpp"             // the operations of a pass by name
@@ -95,6 +97,8 @@
 #include "plumb/blocks/altup.hpp"
 #include "plumb/blocks/batch.hpp"          // how they are run: rows of tokens,
 #include "plumb/blocks/sequence_rows.hpp"  // by sequence,
+#include "plumb/blocks/checkpoints.hpp"    // copies of recurrent values,
+#include "plumb/blocks/state_slabs.hpp"    // where what layers remember lies,
 #include "plumb/blocks/state.hpp"          // the memory of sequences,
 #include "plumb/blocks/scratch.hpp"        // the memory of a pass,
 #include "plumb/blocks/products.hpp"       // its matrix products,
@@ -124,6 +128,7 @@
 #include "plumb/model/pack_weights.hpp"
 #include "plumb/model/named_types.hpp"     // "q4_k_m" for a model
 #include "plumb/model/model.hpp"
+#include "plumb/model/generation.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/model/random_weights.hpp"
 #include "plumb/model/synth.hpp"

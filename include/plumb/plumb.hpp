@@ -14,6 +14,7 @@
 #include "plumb/text/tokenizer.hpp"
 #include "plumb/text/tokenizer_folder.hpp"
 #include "plumb/text/sampler.hpp"
+#include "plumb/text/stop_texts.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
 #include "plumb/quantize/quantize.hpp"       // weights in fewer bits

@@ -7,13 +7,15 @@
 namespace plumb::inline PLUMB_ABI::family {
 namespace {
 
-/// Compares field by field and keeps the first that differs.
+/// Compares field by field and keeps the first that differs; or lists the fields of the first of two.
 class Finder {
  public:
+  explicit Finder(std::ostream* list = nullptr) : list_(list) {}
   void at(std::string place) { place_ = std::move(place); }
 
   template <class T>
   void field(std::string_view name, const T& a, const T& b) {
+    if (list_) return list(name, a);
     if (!found_.empty() || a == b) return;
     std::ostringstream text;
     text.precision(9);
@@ -53,6 +55,18 @@ class Finder {
   const std::string& found() const { return found_; }
 
  private:
+  template <class T>
+  void list(std::string_view name, const T& value) {
+    *list_ << place_ << name << '=';
+    if constexpr (std::is_enum_v<T>)
+      *list_ << static_cast<int>(value) << '\n';
+    else if constexpr (std::is_arithmetic_v<T>)
+      *list_ << +value << '\n';
+    else
+      *list_ << value << '\n';
+  }
+
+  std::ostream* list_;
   std::string place_, found_;
 };
 
@@ -218,10 +232,7 @@ void compare_kinds(Finder& f, std::string_view name, const Variant& a, const Var
   std::visit([&](const auto& own) { compare(f, own, std::get<std::decay_t<decltype(own)>>(b)); }, a);
 }
 
-}  // namespace
-
-std::string difference(const ModelSpec& a, const ModelSpec& b) {
-  Finder f;
+void compare(Finder& f, const ModelSpec& a, const ModelSpec& b) {
   f.field("family", a.family, b.family);
   f.field("vocab_size", a.vocab_size, b.vocab_size);
   f.field("width", a.width, b.width);
@@ -266,7 +277,22 @@ std::string difference(const ModelSpec& a, const ModelSpec& b) {
   f.field("output.pooling", a.output.pooling, b.output.pooling);
   f.field("output.dense_2", a.output.dense_2, b.output.dense_2);
   f.field("output.dense_3", a.output.dense_3, b.output.dense_3);
+}
+
+}  // namespace
+
+std::string difference(const ModelSpec& a, const ModelSpec& b) {
+  Finder f;
+  compare(f, a, b);
   return f.found();
+}
+
+std::string description(const ModelSpec& spec) {
+  std::ostringstream text;
+  text.precision(9);
+  Finder f(&text);
+  compare(f, spec, spec);
+  return text.str();
 }
 
 }  // namespace plumb::family

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "plumb/text/stop_texts.hpp"
+
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
@@ -44,6 +46,7 @@ TextReport generate_text(const Model& model, std::string_view prompt, const Text
   report.kv_bytes = session.state_bytes();
 
   StreamDecoder decoder(tokenizer, {.render_special = options.render_special});
+  StopTexts texts(options.generate.stop);
   const auto emit = [&](std::string_view text) {
     if (!text.empty() && sink) sink(text);
   };
@@ -53,17 +56,26 @@ TextReport generate_text(const Model& model, std::string_view prompt, const Text
   }
 
   const Clock::time_point start = Clock::now();
-  session.prefill(tokens);
+  const ReadResult read = session.prefill(tokens, 0, options.generate.cancel, options.progress);
   report.prefill_seconds = seconds_since(start);
+  if (read == ReadResult::stopped) {
+    report.stop = StopReason::cancelled;
+    return report;
+  }
   const Clock::time_point decoding = Clock::now();
   Generation generation = session.generate(options.generate);
   for (const Token token : generation) {
-    emit(decoder.push(token));
-    ++report.new_tokens;
+    emit(texts.push(decoder.push(token)));
+    report.tokens.push_back(token);
   }
-  emit(decoder.flush());
+  if (!texts.found()) {
+    emit(texts.push(decoder.flush()));
+    emit(texts.flush());
+  }
   report.decode_seconds = seconds_since(decoding);
+  report.new_tokens = static_cast<int>(report.tokens.size());
   report.stop = generation.stop_reason();
+  report.forgotten = generation.shifted();
   return report;
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "fingerprint.hpp"
 #include "model_parts.hpp"
 #include "plumb/model/checkpoint.hpp"
 #include "plumb/model/named_types.hpp"
@@ -51,13 +52,14 @@ Model Model::from_checkpoint(const Checkpoint& checkpoint, const LoadOptions& op
   // Before packing, which takes the time: a bad vocabulary is told at once.
   if (options.tokenizer && checkpoint.tokenizer) parts->tokenizer = checkpoint.tokenizer();
   parts->chat_templates = checkpoint.chat_templates;
+  check_cancelled(options.cancel, checkpoint.source);
   transformer.kernels = &active_kernels();
   if (!options.weights.empty())
     set_types(
         checkpoint.spec, transformer.weights,
         weight_types_by_name(options.weights, checkpoint.spec, stored_types(checkpoint.spec, transformer.weights)));
   prepare_weights(transformer.weights, checkpoint,
-                  {options.repack && !options.exact, options.method, options.progress});
+                  {options.repack && !options.exact, options.method, options.progress, options.cancel});
   if (options.warning && !options.exact) warn_of_slow_paths(transformer, options.warning);
   if (options.progress) options.progress(1.0);
   return Model(std::move(parts));
@@ -67,6 +69,10 @@ const ModelSpec& Model::spec() const { return parts_->transformer.spec; }
 std::size_t Model::weight_bytes() const { return plumb::weight_bytes(spec(), parts_->transformer.weights); }
 const Transformer& Model::transformer() const { return parts_->transformer; }
 const std::string& Model::source() const { return parts_->source; }
+std::uint64_t Model::fingerprint() const {
+  std::call_once(parts_->fingerprinted, [&] { parts_->fingerprint = fingerprint_of(parts_->transformer); });
+  return parts_->fingerprint;
+}
 bool Model::has_tokenizer() const { return parts_->tokenizer != nullptr; }
 
 const ChatTemplates& Model::chat_templates() const { return parts_->chat_templates; }

@@ -1,7 +1,9 @@
 #pragma once
 /// What the handle Model points to.
 
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "plumb/model/chat_templates.hpp"
@@ -15,6 +17,8 @@ struct Model::Parts {
   Transformer transformer;
   std::unique_ptr<const Tokenizer> tokenizer;
   ChatTemplates chat_templates;
+  mutable std::once_flag fingerprinted;
+  mutable std::uint64_t fingerprint = 0;
 };
 
 }  // namespace plumb

@@ -126,6 +126,7 @@ class Preparation {
       try {
         for (std::int64_t first = mine.begin; first < mine.end; first += kPanelsAtOnce) {
           const std::int64_t end = std::min(first + kPanelsAtOnce, mine.end);
+          if (options_.cancel.stop_requested()) break;
           for (std::int64_t p = first; p < end; ++p) work(rows, p, at = w.panel_rows(p));
           give_back(w, w.panel_rows(first).begin, at.end);
         }
@@ -140,6 +141,7 @@ class Preparation {
     });
     for (const std::optional<Error>& error : errors)
       if (error) throw Error(*error);
+    check_cancelled(options_.cancel, checkpoint_.source);
     done_ += w.bytes();
     if (options_.progress) options_.progress(static_cast<double>(done_) / static_cast<double>(total_));
   }
@@ -162,6 +164,10 @@ class Preparation {
 };
 
 }  // namespace
+
+void check_cancelled(const std::stop_token& cancel, const std::string& source) {
+  if (cancel.stop_requested()) throw Error(ErrorCode::cancelled, source + ": loading was cancelled");
+}
 
 void set_types(const ModelSpec& spec, Weights& weights, const WeightTypes& types) {
   for_each_matrix(spec, weights, [&](const TensorSpec& tensor, ops::WeightMatrix& w) {

@@ -3,60 +3,11 @@
 #include <algorithm>
 #include <string>
 
-#include "plumb/model/forward_pass.hpp"
+#include "session_engine.hpp"
 #include "session_options.hpp"
+#include "shift.hpp"
 
 namespace plumb::inline PLUMB_ABI {
-/// What a session is made of.
-struct Session::Engine {
-  struct Sequence {
-    std::vector<Token> read;   // tokens that the state holds
-    Token pending = kNoToken;  // generated and handed out, but not read yet
-    int logits_row = -1;       // row of the last pass that holds the logits of the last token
-    std::vector<float> kept;   // these logits, once a pass has overwritten them that was not this sequence's; or none
-  };
-
-  Engine(Model handle, const SessionOptions& options);
-
-  const ModelSpec& spec() const { return model.spec(); }
-  int context() const { return state.context(); }
-  int n_sequences() const { return state.sequences(); }
-  int batch() const { return scratch.max_rows(); }
-  int length(int s) const { return static_cast<int>(sequence(s).read.size()); }
-  const Sequence& sequence(int s) const;
-  Sequence& sequence(int s) { return const_cast<Sequence&>(std::as_const(*this).sequence(s)); }
-
-  void check_token(Token token) const;
-  void check(std::span<const BatchRow> rows, PassOutput output);
-  void check_begins(int s, std::size_t tokens) const;
-  void forward(std::span<const BatchRow> rows, PassOutput output);
-  void run(std::span<const BatchRow> rows, PassOutput output = PassOutput::logits);
-  void make_room(std::span<const BatchRow> rows);
-  void read(std::span<const Token> tokens, int s, bool logits);
-  void prefill(std::span<const Token> tokens, int s);
-  void read_again(int s, std::span<const Token> tokens);
-  void repair(int s);
-  void truncate(int s, int length);
-  void copy(int from, int to, int length);
-  std::span<const float> logits(int i) const;
-  std::span<const float> last_logits(const Sequence& own) const;
-  std::span<const float> made(const Rows& rows, int count, int i, int width, const char* what) const;
-  std::span<const float> continuation_logits(int s);
-
-  Model model;
-  int threads = 1;
-  ActivationObserver observer;
-  Trace* trace = nullptr;
-  SessionState state;
-  Scratch scratch;
-  std::vector<ops::RopeTable> ropes;
-  std::vector<Sequence> sequences;
-  bool at_once = false;         // a text is read in one pass
-  int asked = 0;                // rows of the last pass that asked for logits
-  int stated = 0;               // or for states
-  std::vector<BatchRow> chunk;  // rows of one pass of a prefill
-  std::vector<int> next;        // next position of each sequence while a batch is checked
-};
 
 Session::Engine::Engine(Model handle, const SessionOptions& options)
     : model(std::move(handle)),
@@ -64,7 +15,9 @@ Session::Engine::Engine(Model handle, const SessionOptions& options)
       observer(options.observer),
       state(layer_states(spec()),
             {chosen_context(options, spec()), option_in_range("sequences", options.sequences, 1, kMaxSequences),
-             chosen_batch(options, spec()), options.kv}),
+             chosen_batch(options, spec()), options.kv,
+             option_in_range("checkpoints", options.checkpoints, 0, kMaxCheckpoints),
+             option_in_range("checkpoint_every", options.checkpoint_every, 1, SpecLimits::kContext)}),
       scratch(scratch_sizes(spec()), chosen_batch(options, spec()), state.context(), threads),
       ropes(make_rope_tables(model.transformer(), state.context())),
       sequences(static_cast<std::size_t>(options.sequences)),
@@ -125,52 +78,68 @@ void Session::Engine::check(std::span<const BatchRow> rows, PassOutput output) {
   }
 }
 
-void Session::Engine::forward(std::span<const BatchRow> rows, PassOutput output) {
+ReadResult Session::Engine::forward(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel) {
   check(rows, output);
-  for (const BatchRow& row : rows) repair(row.sequence);
-  run(rows, output);
+  for (const BatchRow& row : rows)
+    if (read(row.sequence, {}, false, {cancel}) == ReadResult::stopped) return ReadResult::stopped;
+  return run(rows, output, cancel);
 }
 
 /// Everything that may throw comes before the pass, so that tokens and state cannot disagree.
-void Session::Engine::make_room(std::span<const BatchRow> rows) {
+void Session::Engine::make_room(std::span<const BatchRow> rows, PassOutput output) {
   for (const BatchRow& row : rows) {
-    Sequence& own = sequence(row.sequence);
+    std::vector<Token>& read = sequence(row.sequence).read;
     const auto size = static_cast<std::size_t>(row.position) + 1;
-    if (own.read.capacity() < size) own.read.reserve(std::max(size, 2 * own.read.capacity()));
-    own.logits_row = -1;
-    own.kept.clear();
+    if (read.capacity() < size) read.reserve(std::max(size, 2 * read.capacity()));
   }
-  if (!state.recurrent()) return;  // there, reading the last token again is cheaper
-  for (Sequence& own : sequences) {
-    if (own.logits_row < 0) continue;
-    const std::span<const float> last = logits(own.logits_row);
-    own.kept.assign(last.begin(), last.end());
+  if (state.recurrent()) {  // elsewhere, reading the last token again is cheaper
+    for (const BatchRow& row : rows) forget_logits(sequence(row.sequence));
+    for (Sequence& own : sequences) {
+      if (own.logits_row < 0) continue;
+      const std::span<const float> last = logits(own.logits_row);
+      own.kept.assign(last.begin(), last.end());
+    }
   }
+  const auto wanted = std::count_if(rows.begin(), rows.end(), [](const BatchRow& row) { return row.logits; });
+  if (output == PassOutput::states) {
+    if (wanted > scratch.states.rows()) stated = 0;
+    return scratch.reserve_states(wanted, spec().width);
+  }
+  if (wanted > scratch.logits.rows()) {
+    asked = 0;
+    for (Sequence& own : sequences) own.logits_row = -1;
+  }
+  scratch.reserve_logits(wanted, spec().vocab_size);
 }
 
-void Session::Engine::run(std::span<const BatchRow> rows, PassOutput output) {
-  make_room(rows);
-  const auto wanted = std::count_if(rows.begin(), rows.end(), [](const BatchRow& row) { return row.logits; });
-  const bool makes_logits = output == PassOutput::logits;
-  if (makes_logits && wanted > 0)
-    scratch.reserve_logits(wanted, spec().vocab_size);
-  else
-    scratch.reserve_states(wanted, spec().width);
-  ForwardPass pass(model.transformer(), ropes, state, scratch, rows, observer ? &observer : nullptr, output);
+/// One pass over rows that follow what the state holds. Where it is stopped, nothing of it counts.
+ReadResult Session::Engine::run(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel) {
+  if (cancel.stop_requested()) return ReadResult::stopped;
+  make_room(rows, output);
+  ForwardPass pass(model.transformer(), ropes, state, scratch, rows, observer ? &observer : nullptr, output, &cancel);
   if (trace) trace->begin_pass();
   run_parallel(
       threads, [&](const Worker& worker) { pass.run(worker); }, trace);
   if (trace) trace->end_pass();
+  if (pass.stopped()) {
+    for (const BatchRow& row : rows) state.abandon(row.sequence, row.position + 1);
+    return ReadResult::stopped;
+  }
   for (Sequence& own : sequences) own.logits_row = -1;
-  asked = 0;
+  asked = stated = 0;
   for (const BatchRow& row : rows) {
     Sequence& own = sequence(row.sequence);
-    own.read.push_back(row.token);
-    own.pending = kNoToken;
-    own.logits_row = row.logits && makes_logits ? asked++ : -1;
+    if (row.position == static_cast<int>(own.read.size())) own.read.push_back(row.token);
+    own.logits_row = row.logits && output == PassOutput::logits ? asked++ : -1;
+    own.kept.clear();
     state.extend(row.sequence, row.position + 1);
   }
-  stated = makes_logits ? 0 : static_cast<int>(wanted);
+  for (const BatchRow& row : rows) {
+    state.checkpoint(row.sequence);
+    if (output == PassOutput::states && row.logits) ++stated;
+  }
+  rows_read += rows.size();
+  return ReadResult::done;
 }
 
 std::span<const float> Session::Engine::logits(int i) const {
@@ -185,35 +154,40 @@ std::span<const float> Session::Engine::made(const Rows& rows, int count, int i,
   return {rows.row(i), static_cast<std::size_t>(width)};
 }
 
-/// Passes over checked tokens at the end of sequence s; the last asks for logits if wanted, of a model that has them.
-void Session::Engine::read(std::span<const Token> tokens, int s, bool logits) {
-  for (std::size_t done = 0; done < tokens.size();) {
-    const std::size_t count = std::min(tokens.size() - done, static_cast<std::size_t>(batch()));
+/// Reads the tokens of sequence s that its state does not hold, because they were handed out only or because it has
+/// lost them, and then `more`, checked before; as many as the context holds. The last asks for logits if wanted, of a
+/// model that has them.
+ReadResult Session::Engine::read(int s, std::span<const Token> more, bool logits, const ReadWatch& watch) {
+  Sequence& own = sequence(s);
+  if (!state.complete(s)) rewind(s, state.length(s));
+  const std::size_t first = static_cast<std::size_t>(state.length(s)), known = own.read.size();
+  const std::size_t end = std::min(known + more.size(), static_cast<std::size_t>(context()));
+  for (std::size_t done = first; done < end;) {
+    const std::size_t count = std::min(end - done, static_cast<std::size_t>(batch()));
     chunk.clear();
     for (std::size_t i = done; i < done + count; ++i)
-      chunk.push_back({tokens[i], length(s) + static_cast<int>(i - done), s,
-                       logits && spec().output.head && i + 1 == tokens.size()});
-    run(chunk);
+      chunk.push_back({i < known ? own.read[i] : more[i - known], static_cast<int>(i), s,
+                       logits && spec().output.head && i + 1 == end});
+    if (run(chunk, PassOutput::logits, watch.cancel) == ReadResult::stopped) return ReadResult::stopped;
     done += count;
+    if (watch.progress) watch.progress(static_cast<double>(done - first) / static_cast<double>(end - first));
   }
+  return ReadResult::done;
 }
 
-void Session::Engine::prefill(std::span<const Token> tokens, int s) {
-  repair(s);
-  const Token pending = sequence(s).pending;
+ReadResult Session::Engine::prefill(std::span<const Token> tokens, int s, const ReadWatch& watch) {
+  const int before = length(s);
   if (tokens.empty()) throw Error(ErrorCode::invalid_argument, "no tokens to read: the prompt is empty");
   for (const Token token : tokens) check_token(token);
   check_begins(s, tokens.size());
-  const std::size_t total = tokens.size() + (pending == kNoToken ? 0 : 1);
-  const std::size_t room = static_cast<std::size_t>(context() - length(s));
-  if (total > room)
-    throw Error(ErrorCode::context_overflow, std::to_string(total) + " tokens for a context of " +
-                                                 std::to_string(context()) + " with room for " + std::to_string(room));
-  if (pending == kNoToken) return read(tokens, s, true);
-  // What was generated comes before what is new.
-  std::vector<Token> all{pending};
-  all.insert(all.end(), tokens.begin(), tokens.end());
-  read(all, s, true);
+  const std::size_t total = static_cast<std::size_t>(before) + tokens.size(),
+                    most = static_cast<std::size_t>(context());
+  if (total > most)
+    throw Error(ErrorCode::context_overflow,
+                std::to_string(tokens.size()) + " tokens" +
+                    (before == 0 ? "" : " after the " + std::to_string(before) + " of the sequence") + " are " +
+                    std::to_string(total - most) + " too many for a context of " + std::to_string(most));
+  return read(s, tokens, true, watch);
 }
 
 /// Logits of the last token of a sequence, wherever they are; empty when they are nowhere.
@@ -221,69 +195,79 @@ std::span<const float> Session::Engine::last_logits(const Sequence& own) const {
   if (own.logits_row >= 0) return logits(own.logits_row);
   return own.kept;
 }
-
-/// Logits of the last token of sequence s: read now if it was only handed out; read again if another pass has
-/// overwritten them and nobody has kept them, which gives the same bits.
-std::span<const float> Session::Engine::continuation_logits(int s) {
-  repair(s);
-  Sequence& own = sequence(s);
-  if (own.pending != kNoToken) {
-    const Token token = own.pending;
-    own.pending = kNoToken;
-    read({&token, 1}, s, true);
-  } else if (last_logits(own).empty()) {
-    const Token token = own.read.back();
-    truncate(s, length(s) - 1);
-    read({&token, 1}, s, true);
-  }
-  return last_logits(own);
+void Session::Engine::forget_logits(Sequence& own) {
+  own.logits_row = -1;
+  own.kept.clear();
 }
 
-/// Makes sequence s one that has read `tokens`, which may be its own. What takes so long to read is not read once more
-/// for its logits.
-void Session::Engine::read_again(int s, std::span<const Token> tokens) {
-  const std::vector<Token> kept(tokens.begin(), tokens.end());
-  state.truncate(s, 0);
-  sequence(s) = {};
-  read(kept, s, state.recurrent());
+/// Reads again what the state of sequence s has lost. A token that was only handed out may wait.
+void Session::Engine::settle(int s) {
+  if (!state.complete(s) || state.length(s) + 1 < length(s)) (void)read(s, {}, true);
 }
 
-/// Reads the tokens of sequence s again if a pass has left it half changed.
-void Session::Engine::repair(int s) {
-  const Sequence& own = sequence(s);
-  if (state.complete(s)) return;
-  const Token pending = own.pending;
-  read_again(s, own.read);
-  sequence(s).pending = pending;
+/// Cuts the state of sequence s back to `length` positions, or as far as it must be so that reading on gives the same.
+void Session::Engine::rewind(int s, int length) {
+  forget_logits(sequence(s));
+  state.rewind(s, at_once ? 0 : state.restorable(s, length));
+}
+
+/// Makes last_logits() those of the last token of sequence s: it is read now if it was only handed out, and read again
+/// if another pass has overwritten them and nobody has kept them, which gives the same bits.
+ReadResult Session::Engine::read_to_continue(int s, const std::stop_token& cancel) {
+  const bool held = state.complete(s) && state.length(s) == length(s);
+  if (held && !last_logits(sequence(s)).empty()) return ReadResult::done;
+  if (held) rewind(s, length(s) - 1);
+  return read(s, {}, true, {cancel});
 }
 
 void Session::Engine::truncate(int s, int length) {
   Sequence& own = sequence(s);
-  if (length > 0 && length < this->length(s) && (at_once || !state.can_truncate(s, length)))
-    return read_again(s, std::span(own.read).first(static_cast<std::size_t>(length)));
-  state.truncate(s, length);
-  own.pending = kNoToken;
+  if (length < 0 || length > this->length(s))
+    throw Error(ErrorCode::out_of_range, "cannot cut sequence " + std::to_string(s) + " of " +
+                                             std::to_string(this->length(s)) + " tokens to " + std::to_string(length));
   if (length == this->length(s)) return;
   own.read.resize(static_cast<std::size_t>(length));
-  own.logits_row = -1;
-  own.kept.clear();
+  if (state.length(s) > length) rewind(s, length);
 }
 
 void Session::Engine::copy(int from, int to, int length) {
   sequence(to);
   const Sequence& source = sequence(from);
   if (from == to) return truncate(to, length);
-  if (length > 0 && length < this->length(from) && (at_once || !state.can_truncate(from, length)))
-    return read_again(to, std::span(source.read).first(static_cast<std::size_t>(length)));
-  state.copy(from, to, length);
+  if (length < 0 || length > this->length(from))
+    throw Error(ErrorCode::out_of_range, "cannot copy " + std::to_string(length) + " tokens of sequence " +
+                                             std::to_string(from) + ", which has " +
+                                             std::to_string(this->length(from)));
+  const int held = state.length(from);
+  int kept = std::min(length, held);
+  if (kept < held && at_once) kept = 0;
+  if (kept < held || !state.complete(from)) kept = state.restorable(from, kept);
   Sequence& target = sequence(to);
   target.read.assign(source.read.begin(), source.read.begin() + length);
-  target.pending = kNoToken;
-  target.logits_row = -1;
-  target.kept.clear();
-  if (!state.recurrent() || length < this->length(from)) return;
-  const std::span<const float> last = last_logits(source);
-  target.kept.assign(last.begin(), last.end());
+  forget_logits(target);
+  if (kept == held && state.complete(from) && state.recurrent()) {  // elsewhere, reading a token again is cheaper
+    const std::span<const float> last = last_logits(source);
+    target.kept.assign(last.begin(), last.end());
+  }
+  state.copy(from, to, kept);
+}
+
+/// Where keys can be rotated what follows moves; elsewhere it is read again in its new place.
+void Session::Engine::remove(int s, int first, int last) {
+  Sequence& own = sequence(s);
+  if (first < 0 || last < first || last > length(s))
+    throw Error(ErrorCode::out_of_range, "cannot remove tokens " + std::to_string(first) + " to " +
+                                             std::to_string(last) + " of the " + std::to_string(length(s)) +
+                                             " of sequence " + std::to_string(s));
+  if (first == last) return;
+  const int held = state.length(s), end = std::min(last, held);
+  if (first < held) {
+    if (end == held || !can_shift(spec(), state))
+      rewind(s, first);
+    else
+      shift(model.transformer(), ropes, state, s, {first, end}, threads);
+  }
+  own.read.erase(own.read.begin() + first, own.read.begin() + last);
 }
 
 Session::Session(Model model, const SessionOptions& options)
@@ -301,71 +285,29 @@ DType Session::kv_type() const { return engine_->state.kv_type(); }
 std::span<const Token> Session::tokens(int s) const { return engine_->sequence(s).read; }
 std::size_t Session::state_bytes() const { return engine_->state.bytes(); }
 std::size_t Session::bytes() const { return engine_->state.bytes() + engine_->scratch.bytes(); }
+std::uint64_t Session::rows_read() const { return engine_->rows_read; }
 int Session::logit_rows() const { return engine_->asked; }
 std::span<const float> Session::logits(int i) const { return engine_->logits(i); }
 std::span<const float> Session::state(int i) const {
   return engine_->made(engine_->scratch.states, engine_->stated, i, engine_->spec().width, "states");
 }
 
-void Session::forward(std::span<const BatchRow> rows, PassOutput output) { engine_->forward(rows, output); }
-void Session::prefill(std::span<const Token> tokens, int s) { engine_->prefill(tokens, s); }
+void Session::forward(std::span<const BatchRow> rows, PassOutput output) { engine_->forward(rows, output, {}); }
+ReadResult Session::forward(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel) {
+  return engine_->forward(rows, output, cancel);
+}
+void Session::prefill(std::span<const Token> tokens, int s) { engine_->prefill(tokens, s, {}); }
+ReadResult Session::prefill(std::span<const Token> tokens, int s, const std::stop_token& cancel,
+                            const std::function<void(double)>& progress) {
+  return engine_->prefill(tokens, s, {cancel, progress});
+}
 void Session::truncate(int s, int length) { engine_->truncate(s, length); }
 void Session::copy(int from, int to, int length) { engine_->copy(from, to, length); }
+void Session::remove(int s, int first, int last) { engine_->remove(s, first, last); }
 
 void Session::set_trace(Trace* trace) {
   if (trace) trace->prepare(engine_->threads);
   engine_->trace = trace;
-}
-
-Generation Session::generate(const GenerateOptions& options, int s) {
-  const SpecChecker check{model().source() + ": "};
-  if (engine_->at_once)
-    check.fail(ErrorCode::unsupported_architecture,
-               "attention sees later positions, so that nothing can be generated; supported: embeddings");
-  if (!model().spec().output.head)
-    check.fail(ErrorCode::unsupported_architecture,
-               "the model has no head, so that nothing can be generated; supported: embeddings");
-  return Generation(*this, options, s);
-}
-
-Generation::Generation(Session& session, const GenerateOptions& options, int s)
-    : session_(&session),
-      s_(s),
-      max_tokens_(options.max_tokens),
-      stop_at_end_(options.stop_at_end),
-      sampler_(options.sampling, session.model().spec().vocab_size) {
-  const std::span<const Token> read = session.tokens(s);
-  if (read.empty())
-    throw Error(ErrorCode::invalid_argument,
-                "nothing to continue: sequence " + std::to_string(s) + " has read no token");
-  if (max_tokens_ < -1)
-    throw Error(ErrorCode::invalid_argument, "max_tokens " + std::to_string(max_tokens_) + ": expected -1 or more");
-  for (const Token token : read) sampler_.accept(token);
-}
-
-Generation::Iterator Generation::begin() {
-  advance();
-  return Iterator(this);
-}
-
-void Generation::advance() {
-  if (stop_ != StopReason::none) return;
-  if (max_tokens_ >= 0 && made_ >= max_tokens_) {
-    stop_ = StopReason::max_tokens;
-    return;
-  }
-  if (session_->engine_->sequence(s_).pending != kNoToken && session_->length(s_) >= session_->context()) {
-    stop_ = StopReason::context_full;
-    return;
-  }
-  token_ = sampler_.sample(session_->engine_->continuation_logits(s_));
-  const Model& model = session_->model();
-  if (stop_at_end_ && model.has_tokenizer() && model.tokenizer().is_end(token_)) {
-    stop_ = StopReason::end_token;
-    return;
-  }
-  session_->engine_->sequence(s_).pending = token_;
-  ++made_;
 }
 
 }  // namespace plumb

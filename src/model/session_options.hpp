@@ -10,7 +10,7 @@
 
 namespace plumb::inline PLUMB_ABI {
 
-inline constexpr int kMaxThreads = 4096, kMaxSequences = 1 << 16, kMaxBatch = 1 << 20;
+inline constexpr int kMaxThreads = 4096, kMaxSequences = 1 << 16, kMaxBatch = 1 << 20, kMaxCheckpoints = 1 << 16;
 
 /// @throws Error{invalid_argument} for an option outside [low, high].
 inline int option_in_range(const char* name, int value, int low, int high) {

@@ -356,6 +356,10 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
   std::size_t index = 0;
   std::uint64_t done = 0;
   ReadPages pages(file);
+  const auto check_cancelled = [&] {
+    if (options.cancel.stop_requested())
+      throw Error(ErrorCode::cancelled, printable(out.string()) + ": quantizing was cancelled");
+  };
   writer.write(out, [&](const GgufTensorPlan&, const GgufAppend& append) {
     GgufTensor source = file.tensors()[index];
     const HeldTensor held = file.hold(source);
@@ -363,10 +367,12 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
     QuantizedTensor& target = result.tensors[index];
     const std::uint64_t start = done;
     const auto finished = [&](std::uint64_t bytes) {
+      check_cancelled();
       done += bytes;
       if (!assembly) pages.read(source, done - start);
       if (options.progress) options.progress({target, index, result.tensors.size(), done, result.bytes_before});
     };
+    check_cancelled();
     if (target.copied()) {
       copy_tensor(file, source, options.allow_nonfinite, append, finished);
     } else {

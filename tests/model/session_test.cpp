@@ -127,7 +127,8 @@ TEST(Generate, ContinuesWhereItStopped) {
   twice.prefill(text(9));
   const std::vector<Token> whole = generated(once, 12);
   ASSERT_EQ(whole.size(), 12u);
-  EXPECT_EQ(once.length(), 9 + 11) << "the last token costs no pass";
+  EXPECT_EQ(once.length(), 9 + 12);
+  EXPECT_EQ(once.rows_read(), 9u + 11) << "the last token costs no pass";
   std::vector<Token> parts = generated(twice, 5);
   for (const Token token : generated(twice, 7)) parts.push_back(token);
   EXPECT_EQ(parts, whole);
@@ -193,11 +194,12 @@ TEST(Session, BadArgumentsAreRefusedAndChangeNothing) {
   std::vector<BatchRow> beyond = {{1, 10, 0, true}};
   test::expect_error(ErrorCode::context_overflow, [&] { session.forward(beyond); });
 
-  test::expect_error(ErrorCode::invalid_argument, [&] { session.generate({}, 1); });
-  test::expect_error(ErrorCode::out_of_range, [&] { session.generate({}, 5); });
-  test::expect_error(ErrorCode::invalid_argument, [&] { session.generate({.max_tokens = -2}); });
-  test::expect_error(ErrorCode::invalid_argument,
-                     [&] { session.generate({.sampling = {.temperature = std::numeric_limits<float>::quiet_NaN()}}); });
+  test::expect_error(ErrorCode::invalid_argument, [&] { (void)session.generate({}, 1); });
+  test::expect_error(ErrorCode::out_of_range, [&] { (void)session.generate({}, 5); });
+  test::expect_error(ErrorCode::invalid_argument, [&] { (void)session.generate({.max_tokens = -2}); });
+  test::expect_error(ErrorCode::invalid_argument, [&] {
+    (void)session.generate({.sampling = {.temperature = std::numeric_limits<float>::quiet_NaN()}});
+  });
 }
 
 TEST(Session, BadOptionsAreRefused) {

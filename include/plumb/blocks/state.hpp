@@ -1,37 +1,25 @@
 #pragma once
 /// @file
-/// What the sequences of a session remember: for every layer what its block asks for (layer_state.hpp).
-///
-/// Layout of keys and values, one place for all: [sequence][layer][KV head] { key tiles, value tiles }, tiles of 16
-/// positions as cpu/attention_kernels.hpp draws them. A head's keys are contiguous, so attention streams them; slabs
-/// are padded to an odd number of cache lines, since heads at power-of-two distances would fall into the same cache
-/// sets. Of latent attention there is one head: the vectors' first elements in value tiles, the rest as rows in the
-/// place of keys, and after them the key tiles of an indexer. A layer with a window keeps a ring of positions
-/// (kept_positions). Memory is touched when positions are stored. Elements are f32, f16, or int8 with one f32 scale per
-/// position and head. After them lie the layer's recurrent values, f32 whatever the type of keys and values.
+/// What the sequences of a session remember: for every layer what its block asks for (layer_state.hpp). Where that
+/// lies: state_slabs.hpp.
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "plumb/blocks/layer_state.hpp"
+#include "plumb/blocks/checkpoints.hpp"
+#include "plumb/blocks/state_slabs.hpp"
 #include "plumb/core/checked.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/memory.hpp"
 #include "plumb/ops/kv.hpp"
 
 namespace plumb::inline PLUMB_ABI {
-
-/// How much a session remembers.
-struct StateOptions {
-  int context = 0;  ///< positions of each sequence
-  int sequences = 1;
-  int batch = 512;        ///< most rows of one pass: rings have room for as many positions more
-  DType kv = DType::f32;  ///< f32, f16 or i8
-};
 
 /// The recurrent values of one layer, or of a part of it.
 struct RecurrentLayer {
@@ -51,8 +39,8 @@ class SessionState {
   DType kv_type() const { return options_.kv; }
   int context() const { return options_.context; }
   int sequences() const { return static_cast<int>(lengths_.size()); }
-  /// Bytes of all of it, padding included.
-  std::size_t bytes() const { return memory_.size(); }
+  /// Bytes of all of it, padding and checkpoints included; what sequences share counts once.
+  std::size_t bytes() const { return memory_.size() + checkpoint_bytes(); }
   /// Positions that sequence s holds.
   int length(int s) const { return lengths_[checked_sequence(s)]; }
 
@@ -60,9 +48,14 @@ class SessionState {
   /// lies more than its size behind the furthest position written.
   /// Recurrent values cannot be cut back at all.
   bool can_truncate(int s, int length) const;
+  /// The most positions, `length` at most, that sequence s can be cut back to: all of these, those of a checkpoint, or
+  /// none. What lies between must be read again.
+  int restorable(int s, int length) const;
+  /// Cuts sequence s back to `length` positions, a number that restorable() gave, or that leaves all later rows see.
+  void rewind(int s, int length);
   /// Forgets positions [length, ...) of sequence s. @throws Error{out_of_range}.
   void truncate(int s, int length);
-  /// Makes the first `length` positions of `to` equal to those of `from`; can_truncate(from, length) must hold.
+  /// Makes the first `length` positions of `to`, a number that restorable() gave, equal to those of `from`.
   /// @throws Error{out_of_range}.
   void copy(int from, int to, int length);
   /// A forward pass is about to change sequence s. Recurrent values are zeroed before the first position. Until
@@ -75,10 +68,25 @@ class SessionState {
     furthest_[own] = std::max(furthest_[own], length);
     changing_[own] = 0;
   }
+  /// A pass that was to store positions up to `end` of sequence s was broken off: nothing of it counts, but rings have
+  /// lost what it overwrote.
+  void abandon(int s, int end) { furthest_[checked_sequence(s)] = std::max(furthest_[checked_sequence(s)], end); }
+  /// Keeps the recurrent values of sequence s as they are now, if a checkpoint is due. Where there is no memory for it
+  /// there is no checkpoint.
+  void checkpoint(int s) noexcept;
+  const Checkpoints& checkpoints(int s) const { return checkpoints_[checked_sequence(s)]; }
+  /// What sequence s holds in a layer, if it is so long.
+  StateLayer layer(int s, int layer, int length);
+  /// Sequence s holds `length` positions now, put there by way of layer(), in layers with windows those from `held` on.
+  void put(int s, int length, int held);
   /// Whether a sequence can go on from its end: not after a pass that began and never ended.
   bool complete(int s) const { return changing_[checked_sequence(s)] == 0; }
   /// Whether some layer has recurrent values.
   bool recurrent() const { return recurrent_; }
+  /// Whether some layer keeps a ring in place of every position.
+  bool has_rings() const {
+    return std::any_of(layers_.begin(), layers_.end(), [](const StateSlabs& slabs) { return slabs.ring; });
+  }
 
   /// Where the keys and values of one layer lie.
   ops::KvLayer kv(int layer) const;
@@ -86,85 +94,48 @@ class SessionState {
   ops::KvLayer index_keys(int layer) const;
   /// Where the recurrent values of a layer lie, from value `first` on.
   RecurrentLayer recurrent(int layer, std::int64_t first = 0) const {
-    const Slabs& slabs = layers_[static_cast<std::size_t>(layer)];
+    const StateSlabs& slabs = layers_[static_cast<std::size_t>(layer)];
     std::byte* const base = const_cast<std::byte*>(memory_.data()) + slabs.recurrent_offset;
     return {reinterpret_cast<float*>(base) + first, sequence_bytes_ / std::int64_t{sizeof(float)}};
   }
 
  private:
-  /// Where what one layer remembers lies inside a sequence's memory.
-  struct Slabs {
-    KvState shape;
-    std::int64_t positions = 0;     // kept
-    std::int64_t offset = 0;        // of the first slab
-    std::int64_t value_offset = 0;  // bytes of one head's keys
-    std::int64_t bytes = 0;         // keys and values of one head
-    bool ring = false;
-    bool latent = false;
-    int index_dim = 0;              // of an indexer's keys
-    std::int64_t index_offset = 0;  // from the first slab to these
-    std::int64_t recurrent_offset = 0, recurrent_bytes = 0;
-  };
-
   std::size_t checked_sequence(int s) const {
     if (s < 0 || s >= sequences())
       throw Error(ErrorCode::out_of_range,
                   "sequence " + std::to_string(s) + " of a session with " + std::to_string(sequences()));
     return static_cast<std::size_t>(s);
   }
-  Slabs place(const LayerState& layer, std::int64_t offset) const;
-  Slabs place(const KvState& shape, std::int64_t offset) const;
-  Slabs place(const LatentState& shape, std::int64_t offset) const;
   std::byte* sequence_memory(std::size_t s) { return memory_.data() + static_cast<std::int64_t>(s) * sequence_bytes_; }
-  void copy_positions(const Slabs& slabs, std::size_t from, std::size_t to, int length);
+  void copy_positions(const StateSlabs& slabs, std::size_t from, std::size_t to, int length);
+  int first_held(const StateSlabs& slabs, std::size_t s) const;
+  static int first_seen(const StateSlabs& slabs, int length);
+  bool windows_reach(std::size_t s, int length) const;
+  std::size_t checkpoint_bytes() const;
+  /// visit(values of a layer in memory, values before them in a checkpoint, bytes) for the recurrent values of `s`.
+  template <class Visit>
+  void for_each_recurrent(std::size_t s, const Visit& visit) {
+    std::size_t before = 0;
+    for (const StateSlabs& slabs : layers_) {
+      if (slabs.recurrent_bytes == 0) continue;
+      const auto bytes = static_cast<std::size_t>(slabs.recurrent_bytes);
+      visit(sequence_memory(s) + slabs.recurrent_offset, before, bytes);
+      before += bytes;
+    }
+  }
 
   StateOptions options_;
-  std::vector<Slabs> layers_;  // without heads for layers that remember nothing
+  std::vector<StateSlabs> layers_;  // without heads for layers that remember nothing
   std::int64_t sequence_bytes_ = 0;
   std::vector<int> lengths_;    // [sequences]
   std::vector<int> furthest_;   // [sequences], positions written since the sequence was last empty
+  std::vector<int> put_from_;   // [sequences], the first position that a sequence which was put there has in windows
   std::vector<char> changing_;  // [sequences], a pass has begun and not ended: recurrent values may be half changed
+  std::vector<Checkpoints> checkpoints_;  // [sequences]
+  std::size_t recurrent_bytes_ = 0;       // of one sequence
   bool recurrent_ = false;
   AlignedBuffer memory_;  // [sequences, sequence_bytes_]
 };
-
-inline SessionState::Slabs SessionState::place(const KvState& shape, std::int64_t offset) const {
-  constexpr std::int64_t kLine = kAlignment;
-  Slabs slabs;
-  slabs.shape = shape;
-  slabs.offset = offset;
-  slabs.positions = kept_positions(shape.window, options_.context, options_.batch);
-  slabs.ring = slabs.positions < options_.context;
-  const std::int64_t tiles = ceil_div<std::int64_t>(slabs.positions, kKeyTile);
-  slabs.value_offset = round_up(checked_mul(tiles, kv_tile_bytes(options_.kv, shape.k_dim), "KV cache"), kLine);
-  const std::int64_t values = checked_mul(tiles, kv_tile_bytes(options_.kv, padded_value_dim(shape.v_dim)), "KV cache");
-  slabs.bytes = checked_add(slabs.value_offset, round_up(values, kLine), "KV cache");
-  if (slabs.bytes / kLine % 2 == 0) slabs.bytes += kLine;
-  return slabs;
-}
-
-inline SessionState::Slabs SessionState::place(const LatentState& shape, std::int64_t offset) const {
-  Slabs slabs = place(KvState{1, padded_value_dim(shape.rest_dim), shape.value_dim, 0}, offset);
-  slabs.latent = true;
-  slabs.index_dim = shape.index_dim;
-  if (shape.index_dim == 0) return slabs;
-  slabs.index_offset = slabs.bytes;
-  const std::int64_t tiles = ceil_div<std::int64_t>(slabs.positions, kKeyTile);
-  const std::int64_t keys = checked_mul(tiles, kv_tile_bytes(options_.kv, shape.index_dim), "KV cache");
-  slabs.bytes = checked_add(slabs.bytes, round_up<std::int64_t>(keys, kAlignment), "KV cache");
-  return slabs;
-}
-
-inline SessionState::Slabs SessionState::place(const LayerState& layer, std::int64_t offset) const {
-  Slabs slabs;
-  if (const auto* const kv = std::get_if<KvState>(&layer.positions)) slabs = place(*kv, offset);
-  if (const auto* const latent = std::get_if<LatentState>(&layer.positions)) slabs = place(*latent, offset);
-  const std::int64_t positions = checked_mul<std::int64_t>(slabs.bytes, slabs.shape.kv_heads, "KV cache");
-  slabs.recurrent_offset = checked_add(offset, positions, "state");
-  const std::int64_t values = checked_mul<std::int64_t>(layer.recurrent, sizeof(float), "state");
-  slabs.recurrent_bytes = round_up<std::int64_t>(values, kAlignment);
-  return slabs;
-}
 
 inline SessionState::SessionState(std::span<const LayerState> layers, const StateOptions& options) : options_(options) {
   check_kv_type(options.kv);
@@ -173,10 +144,11 @@ inline SessionState::SessionState(std::span<const LayerState> layers, const Stat
   if (options.sequences < 1)
     throw Error(ErrorCode::invalid_argument, "sequences " + std::to_string(options.sequences) + ": at least 1");
   for (const LayerState& layer : layers) {
-    layers_.push_back(place(layer, sequence_bytes_));
-    const Slabs& slabs = layers_.back();
+    layers_.push_back(StateSlabs::of(layer, sequence_bytes_, options));
+    const StateSlabs& slabs = layers_.back();
     sequence_bytes_ = checked_add(slabs.recurrent_offset, slabs.recurrent_bytes, "state");
     recurrent_ |= slabs.recurrent_bytes > 0;
+    recurrent_bytes_ += static_cast<std::size_t>(slabs.recurrent_bytes);
   }
   const std::int64_t bytes = checked_mul<std::int64_t>(sequence_bytes_, options.sequences, "state");
   try {
@@ -188,8 +160,11 @@ inline SessionState::SessionState(std::span<const LayerState> layers, const Stat
                     std::to_string(bytes) + " bytes; a smaller context needs fewer");
   }
   lengths_.assign(static_cast<std::size_t>(options.sequences), 0);
-  furthest_ = lengths_;
+  furthest_ = put_from_ = lengths_;
   changing_.assign(lengths_.size(), 0);
+  checkpoints_.resize(lengths_.size());
+  if (recurrent_)
+    for (Checkpoints& own : checkpoints_) own = Checkpoints(options.checkpoints, options.checkpoint_every);
 }
 
 inline void SessionState::begin(int s) {
@@ -197,13 +172,13 @@ inline void SessionState::begin(int s) {
   if (!recurrent_) return;
   changing_[own] = 1;
   if (lengths_[own] > 0) return;
-  for (const Slabs& slabs : layers_)
+  for (const StateSlabs& slabs : layers_)
     if (slabs.recurrent_bytes > 0)
       std::memset(sequence_memory(own) + slabs.recurrent_offset, 0, static_cast<std::size_t>(slabs.recurrent_bytes));
 }
 
 inline ops::KvLayer SessionState::kv(int layer) const {
-  const Slabs& slabs = layers_[static_cast<std::size_t>(layer)];
+  const StateSlabs& slabs = layers_[static_cast<std::size_t>(layer)];
   ops::KvLayer view;
   view.base = const_cast<std::byte*>(memory_.data()) + slabs.offset;
   view.sequence_stride = sequence_bytes_;
@@ -219,7 +194,7 @@ inline ops::KvLayer SessionState::kv(int layer) const {
 }
 
 inline ops::KvLayer SessionState::index_keys(int layer) const {
-  const Slabs& slabs = layers_[static_cast<std::size_t>(layer)];
+  const StateSlabs& slabs = layers_[static_cast<std::size_t>(layer)];
   ops::KvLayer view;
   view.base = const_cast<std::byte*>(memory_.data()) + slabs.offset + slabs.index_offset;
   view.sequence_stride = sequence_bytes_;
@@ -232,22 +207,74 @@ inline bool SessionState::can_truncate(int s, int length) const {
   if (length <= 0) return true;
   const std::size_t own = checked_sequence(s);
   if (recurrent_ && (changing_[own] != 0 || length != lengths_[own])) return false;
-  const std::int64_t furthest = furthest_[own];
-  for (const Slabs& slabs : layers_)
-    if (slabs.ring && std::max<std::int64_t>(0, length - slabs.shape.window + 1) < furthest - slabs.positions)
-      return false;
-  return true;
+  return windows_reach(own, length);
+}
+
+/// The first position that a layer holds of sequence s.
+inline int SessionState::first_held(const StateSlabs& slabs, std::size_t s) const {
+  const std::int64_t overwritten = slabs.ring ? furthest_[s] - slabs.positions : 0;
+  return static_cast<int>(std::max<std::int64_t>(overwritten, slabs.shape.window > 0 ? put_from_[s] : 0));
+}
+/// The first that a row at `length` sees there.
+inline int SessionState::first_seen(const StateSlabs& slabs, int length) {
+  return slabs.shape.window > 0 ? std::max(0, length - slabs.shape.window + 1) : 0;
+}
+/// Whether the layers hold all that a row at `length` sees.
+inline bool SessionState::windows_reach(std::size_t s, int length) const {
+  return std::all_of(layers_.begin(), layers_.end(), [&](const StateSlabs& slabs) {
+    return slabs.shape.window == 0 || first_seen(slabs, length) >= first_held(slabs, s);
+  });
+}
+
+inline int SessionState::restorable(int s, int length) const {
+  const std::size_t own = checked_sequence(s);
+  if (length > lengths_[own]) length = lengths_[own];
+  if (can_truncate(s, length)) return length;
+  if (!recurrent_) return 0;
+  const StateCheckpoint* const kept = checkpoints_[own].before(length);
+  return kept && windows_reach(own, kept->position) ? kept->position : 0;
+}
+
+inline void SessionState::rewind(int s, int length) {
+  const std::size_t own = checked_sequence(s);
+  const bool as_it_is = length == lengths_[own] && changing_[own] == 0;
+  checkpoints_[own].cut(length);
+  lengths_[own] = length;
+  if (length == 0) furthest_[own] = put_from_[own] = 0;
+  changing_[own] = 0;
+  if (as_it_is || length == 0 || !recurrent_) return;
+  const StateCheckpoint* const kept = checkpoints_[own].before(length);
+  assert(kept && kept->position == length);
+  for_each_recurrent(own, [&](std::byte* values, std::size_t before, std::size_t bytes) {
+    std::memcpy(values, kept->values->data() + before, bytes);
+  });
 }
 
 inline void SessionState::truncate(int s, int length) {
-  int& own = lengths_[checked_sequence(s)];
+  const int own = lengths_[checked_sequence(s)];
   if (length < 0 || length > own)
     throw Error(ErrorCode::out_of_range, "cannot cut sequence " + std::to_string(s) + " of " + std::to_string(own) +
                                              " positions to " + std::to_string(length));
-  own = length;
-  if (length > 0) return;
-  furthest_[static_cast<std::size_t>(s)] = 0;
-  changing_[static_cast<std::size_t>(s)] = 0;
+  rewind(s, length);
+}
+
+inline void SessionState::checkpoint(int s) noexcept try {
+  const auto own = static_cast<std::size_t>(s);
+  if (!recurrent_ || changing_[own] != 0 || !checkpoints_[own].due(lengths_[own])) return;
+  std::byte* const place = checkpoints_[own].add(lengths_[own], recurrent_bytes_);
+  for_each_recurrent(own, [&](const std::byte* values, std::size_t before, std::size_t bytes) {
+    std::memcpy(place + before, values, bytes);
+  });
+} catch (const std::exception&) {
+  // Without memory a cut reads more again.
+}
+
+inline std::size_t SessionState::checkpoint_bytes() const {
+  std::vector<const AlignedBuffer*> all;
+  for (const Checkpoints& own : checkpoints_)
+    for (const StateCheckpoint& kept : own.all()) all.push_back(kept.values.get());
+  std::sort(all.begin(), all.end());
+  return static_cast<std::size_t>(std::unique(all.begin(), all.end()) - all.begin()) * recurrent_bytes_;
 }
 
 inline void SessionState::copy(int from, int to, int length) {
@@ -256,19 +283,47 @@ inline void SessionState::copy(int from, int to, int length) {
     throw Error(ErrorCode::out_of_range, "cannot copy " + std::to_string(length) + " positions of sequence " +
                                              std::to_string(from) + ", which holds " +
                                              std::to_string(lengths_[source]));
+  if (source == target) return rewind(from, length);
+  checkpoints_[target] = checkpoints_[source];
+  checkpoints_[target].cut(length);
   lengths_[target] = length;
-  if (source == target) return;
-  furthest_[target] = furthest_[source];
+  furthest_[target] = length > 0 ? furthest_[source] : 0;
+  put_from_[target] = length > 0 ? put_from_[source] : 0;
   changing_[target] = length > 0 ? changing_[source] : 0;
-  for (const Slabs& slabs : layers_) {
-    copy_positions(slabs, source, target, length);
-    if (length > 0 && slabs.recurrent_bytes > 0)
-      std::memcpy(sequence_memory(target) + slabs.recurrent_offset, sequence_memory(source) + slabs.recurrent_offset,
-                  static_cast<std::size_t>(slabs.recurrent_bytes));
-  }
+  if (length == 0) return;
+  for (const StateSlabs& slabs : layers_) copy_positions(slabs, source, target, length);
+  if (!recurrent_) return;
+  const StateCheckpoint* const kept = length == lengths_[source] ? nullptr : checkpoints_[source].before(length);
+  for_each_recurrent(target, [&](std::byte* values, std::size_t before, std::size_t bytes) {
+    const std::byte* const as_now = values - sequence_memory(target) + sequence_memory(source);
+    std::memcpy(values, kept ? kept->values->data() + before : as_now, bytes);
+  });
 }
 
-inline void SessionState::copy_positions(const Slabs& slabs, std::size_t from, std::size_t to, int length) {
+inline StateLayer SessionState::layer(int s, int layer, int length) {
+  const std::size_t own = checked_sequence(s);
+  const StateSlabs& slabs = layers_[static_cast<std::size_t>(layer)];
+  StateLayer all;
+  all.first_seen = first_seen(slabs, length);
+  all.first_held = first_held(slabs, own);
+  all.recurrent_bytes = static_cast<std::size_t>(slabs.recurrent_values) * sizeof(float);
+  all.recurrent = sequence_memory(own) + slabs.recurrent_offset;
+  const ops::KvLayer view = kv(layer);
+  for (int head = 0; head < slabs.shape.kv_heads; ++head) {
+    if (view.k_dim > 0) all.tiles.push_back({view, head, true, !slabs.latent, view.k_dim});
+    all.tiles.push_back({view, head, false, false, padded_value_dim(view.v_dim)});
+  }
+  if (slabs.index_dim > 0) all.tiles.push_back({index_keys(layer), 0, true, true, slabs.index_dim});
+  return all;
+}
+
+inline void SessionState::put(int s, int length, int held) {
+  rewind(s, 0);
+  extend(s, length);
+  put_from_[static_cast<std::size_t>(s)] = held;
+}
+
+inline void SessionState::copy_positions(const StateSlabs& slabs, std::size_t from, std::size_t to, int length) {
   // Whole tiles, what is beyond is not read; a ring is copied as a whole.
   const std::int64_t tiles = ceil_div<std::int64_t>(slabs.ring ? slabs.positions : length, kKeyTile);
   const std::byte* const source = sequence_memory(from) + slabs.offset;

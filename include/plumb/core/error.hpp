@@ -33,6 +33,7 @@ enum class ErrorCode {
   out_of_range,              ///< an index, token id or position beyond its bound
   context_overflow,          ///< more tokens than the context holds
   out_of_memory,             ///< an allocation was refused
+  cancelled,                 ///< the caller's stop token asked for an end
 };
 
 /// Stable lower-case name of a code, as tests and machine-readable output show it: "bad_magic".
@@ -59,6 +60,7 @@ constexpr std::string_view error_code_name(ErrorCode code) {
     case ErrorCode::out_of_range: return "out_of_range";
     case ErrorCode::context_overflow: return "context_overflow";
     case ErrorCode::out_of_memory: return "out_of_memory";
+    case ErrorCode::cancelled: return "cancelled";
   }
   return "unknown";
 }

@@ -4,8 +4,10 @@
 /// stands between a phase and the next one that reads what other workers wrote. What a block does is on its own page
 /// (plumb/blocks); here is what a model does.
 
+#include <atomic>
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "plumb/blocks/altup_run.hpp"
@@ -52,13 +54,16 @@ inline std::vector<ops::RopeTable> make_rope_tables(const Transformer& model, in
 /// One forward pass over checked rows: tokens in the vocabulary, positions in the state and contiguous with what it
 /// holds, at most scratch.max_rows() rows, room for what is asked for in scratch.logits or scratch.states. Afterwards
 /// the caller extends the state by the rows; without that, recurrent values count as half changed.
+///
+/// A pass may be asked to stop: it looks after every layer, and ends there, on all workers. Then nothing of it counts.
 class ForwardPass {
  public:
   ForwardPass(const Transformer& model, std::span<const ops::RopeTable> ropes, SessionState& state, Scratch& scratch,
               std::span<const BatchRow> rows, const ActivationObserver* observer = nullptr,
-              PassOutput output = PassOutput::logits)
+              PassOutput output = PassOutput::logits, const std::stop_token* cancel = nullptr)
       : spec_(model.spec),
         output_(output),
+        cancel_(cancel && cancel->stop_possible() ? cancel : nullptr),
         weights_(model.weights),
         scratch_(scratch),
         products_(model.weights.head.w, *model.kernels, model.exact, scratch.matmul, observer),
@@ -80,6 +85,7 @@ class ForwardPass {
     for (int l = 0; l < spec_.n_layers(); ++l) {
       if (spec_.altup) altup().predict(worker, weights_.altup_layers[static_cast<std::size_t>(l)]);
       layer(worker, l);
+      if (stopped_after(l)) return;
       if (spec_.embedding.per_layer) after_layer(worker, l);
     }
     std::int64_t asked = 0;
@@ -91,8 +97,17 @@ class ForwardPass {
     else
       states(worker, asked);
   }
+  /// Whether it ended before its end. After run().
+  bool stopped() const { return stopped_after_.load(std::memory_order_relaxed) >= 0; }
 
  private:
+  /// The first worker decides before the barrier at the end of a layer, and all of them look after it. Its next
+  /// decision, for another layer, may come before a slow worker has looked, so the layer is part of it.
+  void decide(const Worker& worker, int l) {
+    if (cancel_ && worker.first() && cancel_->stop_requested()) stopped_after_.store(l, std::memory_order_relaxed);
+  }
+  bool stopped_after(int l) const { return cancel_ && stopped_after_.load(std::memory_order_relaxed) == l; }
+
   /// residual = embedding of each token and position; the angles of each position, once for all layers.
   void embed(const Worker& worker) {
     worker.enter(Op::embedding);
@@ -160,6 +175,7 @@ class ForwardPass {
     // What per-layer embeddings add is scaled too.
     const float scale = spec_.embedding.per_layer ? 1.0f : layer_scale(w);
     ffn.write(worker, Op::ffn_norm, w.ffn_post_norm, w.ffn_stream_norm, spec_.width, fed, scale);
+    decide(worker, l);
     worker.barrier();
   }
   static float layer_scale(const LayerWeights& w) { return w.layer_scale.empty() ? 1.0f : w.layer_scale[0]; }
@@ -299,6 +315,8 @@ class ForwardPass {
 
   const ModelSpec& spec_;
   PassOutput output_;
+  const std::stop_token* cancel_;
+  std::atomic<int> stopped_after_{-1};  // the layer after which the pass was broken off
   const Weights& weights_;
   Scratch& scratch_;
   Products products_;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,7 @@ struct LoadOptions {
   /// Something works but not as well as it might, or stands in the file and is not run.
   std::function<void(std::string_view message)> warning = {};
   std::function<void(double fraction)> progress = {};  ///< 0 to 1
+  std::stop_token cancel = {};                         ///< ends loading within a megabyte of weights: Error{cancelled}
 };
 
 /// How to make a random model.
@@ -46,7 +48,7 @@ class PLUMB_API Model {
  public:
   /// Opens, checks and binds a model file (GGUF, or a llama2.c checkpoint). The file stays mapped while any copy lives.
   /// @throws Error with the codes of open_checkpoint, check_runnable, bind_weights, Tokenizer::from_file,
-  /// weight_types_by_name and prepare_weights.
+  /// weight_types_by_name and prepare_weights; Error{cancelled}.
   static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
   /// The same for a file that is already open.
   static Model from_file(const ModelFile& file, const LoadOptions& options = {});
@@ -66,6 +68,9 @@ class PLUMB_API Model {
   const Transformer& transformer() const;
   /// Where it came from, for messages: a path, "random".
   const std::string& source() const;
+  /// A number that tells models apart: of the description, of the type and shape of every tensor, and of bytes here and
+  /// there in each. Computed once.
+  std::uint64_t fingerprint() const;
   bool has_tokenizer() const;
   /// @throws Error{missing_key} when the model has none.
   const Tokenizer& tokenizer() const;

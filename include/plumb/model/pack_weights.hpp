@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <functional>
 #include <span>
+#include <stop_token>
+#include <string>
 #include <vector>
 
 #include "plumb/model/checkpoint.hpp"
@@ -17,7 +19,11 @@ struct PrepareOptions {
   bool pack = true;                          ///< interleave the matrices of products into panels
   QuantMethod method = QuantMethod::search;  ///< for matrices that change their type
   std::function<void(double)> progress;      ///< called with the fraction done, from the calling thread
+  std::stop_token cancel = {};               ///< looked at by every thread after about a megabyte of weights
 };
+
+/// @throws Error{cancelled} naming what is being loaded, if an end was asked for.
+void check_cancelled(const std::stop_token& cancel, const std::string& source);
 
 /// Gives every matrix the type that `types` says. Rows stay as they are; prepare_weights must follow.
 void set_types(const ModelSpec& spec, Weights& weights, const WeightTypes& types);
@@ -26,7 +32,8 @@ void set_types(const ModelSpec& spec, Weights& weights, const WeightTypes& types
 /// goes, so that memory holds the weights once. Tables whose rows are looked up one by one also stay in rows; so do
 /// matrices of a few rows, which would mostly be padding, and all of them if they are not to be packed. Rows of another
 /// type than their matrix shall have (see set_types) are decoded and quantized on the way, sixteen at a time.
-/// @throws Error{out_of_memory}, Error{bad_value} naming the tensor for weights that are not finite and change type.
+/// @throws Error{out_of_memory}, Error{bad_value} naming the tensor for weights that are not finite and change type;
+/// Error{cancelled}.
 void prepare_weights(Weights& weights, const Checkpoint& checkpoint, const PrepareOptions& options);
 
 /// Whether the rows of a matrix are looked up one by one rather than multiplied with.

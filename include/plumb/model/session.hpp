@@ -4,9 +4,11 @@
 /// of a pass.
 
 #include <cstdint>
-#include <iterator>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -14,8 +16,8 @@
 #include "plumb/blocks/observer.hpp"
 #include "plumb/core/trace.hpp"
 #include "plumb/model/embedding.hpp"
+#include "plumb/model/generation.hpp"
 #include "plumb/model/model.hpp"
-#include "plumb/text/sampler.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -27,15 +29,26 @@ struct SessionOptions {
   int batch = 512;                   ///< most rows of one forward pass; longer prompts are cut
   DType kv = DType::f32;             ///< type of keys and values: f32, f16 or i8
   ActivationObserver observer = {};  ///< sees the input of every matrix product; empty: nobody looks
+  /// Recurrent state cannot be cut back. Copies of it let a sequence that is cut, or whose pass is stopped, read again
+  /// from the last copy only: so many of each sequence at most, made as they are needed; 0: from the beginning.
+  int checkpoints = 4;
+  int checkpoint_every = 256;  ///< tokens from one copy to the next, at least
 };
 
-class Generation;
-struct GenerateOptions;
+/// How a reading ended that could be stopped.
+enum class ReadResult { done, stopped };
 
 /// Runs forward passes and remembers what the model has read. Not for use from several threads at once; any number of
 /// sessions may share a model.
+///
+/// **Stopping.** Where a function takes a stop token, a request from any thread ends the pass that runs after its
+/// current layer, on all threads. Sequences then hold what the passes before have read, whole: going on gives the bits
+/// of a session that was never stopped. After a stopped pass recurrent state is read again from its last checkpoint
+/// when the sequence is next used.
 class PLUMB_API Session {
  public:
+  struct Engine;  ///< of the implementation
+
   /// @throws Error{invalid_argument} naming a bad option, Error{out_of_memory, overflow}.
   explicit Session(Model model, const SessionOptions& options = {});
   ~Session();
@@ -49,19 +62,25 @@ class PLUMB_API Session {
   /// Rows of one forward pass at most.
   int batch() const;
   DType kv_type() const;
-  /// Tokens that sequence s has read. @throws Error{out_of_range}.
+  /// Tokens of sequence s: what was read, and at the end a token that was generated and is read when more is asked for.
+  /// @throws Error{out_of_range}.
   std::span<const Token> tokens(int s = 0) const;
+  /// How many these are: at most context(), and one more where a generated token was the last that fitted.
   int length(int s = 0) const { return static_cast<int>(tokens(s).size()); }
-  /// Bytes of what all sequences remember.
+  /// Bytes of what all sequences remember, checkpoints included.
   std::size_t state_bytes() const;
   /// Bytes of that and of the memory of a pass.
   std::size_t bytes() const;
+  /// Rows of all whole passes so far, tokens that were read again included.
+  std::uint64_t rows_read() const;
 
   /// One forward pass. The rows of each sequence continue where it ends, in order; rows of different sequences may
   /// alternate. @throws Error{out_of_range} for a token or sequence that does not exist, Error{context_overflow},
   /// Error{invalid_argument} for no rows, more than batch() rows or positions that do not follow on, and for logits of
   /// a model without a head. Nothing changes then. Where attention sees later positions a pass must hold whole texts.
   void forward(std::span<const BatchRow> rows, PassOutput output = PassOutput::logits);
+  /// The same, until `cancel` asks for an end: nothing of the pass counts then.
+  [[nodiscard]] ReadResult forward(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel);
   /// Rows of the last pass that asked for logits.
   int logit_rows() const;
   /// Logits of the i-th row of the last pass that asked, valid until the next pass. [vocab_size].
@@ -78,90 +97,64 @@ class PLUMB_API Session {
 
   /// Reads tokens at the end of sequence s, in as many passes as it takes; logits() are those of the last token, if the
   /// model has a head. @throws Error{invalid_argument} for no tokens, or more than batch() or for a second time where
-  /// attention sees later positions; Error{out_of_range, context_overflow}. Nothing changes then.
+  /// attention sees later positions; Error{context_overflow} that says by how many tokens the context is too short;
+  /// Error{out_of_range}. Nothing changes then.
   void prefill(std::span<const Token> tokens, int s = 0);
+  /// The same, until `cancel` asks for an end: tokens(s) then says what was read. `progress` hears the fraction read
+  /// after every pass, from the calling thread.
+  [[nodiscard]] ReadResult prefill(std::span<const Token> tokens, int s, const std::stop_token& cancel,
+                                   const std::function<void(double fraction)>& progress = {});
   /// Reads one token; logits() are its.
   void decode(Token token, int s = 0) { prefill({&token, 1}, s); }
+  [[nodiscard]] ReadResult decode(Token token, int s, const std::stop_token& cancel) {
+    return prefill({&token, 1}, s, cancel);
+  }
 
   /// Tokens that follow what sequence s has read, as a range to walk once.
-  /// @throws Error{invalid_argument} when s has read nothing or an option is bad; Error{unsupported_architecture} for a
-  /// model without a head, or whose attention sees later positions.
-  Generation generate(const GenerateOptions& options, int s = 0);
+  /// @throws Error{invalid_argument} when s has read nothing or an option is bad; Error{missing_key} for stop texts
+  /// where the model has no tokenizer; Error{unsupported_architecture} for a model without a head, or whose attention
+  /// sees later positions.
+  [[nodiscard]] Generation generate(const GenerateOptions& options, int s = 0);
 
   /// Books the time of the passes that follow, phase by phase (Op), on `trace`, which must outlive them; null: no more.
   /// @throws std::bad_alloc.
   void set_trace(Trace* trace);
 
   /// Forgets all but the first `length` tokens of sequence s. Layers with a window keep no more than they need to go on
-  /// from the end, and recurrent ones nothing else: where they have lost what they would see at `length`, the tokens
-  /// are read again, which takes the time of a prefill and gives the same bits. @throws Error{out_of_range}.
+  /// from the end, and recurrent ones nothing else but checkpoints: where they have lost what they would see at
+  /// `length`, tokens are read again when the sequence is next used, from the last checkpoint or from the beginning.
+  /// That gives the same bits. @throws Error{out_of_range}.
   void truncate(int s, int length);
   /// Forgets sequence s.
   void clear(int s = 0) { truncate(s, 0); }
-  /// Makes sequence `to` equal to the first `length` tokens of `from`, reading them again where truncate would.
+  /// Makes sequence `to` equal to the first `length` tokens of `from`, which are read again later where truncate would.
   /// @throws Error{out_of_range}.
   void copy(int from, int to, int length);
+  /// Forgets tokens [first, last) of sequence s and moves those that follow into their place. Where attention keeps
+  /// every position, their keys are rotated by as much: what follows was computed in sight of what is forgotten, and
+  /// stays so; int8 keys are rounded once more. With windows, latent attention, recurrent state, positions that are
+  /// learned or in chunks, and norms after the rotation, it is read again in its new place when the sequence is next
+  /// used, which takes the time of a prefill. @throws Error{out_of_range}.
+  void remove(int s, int first, int last);
+
+  /// Sequence s as bytes: its tokens, all that the layers remember, the logits of its last token; with the model's
+  /// fingerprint and a checksum. Size: about bytes per position times positions. What it has lost is read again first.
+  /// @throws Error{out_of_range}, std::bad_alloc.
+  std::vector<std::byte> save(int s = 0);
+  /// The same as a file, which is complete or as it was. @throws Error{io}, a full disk included.
+  void save(const std::filesystem::path& path, int s = 0);
+  /// Puts what save() gave in the place of sequence s, which then goes on bit for bit as the saved one would. The model
+  /// and the type of keys and values must be the same; context, batch and sequences may differ.
+  /// @throws Error{bad_magic, unsupported_version, truncated, bad_value, bad_shape} for bytes that are no session or
+  /// are damaged, Error{invalid_argument} for one of another model or other keys and values, Error{out_of_range},
+  /// Error{context_overflow} where it is longer than this context. Nothing changes then.
+  void restore(std::span<const std::byte> bytes, int s = 0);
+  /// The same from a file. @throws Error{io}.
+  void load(const std::filesystem::path& path, int s = 0);
 
  private:
   friend class Generation;
-  struct Engine;
   std::unique_ptr<Engine> engine_;
-};
-
-/// How to continue a sequence.
-struct GenerateOptions {
-  SamplerOptions sampling = {};  ///< temperature, filters, penalties, seed
-  int max_tokens = -1;           ///< stop after this many; -1: until the model ends or the context is full
-  bool stop_at_end = true;       ///< stop at the tokens that end a text, and do not hand them out
-};
-
-/// Why a generation came to its end.
-enum class StopReason { none, max_tokens, end_token, context_full };
-
-/// The continuation of a sequence, one token at a time: a single-pass range. The session reads a token when the next
-/// one is asked for (or when it is next prefilled), so that the last token costs no pass.
-class PLUMB_API Generation {
- public:
-  class Iterator {
-   public:
-    using iterator_concept = std::input_iterator_tag;
-    using difference_type = std::ptrdiff_t;
-    using value_type = Token;
-    Iterator() = default;
-    explicit Iterator(Generation* owner) : owner_(owner) {}
-    Token operator*() const { return owner_->token_; }
-    Iterator& operator++() {
-      owner_->advance();
-      return *this;
-    }
-    void operator++(int) { owner_->advance(); }
-    bool operator==(std::default_sentinel_t) const { return owner_->stop_ != StopReason::none; }
-
-   private:
-    Generation* owner_ = nullptr;
-  };
-
-  /// Draws the first token.
-  Iterator begin();
-  std::default_sentinel_t end() const { return {}; }
-  /// Why the range ended; none while it runs.
-  StopReason stop_reason() const { return stop_; }
-  /// Its log-probabilities, if asked for.
-  const Sampler& sampler() const { return sampler_; }
-
- private:
-  friend class Session;
-  Generation(Session& session, const GenerateOptions& options, int s);
-  void advance();
-
-  Session* session_;
-  int s_;
-  int max_tokens_;
-  bool stop_at_end_;
-  Sampler sampler_;
-  int made_ = 0;
-  Token token_ = kNoToken;
-  StopReason stop_ = StopReason::none;
 };
 
 }  // namespace plumb

@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
+#include "plumb/core/half.hpp"
 #include "plumb/cpu/kernel_table.hpp"
 
 namespace plumb::inline PLUMB_ABI::ops {
@@ -54,13 +56,50 @@ inline std::int64_t kv_ring_tiles(std::int64_t context, std::int64_t window, std
   return std::min(all, round_up<std::int64_t>(window + std::min(rows, context) - 1, kKeyRange) / kKeyTile);
 }
 
+/// Stores one key [k_dim].
+inline void store_key(const KernelTable& kernels, const KvLayer& kv, std::int64_t sequence, std::int64_t kv_head,
+                      std::int64_t position, const float* key) {
+  kernels.attention.store_key[kv_index(kv.type)](key, kv.k_dim, kv.key_tile(sequence, kv_head, position / kKeyTile),
+                                                 static_cast<int>(position % kKeyTile));
+}
+
 /// Stores one key [k_dim] and one value [v_dim]. Positions of one tile may be stored by different threads at once.
 inline void store_kv(const KernelTable& kernels, const KvLayer& kv, std::int64_t sequence, std::int64_t kv_head,
                      std::int64_t position, const float* key, const float* value) {
-  const int type = kv_index(kv.type), slot = static_cast<int>(position % kKeyTile);
-  const std::int64_t tile = position / kKeyTile;
-  kernels.attention.store_key[type](key, kv.k_dim, kv.key_tile(sequence, kv_head, tile), slot);
-  kernels.attention.store_value[type](value, kv.v_dim, kv.value_tile(sequence, kv_head, tile), slot);
+  store_key(kernels, kv, sequence, kv_head, position, key);
+  kernels.attention.store_value[kv_index(kv.type)](
+      value, kv.v_dim, kv.value_tile(sequence, kv_head, position / kKeyTile), static_cast<int>(position % kKeyTile));
+}
+
+/// Reads one key [k_dim].
+inline void load_key(const KvLayer& kv, std::int64_t sequence, std::int64_t kv_head, std::int64_t position,
+                     float* key) {
+  const std::byte* const tile = kv.key_tile(sequence, kv_head, position / kKeyTile);
+  const std::int64_t slot = position % kKeyTile;
+  float scale = 1.0f;
+  if (kv.type == DType::i8) scale = reinterpret_cast<const float*>(tile + std::int64_t{kKeyTile} * kv.k_dim)[slot];
+  for (std::int64_t d = 0; d < kv.k_dim; ++d) {
+    const std::int64_t at = d * kKeyTile + slot;
+    if (kv.type == DType::f32)
+      key[d] = reinterpret_cast<const float*>(tile)[at];
+    else if (kv.type == DType::f16)
+      key[d] = to_float(reinterpret_cast<const Half*>(tile)[at]);
+    else
+      key[d] = static_cast<float>(reinterpret_cast<const std::int8_t*>(tile)[at]) * scale;
+  }
+}
+
+/// Puts the value of position `from` into the place of another, bit by bit.
+inline void copy_value(const KvLayer& kv, std::int64_t sequence, std::int64_t kv_head, std::int64_t from,
+                       std::int64_t to) {
+  const std::byte* const source = kv.value_tile(sequence, kv_head, from / kKeyTile);
+  std::byte* const target = kv.value_tile(sequence, kv_head, to / kKeyTile);
+  const std::int64_t width = padded_value_dim(kv.v_dim), bytes = width * dtype_info(kv.type).block_bytes;
+  std::memcpy(target + to % kKeyTile * bytes, source + from % kKeyTile * bytes, static_cast<std::size_t>(bytes));
+  if (kv.type != DType::i8) return;
+  constexpr std::int64_t kScale = sizeof(float);
+  std::memcpy(target + kKeyTile * width + to % kKeyTile * kScale, source + kKeyTile * width + from % kKeyTile * kScale,
+              kScale);
 }
 
 /// Stores one latent vector: the values [v_dim], and the rest of the key [rest], where there is any.

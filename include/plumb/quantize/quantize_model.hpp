@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,7 @@ struct QuantizeOptions {
   std::function<void(const QuantizeProgress&)> progress;
   /// One line each: a fallback type, a tensor without importance, weights that were quantized before.
   std::function<void(const std::string&)> log;
+  std::stop_token cancel = {};  ///< ends the run within some rows of a tensor: Error{cancelled}, `out` as it was
 };
 
 struct QuantizeResult {
@@ -77,8 +79,8 @@ PLUMB_API std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, 
 /// the metadata; the input is mapped, and its pages are given back as they have been read. GPTQ adds the factors of up
 /// to three inputs (4 bytes for the square of their columns) and 12 while it makes one.
 /// @throws Error{invalid_argument} when `out` is the input or a part of it, Error{bad_value} for a NaN or infinity,
-/// naming tensor, row and column, Error{unsupported_type} for a type that exists in memory only, and what opening and
-/// writing throw.
+/// naming tensor, row and column, Error{cancelled}, Error{unsupported_type} for a type that exists in memory only, and
+/// what opening and writing throw.
 PLUMB_API QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
                                         const QuantizeOptions& options);
 
