@@ -5,18 +5,24 @@
 
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "options.hpp"
+#include "progress.hpp"
+#include "text_file.hpp"
 
 namespace plumb::cli {
 namespace {
 
 struct GenerateArguments {
   RunOptions run;
-  std::string prompt;
+  std::optional<std::string> prompt;
+  std::string file;
   TextOptions text;
-  bool no_echo = false;
+  bool no_echo = false, json = false;
 };
 
 void write(std::string_view text) {
@@ -30,8 +36,22 @@ const char* reason(StopReason stop) {
     case StopReason::max_tokens: return "token limit";
     case StopReason::end_token: return "the model ended the text";
     case StopReason::context_full: return "context full";
+    case StopReason::stop_text: return "stop text";
+    case StopReason::cancelled: return "interrupted";
   }
   return "";
+}
+/// The same for programs.
+const char* reason_name(StopReason stop) {
+  switch (stop) {
+    case StopReason::none: break;
+    case StopReason::max_tokens: return "max_tokens";
+    case StopReason::end_token: return "end_token";
+    case StopReason::context_full: return "context_full";
+    case StopReason::stop_text: return "stop_text";
+    case StopReason::cancelled: return "cancelled";
+  }
+  return "none";
 }
 
 void print_summary(const TextReport& r) {
@@ -45,14 +65,60 @@ void print_summary(const TextReport& r) {
       kv_type_name(r.kv), r.threads, r.threads == 1 ? "" : "s");
 }
 
+void print_json(const std::string& text, const TextReport& r) {
+  const nlohmann::ordered_json json = {{"text", text},
+                                       {"tokens", r.tokens},
+                                       {"stop", reason_name(r.stop)},
+                                       {"prompt_tokens", r.prompt_tokens},
+                                       {"new_tokens", r.new_tokens},
+                                       {"forgotten_tokens", r.forgotten},
+                                       {"prefill_seconds", r.prefill_seconds},
+                                       {"prefill_tokens_per_second", r.prefill_speed()},
+                                       {"decode_seconds", r.decode_seconds},
+                                       {"decode_tokens_per_second", r.decode_speed()},
+                                       {"context", r.context},
+                                       {"threads", r.threads},
+                                       {"kv", kv_type_name(r.kv)},
+                                       {"weight_bytes", r.weight_bytes},
+                                       {"kv_bytes", r.kv_bytes}};
+  write(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+/// The model; Ctrl-C ends loading.
+Model load(const GenerateArguments& arguments, const Interrupt& interrupt) {
+  Progress progress;
+  LoadOptions options = arguments.run.load();
+  options.cancel = interrupt.token();
+  options.progress = [&](double part) { progress.show(part, "loading"); };
+  try {
+    return Model::load(arguments.run.model, options);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled) throw Interrupted("interrupted while loading");
+    throw;
+  }
+}
+
 void run(GenerateArguments& arguments) {
+  if (arguments.prompt.has_value() == !arguments.file.empty())
+    throw UsageError("a prompt is needed: either --prompt TEXT or --file FILE");
+  const std::string prompt = arguments.prompt ? *arguments.prompt : read_text(arguments.file);
+  const Interrupt interrupt;
   arguments.text.session = arguments.run.session;
-  arguments.text.session.kv = arguments.run.session.kv;
-  arguments.text.echo = !arguments.no_echo;
-  const Model model = Model::load(arguments.run.model, arguments.run.load());
-  const TextReport report = generate_text(model, arguments.prompt, arguments.text, write);
-  if (::isatty(STDOUT_FILENO)) write("\n");
-  print_summary(report);
+  arguments.text.echo = !arguments.no_echo && !arguments.json;
+  arguments.text.generate.cancel = interrupt.token();
+  const Model model = load(arguments, interrupt);
+  std::string text;
+  const auto collect = [&](std::string_view piece) { text += piece; };
+  const std::function<void(std::string_view)> sink =
+      arguments.json ? std::function<void(std::string_view)>(collect) : write;
+  const TextReport report = generate_text(model, prompt, arguments.text, sink);
+  if (arguments.json) {
+    print_json(text, report);
+  } else {
+    if (::isatty(STDOUT_FILENO) || interrupt.happened()) write("\n");
+    print_summary(report);
+  }
+  if (report.stop == StopReason::cancelled) throw Interrupted("");
 }
 
 /// How the next token is drawn.
@@ -81,13 +147,22 @@ void add_generate(const Command& program) {
 
   const Command command = program.add_command("generate", "Continue a text");
   command.add_option("model", arguments->run.model, "Model file").required().type_name("MODEL");
-  command.add_option("-p,--prompt", arguments->prompt, "The text to continue").required();
+  command.add_option("-p,--prompt", arguments->prompt, "The text to continue");
+  command.add_option("-f,--file", arguments->file, "A file with the text to continue; - is standard input")
+      .type_name("FILE");
   command
       .add_option("-n,--n-predict", arguments->text.generate.max_tokens,
                   "New tokens at most; -1: until the model ends the text or the context is full")
       .range(-1, 1 << 30)
       .show_default();
+  command
+      .add_option("--stop", arguments->text.generate.stop,
+                  "A text that ends the continuation, and is not printed; may be given again")
+      .repeatable(1)
+      .type_name("TEXT");
   command.add_flag("--no-echo", arguments->no_echo, "Print only the continuation");
+  command.add_flag("--json", arguments->json,
+                   "Print one JSON object instead: the continuation, its tokens, why it ended, timings");
   command.add_flag("--special", arguments->text.render_special,
                    "Print special tokens too, such as the one before a text");
   command.add_flag("--parse-special", arguments->text.parse_special,
@@ -97,6 +172,20 @@ void add_generate(const Command& program) {
       .add_option("-c,--ctx", arguments->run.session.context,
                   "Positions in the cache (default: what the text needs, at most the model's context)")
       .range(1, 1 << 30);
+  command
+      .add_option_function(
+          "--context-full",
+          [arguments](const std::string& what) {
+            arguments->text.generate.when_full = what == "shift" ? ContextFull::shift : ContextFull::stop;
+          },
+          "What to do when the context is full: stop (default), or shift: forget the older half but for the first "
+          "tokens and go on")
+      .one_of({"stop", "shift"});
+  command
+      .add_option("--keep", arguments->text.generate.keep,
+                  "With shift: tokens at the beginning that stay; -1: the prompt")
+      .range(-1, 1 << 30)
+      .show_default();
   add_type(command, arguments->run);
   add_run_options(command, arguments->run);
   add_sampling(command, arguments->text.generate.sampling);

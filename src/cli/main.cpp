@@ -1,4 +1,4 @@
-/// The `plumb` command. Exit codes: 0 done, 1 bad input (one line on stderr), 2 usage.
+/// The `plumb` command. Exit codes: 0 done, 1 bad input (one line on stderr), 2 usage, 130 ended by Ctrl-C.
 
 #include <algorithm>
 #include <cstdio>
@@ -6,6 +6,7 @@
 
 #include "arguments.hpp"
 #include "commands.hpp"
+#include "interrupt.hpp"
 
 int main(int argc, char** argv) {
   using namespace plumb::cli;
@@ -37,6 +38,9 @@ int main(int argc, char** argv) {
     std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
     if (!arguments.empty() && arguments.front() == "bench") arguments = bench_arguments(std::move(arguments));
     code = program.run(std::move(arguments));
+  } catch (const Interrupted& e) {
+    if (*e.what() != '\0') std::fprintf(stderr, "plumb: %s\n", e.what());
+    code = 130;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "plumb: %s\n", e.what());
     return 1;

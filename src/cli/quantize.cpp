@@ -10,6 +10,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/model/collect_moments.hpp"
@@ -100,7 +101,18 @@ void run(const QuantizeArguments& arguments) {
     std::fputs(fmt::format("plumb: {}\n", message).c_str(), stderr);
   };
   const auto start = Clock::now();
-  const QuantizeResult result = quantize_model(arguments.in, arguments.out, options);
+  const Interrupt interrupt;
+  options.cancel = interrupt.token();
+  const QuantizeResult result = [&] {
+    try {
+      return quantize_model(arguments.in, arguments.out, options);
+    } catch (const Error& error) {
+      line.clear();
+      if (error.code() == ErrorCode::cancelled)
+        throw Interrupted("interrupted; " + printable(arguments.out) + " is as it was");
+      throw;
+    }
+  }();
   line.clear();
   if (result.nonfinite > 0)
     std::fputs(fmt::format("plumb: {} weights were not finite and are 0 now\n", result.nonfinite).c_str(), stderr);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,49 @@ TEST_F(GenerateCommand, ParsesSpecialTokensOnRequest) {
   EXPECT_EQ(tokens({}).find("prompt 2 tokens"), std::string::npos);
 }
 
+TEST_F(GenerateCommand, ReadsThePromptFromAFile) {
+  const std::string want = run_plumb({"generate", spm, "-p", "the there", "-n", "12", "--ignore-eos"}).out;
+  const std::string file = dir.file("prompt.txt", "the there").native();
+  EXPECT_EQ(run_plumb({"generate", spm, "--file", file, "-n", "12", "--ignore-eos"}).out, want);
+  EXPECT_EQ(run_plumb({"generate", spm, "-f", file, "-n", "12", "--ignore-eos"}).out, want);
+  EXPECT_NE(run_plumb({"generate", bpe, "-f", "-"}).err.find("prompt"), std::string::npos) << "stdin is empty";
+  EXPECT_EQ(run_plumb({"generate", spm, "-f", (dir / "absent").native()}).exit_code, 1);
+}
+
+/// A stop text may begin and end anywhere, tokens notwithstanding.
+TEST_F(GenerateCommand, EndsBeforeAStopText) {
+  const std::string all = text({}, "25");
+  for (std::size_t first = 0; first + 3 < all.size(); ++first) {
+    const std::string stop = all.substr(first, 3);
+    if (std::any_of(stop.begin(), stop.end(), [](char c) { return c < ' ' || c > '~'; })) continue;
+    const auto result = run({"--stop", stop, "--stop", "nowhere to be seen"}, "25");
+    EXPECT_EQ(result.out, all.substr(0, all.find(stop))) << stop;
+    EXPECT_NE(result.err.find("stopped: stop text"), std::string::npos) << result.err;
+  }
+  EXPECT_EQ(text({"--stop", "nowhere to be seen"}, "25"), all);
+  EXPECT_EQ(run_plumb({"generate", spm, "-p", "x", "--stop", ""}).exit_code, 1);
+}
+
+TEST_F(GenerateCommand, PrintsOneJsonObject) {
+  const nlohmann::json json = nlohmann::json::parse(text({"--json", "--ctx", "20"}));
+  EXPECT_EQ(json.at("text"), text({}));
+  EXPECT_EQ(json.at("tokens").size(), 12u);
+  EXPECT_EQ(json.at("stop"), "max_tokens");
+  EXPECT_EQ(json.at("prompt_tokens"), 4);
+  EXPECT_EQ(json.at("context"), 20);
+  for (const char* time : {"prefill_seconds", "decode_seconds", "prefill_tokens_per_second"})
+    EXPECT_GT(json.at(time), 0) << time;
+  EXPECT_EQ(nlohmann::json::parse(text({"--json", "--stop", text({}).substr(2, 4)})).at("stop"), "stop_text");
+}
+
+TEST_F(GenerateCommand, ShiftsAFullContextOnRequest) {
+  EXPECT_NE(run({"--ctx", "10"}, "30").err.find("stopped: context full"), std::string::npos);
+  const auto result = run({"--ctx", "10", "--context-full", "shift", "--keep", "2"}, "30");
+  EXPECT_NE(result.err.find("30 new tokens"), std::string::npos) << result.err;
+  const std::string first = text({"--ctx", "10"}, "30");
+  EXPECT_EQ(result.out.substr(0, first.size()), first);
+}
+
 TEST_F(GenerateCommand, BadInputExitsWith1AndOneLine) {
   const std::string broken = dir.file("broken.gguf", test::tiny_llama().bytes().substr(0, 500)).native();
   test::GgufBuilder other = test::tiny_llama();
@@ -134,6 +178,9 @@ TEST_F(GenerateCommand, BadUsageExitsWith2) {
   for (const Arguments& arguments : {Arguments{"generate"},
                                      {"generate", spm},
                                      {"generate", spm, "-p", "x", "--nonsense"},
+                                     {"generate", spm, "-p", "x", "--file", spm},
+                                     {"generate", spm, "-p", "x", "--context-full", "panic"},
+                                     {"generate", spm, "-p", "x", "--keep", "-2"},
                                      {"generate", spm, "-p", "x", "-n", "-5"},
                                      {"generate", spm, "-p", "x", "-n", "many"},
                                      {"generate", spm, "-p", "x", "--threads", "0"},
