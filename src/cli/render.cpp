@@ -41,7 +41,8 @@ ChatTemplates templates_of(const std::filesystem::path& path) {
 
 class Renderer {
  public:
-  Renderer(ChatTemplates templates, const jinja::LocalTime& now) : templates_(std::move(templates)), options_{.now = now} {}
+  Renderer(ChatTemplates templates, const jinja::LocalTime& now)
+      : templates_(std::move(templates)), options_{.now = now} {}
 
   /// One line: {"text": ...} or {"error": ...}.
   std::string line(const std::string& text, std::size_t number) {
@@ -107,16 +108,16 @@ void run(const RenderArguments& arguments) {
 
 void add_render(const Command& program) {
   auto arguments = std::make_shared<RenderArguments>();
-  const Command command =
-      program.add_command("render", "Show the text that a chat template makes of conversations");
+  const Command command = program.add_command("render", "Show the text that a chat template makes of conversations");
   command.add_option("model", arguments->model, "Model file, Hugging Face folder, or a template in a .jinja file")
       .required()
       .type_name("MODEL");
   command
-      .add_option("--jsonl", arguments->lines,
-                  "Conversations, a JSON object a line: messages, tools, add_generation_prompt, chat_template (the name "
-                  "of one), vars (more for the template); - is standard input. Prints {\"text\": ...} or "
-                  "{\"error\": ...} a line")
+      .add_option(
+          "--jsonl", arguments->lines,
+          "Conversations, a JSON object a line: messages, tools, add_generation_prompt, chat_template (the name "
+          "of one), vars (more for the template); - is standard input. Prints {\"text\": ...} or "
+          "{\"error\": ...} a line")
       .required()
       .type_name("FILE");
   command.add_option("--now", arguments->now, "What strftime_now shows, as 2026-01-15T09:05:07 (default: now)")

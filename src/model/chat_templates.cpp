@@ -64,8 +64,7 @@ void add_field(ChatTemplates& to, const Value& field, const std::string& where) 
   if (field.is(Kind::none)) return;
   if (field.is(Kind::string)) return add(to, kDefault, field.string());
   const std::string what = where + ": field 'chat_template': ";
-  if (!field.is(Kind::list))
-    throw Error(ErrorCode::wrong_type, what + "expected a text, or a list of named templates");
+  if (!field.is(Kind::list)) throw Error(ErrorCode::wrong_type, what + "expected a text, or a list of named templates");
   for (const Value& entry : field.items()) {
     if (!entry.is(Kind::dict)) throw Error(ErrorCode::wrong_type, what + "expected a list of objects");
     const auto name = text_field(entry.dict(), "name", where), text = text_field(entry.dict(), "template", where);
@@ -96,8 +95,7 @@ const ChatTemplates::Named& ChatTemplates::choose(std::string_view name, bool to
     if (entry.name == name) return entry;
     names += (names.empty() ? "" : ", ") + printable(entry.name);
   }
-  throw Error(ErrorCode::missing_key,
-              source + ": there is no chat template " + quote(name) + "; name one of " + names);
+  throw Error(ErrorCode::missing_key, source + ": there is no chat template " + quote(name) + "; name one of " + names);
 }
 
 ChatTemplates chat_templates_from_file(const ModelFile& file) {

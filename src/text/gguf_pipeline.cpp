@@ -9,8 +9,8 @@
 #include "plumb/core/printable.hpp"
 #include "spm.hpp"
 #include "unicode.hpp"
-#include "wordpiece.hpp"
 #include "word_steps.hpp"
+#include "wordpiece.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

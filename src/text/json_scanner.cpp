@@ -36,9 +36,8 @@ void JsonScanner::fail(const std::string& problem) const {
 
 void JsonScanner::fail_type(std::string_view expected) {
   const std::string found(1, peek());
-  throw Error(ErrorCode::wrong_type,
-              where_ + ": found " + (found[0] == '\0' ? "the end" : quote(found)) + " at byte " + std::to_string(at_) +
-                  ", expected " + std::string(expected));
+  throw Error(ErrorCode::wrong_type, where_ + ": found " + (found[0] == '\0' ? "the end" : quote(found)) + " at byte " +
+                                         std::to_string(at_) + ", expected " + std::string(expected));
 }
 
 char JsonScanner::peek() {
@@ -49,8 +48,7 @@ char JsonScanner::peek() {
 void JsonScanner::expect(char wanted) {
   if (peek() != wanted || at_ >= text_.size()) {
     const bool value = wanted == '{' || wanted == '[' || wanted == '"';
-    if (value && at_ < text_.size())
-      fail_type(wanted == '{' ? "an object" : wanted == '[' ? "an array" : "a string");
+    if (value && at_ < text_.size()) fail_type(wanted == '{' ? "an object" : wanted == '[' ? "an array" : "a string");
     fail(std::string("expected '") + wanted + "'");
   }
   ++at_;

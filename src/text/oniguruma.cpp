@@ -27,9 +27,9 @@ const std::vector<Folding>& multiple_foldings() {
       for (char32_t c = from; c <= to; ++c) {
         std::array<utf8proc_int32_t, 8> parts{};
         int boundary = 0;
-        const utf8proc_ssize_t n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(),
-                                                           static_cast<utf8proc_ssize_t>(parts.size()),
-                                                           UTF8PROC_CASEFOLD, &boundary);
+        const utf8proc_ssize_t n =
+            utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(),
+                                    static_cast<utf8proc_ssize_t>(parts.size()), UTF8PROC_CASEFOLD, &boundary);
         if (n < 2) continue;
         Folding folding;
         append_utf8(c, folding.character);
@@ -69,8 +69,8 @@ class Translator {
   Translator(std::string_view pattern, std::string_view source) : in_(pattern), source_(source) {}
 
   OnigurumaPattern run() {
-    if (in_ == R"(\s+$)") return {"(?:(?<![" + std::string(kWhiteSpaceItems) + "])|\\G)[" +
-                                      std::string(kWhiteSpaceItems) + "]+$", false};
+    if (in_ == R"(\s+$)")
+      return {"(?:(?<![" + std::string(kWhiteSpaceItems) + "])|\\G)[" + std::string(kWhiteSpaceItems) + "]+$", false};
     while (at_ < in_.size()) step();
     if (!groups_.empty()) fail("a group is not closed");
     return {std::move(out_), captures_};

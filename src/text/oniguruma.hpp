@@ -2,9 +2,9 @@
 /// @file
 /// Patterns of tokenizer.json for PCRE2. Those files mean Oniguruma's Ruby syntax; what differs is rewritten:
 ///
-///   [a[bc]], [a&&[^b]]      nested classes and intersections      alternatives, look-aheads, or one class where possible
-///   \s \w \h \b [[:punct:]] the White_Space property, word characters (Alphabetic, M, Nd, Pc), hexadecimal digits
-///   \p{Greek} \p{Letter}    a script (not its extensions), long names of categories; names are compared loosely
+///   [a[bc]], [a&&[^b]]      nested classes and intersections      alternatives, look-aheads, or one class where
+///   possible \s \w \h \b [[:punct:]] the White_Space property, word characters (Alphabetic, M, Nd, Pc), hexadecimal
+///   digits \p{Greek} \p{Letter}    a script (not its extensions), long names of categories; names are compared loosely
 ///   \u1234 \v {,n}          a code point, the vertical tab, {0,n}
 ///   a{2}+ a{2}?             a counted repeat, repeated again or left out: not possessive, not lazy
 ///   ^ $ (?m)                always lines; `.` takes newlines

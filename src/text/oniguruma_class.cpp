@@ -194,7 +194,8 @@ CharacterClass property_class(std::string_view name, bool negated) {
   for (const auto& [key, items] : kSets)
     if (key == plain) return plain_class(items, negated);
   if (plain == "graph" || plain == "print") {  // the complement of what cannot be seen
-    const std::string_view hidden = plain == "graph" ? R"(\t-\r\x{85}\p{Z}\p{Cc}\p{Cn}\p{Cs})" : R"(\p{Cc}\p{Cn}\p{Cs})";
+    const std::string_view hidden =
+        plain == "graph" ? R"(\t-\r\x{85}\p{Z}\p{Cc}\p{Cn}\p{Cs})" : R"(\p{Cc}\p{Cn}\p{Cs})";
     return plain_class(hidden, !negated);
   }
   if (plain == "assigned") return plain_class(R"(\p{Cn})", !negated);

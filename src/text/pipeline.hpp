@@ -16,7 +16,8 @@
 namespace plumb::inline PLUMB_ABI {
 
 struct Pipeline {
-  bool repairs_utf8 = true;  ///< what is no UTF-8 is read as U+FFFD; else the model takes any bytes, and no step may look
+  bool repairs_utf8 =
+      true;  ///< what is no UTF-8 is read as U+FFFD; else the model takes any bytes, and no step may look
   AddedTokens added;
   Normalizer normalizer;
   Pretokenizer pretokenizer;

@@ -48,7 +48,8 @@ struct Regex::Code {
   Code(const std::string& pattern, std::uint32_t options, std::string_view where_from, bool jit) : source(where_from) {
     int error = 0;
     PCRE2_SIZE where = 0;
-    code.reset(pcre2_compile(as_units(pattern), pattern.size(), PCRE2_UTF | PCRE2_UCP | options, &error, &where, nullptr));
+    code.reset(
+        pcre2_compile(as_units(pattern), pattern.size(), PCRE2_UTF | PCRE2_UCP | options, &error, &where, nullptr));
     if (!code)
       throw Error(ErrorCode::unsupported_tokenizer, source + ": pattern " + quote(pattern) + ": " + message_of(error));
     if (jit) pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);  // failing that, pcre2_match() interprets

@@ -13,7 +13,7 @@ namespace {
 /// What "cleanup" does to one text.
 void clean_up_text(std::string& text) {
   constexpr std::pair<std::string_view, std::string_view> kChanges[] = {
-      {" .", "."},     {" ?", "?"},   {" !", "!"},           {" ,", ","},   {" ' ", "'"},    {" n't", "n't"},
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},    {" n't", "n't"},
       {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
   };
   if (text.find(' ') == std::string::npos) return;

@@ -290,8 +290,7 @@ void TokenizerJson::set_types(Vocabulary& vocabulary) const {
       vocabulary.types[id] = TokenType::byte;
   }
   for (const AddedToken& token : added_)
-    vocabulary.types[static_cast<std::size_t>(token.id)] =
-        token.special ? TokenType::control : TokenType::user_defined;
+    vocabulary.types[static_cast<std::size_t>(token.id)] = token.special ? TokenType::control : TokenType::user_defined;
 }
 
 std::vector<Merge> TokenizerJson::read_merges(const ModelPieces& pieces) const {

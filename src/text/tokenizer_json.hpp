@@ -55,7 +55,9 @@ class TokenizerJson {
   std::vector<Merge> read_merges(const ModelPieces& pieces) const;
   std::unique_ptr<const WordModel> make_bpe(const ModelPieces& pieces, bool byte_level) const;
   bool is_byte_level(const ModelPieces& pieces) const;
-  [[noreturn]] void fail(ErrorCode code, const std::string& problem) const { throw Error(code, source_ + ": " + problem); }
+  [[noreturn]] void fail(ErrorCode code, const std::string& problem) const {
+    throw Error(code, source_ + ": " + problem);
+  }
 
   std::string source_;
   std::string_view added_text_, normalizer_, pre_tokenizer_, post_processor_, decoder_;  // empty: absent or null

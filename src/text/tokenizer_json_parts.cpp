@@ -57,8 +57,8 @@ CutBehavior read_behavior(const JsonFields& fields, std::string_view fallback) {
   if (name == "MergedWithPrevious") return CutBehavior::merged_with_previous;
   if (name == "MergedWithNext") return CutBehavior::merged_with_next;
   if (name == "Contiguous") return CutBehavior::contiguous;
-  fields.refuse("behavior", "is " + quote(name) +
-                                ", expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
+  fields.refuse("behavior",
+                "is " + quote(name) + ", expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
 }
 
 /// Calls visit(fields) for a part, or for those of a sequence one after the other.
@@ -102,7 +102,8 @@ std::string decode_base64(const JsonFields& fields, std::string_view key) {
     count -= 8;
     bytes += static_cast<char>(bits >> count & 0xFF);
   }
-  if (text.size() % 4 != 0 || padding > 2) fields.refuse(key, "is no base64: " + std::to_string(text.size()) + " digits");
+  if (text.size() % 4 != 0 || padding > 2)
+    fields.refuse(key, "is no base64: " + std::to_string(text.size()) + " digits");
   return bytes;
 }
 
@@ -114,7 +115,8 @@ void add_normalizer_part(const JsonFields& fields, Normalizer& normalizer) {
   if (type == "NFKD") return normalizer.add(normal_form_step(NormalForm::nfkd));
   if (type == "Prepend") return normalizer.add(prepend_step(fields.get_string("prepend")));
   if (type == "Replace") return normalizer.add(replace_step(read_pattern(fields), fields.get_string("content")));
-  if (type == "Strip") return normalizer.add(strip_step(need_bool(fields, "strip_left"), need_bool(fields, "strip_right")));
+  if (type == "Strip")
+    return normalizer.add(strip_step(need_bool(fields, "strip_left"), need_bool(fields, "strip_right")));
   if (type == "StripAccents") return normalizer.add(strip_accents_step());
   if (type == "Lowercase") return normalizer.add(lowercase_step());
   if (type == "Nmt") return normalizer.add(nmt_step());
@@ -172,8 +174,8 @@ bool add_pre_tokenizer_part(const JsonFields& fields, Pretokenizer& pretokenizer
     return false;
   }
   if (type == "Digits")
-    return add(character_step(is_numeric, need_bool(fields, "individual_digits") ? CutBehavior::isolated
-                                                                                : CutBehavior::contiguous));
+    return add(character_step(
+        is_numeric, need_bool(fields, "individual_digits") ? CutBehavior::isolated : CutBehavior::contiguous));
   if (type == "Punctuation") return add(character_step(is_library_punctuation, read_behavior(fields, "Isolated")));
   if (type == "WhitespaceSplit") return add(character_step(is_white_space, CutBehavior::removed));
   if (type == "CharDelimiterSplit")

@@ -11,8 +11,8 @@
 
 namespace plumb::inline PLUMB_ABI {
 
-/// A trie over bytes: nodes in arrays, the children of a node next to each other in the order of their bytes. Immutable;
-/// nine bytes a node.
+/// A trie over bytes: nodes in arrays, the children of a node next to each other in the order of their bytes.
+/// Immutable; nine bytes a node.
 class Trie {
  public:
   using Node = std::uint32_t;
@@ -40,9 +40,10 @@ class Trie {
   }
 
  private:
-  std::vector<std::uint32_t> first_child_{0, 0};  // [nodes + 1]: children of n are [first_child_[n], first_child_[n + 1])
-  std::vector<Token> tokens_{kNoToken};           // [nodes]
-  std::vector<unsigned char> bytes_{0};           // [nodes] the byte that leads to the node
+  std::vector<std::uint32_t> first_child_{0,
+                                          0};  // [nodes + 1]: children of n are [first_child_[n], first_child_[n + 1])
+  std::vector<Token> tokens_{kNoToken};        // [nodes]
+  std::vector<unsigned char> bytes_{0};        // [nodes] the byte that leads to the node
 };
 
 }  // namespace plumb

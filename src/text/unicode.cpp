@@ -75,8 +75,8 @@ void reorder_marks(std::vector<utf8proc_int32_t>& characters) {
 /// Appends the form of a part that begins with a character which nothing before it joins.
 void append_part(std::string_view part, NormalForm form, std::vector<utf8proc_int32_t>& characters, std::string& out) {
   const bool compatible = form == NormalForm::nfkc || form == NormalForm::nfkd;
-  const auto options = static_cast<utf8proc_option_t>(compatible ? UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT
-                                                                 : UTF8PROC_DECOMPOSE);
+  const auto options =
+      static_cast<utf8proc_option_t>(compatible ? UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT : UTF8PROC_DECOMPOSE);
   characters.clear();
   for (std::size_t at = 0; at < part.size();) {
     const char32_t c = next_code_point(part, at);

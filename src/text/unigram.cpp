@@ -77,8 +77,8 @@ void UnigramModel::append_unknown(std::string_view text, std::vector<Token>& out
   // Unknown characters in a row may be spelled as a piece is: the unknown token's own spelling.
   if (const Token token = pieces_.find(text); token != kNoToken) return out.push_back(token);
   const auto token_of = [&](char c) { return byte_tokens_[static_cast<unsigned char>(c)]; };
-  const bool spelled = rules_.byte_fallback &&
-                       std::all_of(text.begin(), text.end(), [&](char c) { return token_of(c) != kNoToken; });
+  const bool spelled =
+      rules_.byte_fallback && std::all_of(text.begin(), text.end(), [&](char c) { return token_of(c) != kNoToken; });
   if (!spelled) return out.push_back(rules_.unknown);
   for (const char c : text) out.push_back(token_of(c));
 }

@@ -15,8 +15,8 @@ namespace plumb::inline PLUMB_ABI {
 /// Words in their order; none is empty. They point into the text or into `texts`.
 struct WordList {
   std::vector<std::string_view> words;
-  bool begins_text = true;        ///< the first word begins where the whole text begins
-  std::deque<std::string> texts;  ///< what steps wrote
+  bool begins_text = true;             ///< the first word begins where the whole text begins
+  std::deque<std::string> texts;       ///< what steps wrote
   std::vector<std::string_view> next;  ///< scratch of the steps
 
   explicit WordList(std::string_view text, bool at_begin) : begins_text(at_begin) {

@@ -39,8 +39,8 @@ class ModelPieces {
   const std::vector<bool>* foreign_;  // [size] or empty: none
 };
 
-/// Words of one call with the place of their tokens in the output: texts repeat their words. Bounded; a newer word takes
-/// the place of an older one.
+/// Words of one call with the place of their tokens in the output: texts repeat their words. Bounded; a newer word
+/// takes the place of an older one.
 class WordCache {
  public:
   /// `words`: about how many will come.

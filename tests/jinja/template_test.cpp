@@ -37,8 +37,8 @@ void expect_faults(Fault fault, std::initializer_list<Case> cases) {
 }
 
 TEST(Template, ErrorsNameTemplateAndLine) {
-  const std::string message = test::expect_error(
-      ErrorCode::missing_key, [] { Template("a\n{{ 1 }}\n{{ x.y }}", "mine").render({}); });
+  const std::string message =
+      test::expect_error(ErrorCode::missing_key, [] { Template("a\n{{ 1 }}\n{{ x.y }}", "mine").render({}); });
   EXPECT_EQ(message, "mine, line 3: 'x' is undefined");
   EXPECT_EQ(test::expect_error(ErrorCode::bad_value, [] { Template("\n{% if %}", "mine"); }),
             "mine, line 2: Expected an expression, got 'end of statement block'");
@@ -76,7 +76,8 @@ TEST(Template, ScopesAreLexical) {
       {"{% set ns = namespace(go=true) %}{% for i in range(9) if ns.go %}{{ i }}{% if i == 2 %}{% set ns.go = false %}"
        "{% endif %}{% endfor %}",
        "012"},
-      {"{% for a in [1] %}{% for b in [1, 2] %}{{ loop.index }}{{ loop.last }} {% endfor %}{{ loop.length }}{% endfor %}",
+      {"{% for a in [1] %}{% for b in [1, 2] %}{{ loop.index }}{{ loop.last }} {% endfor %}{{ loop.length }}{% endfor "
+       "%}",
        "1False 2True 1"},
   });
 }
@@ -87,7 +88,8 @@ TEST(Template, GeneratorsAreWalkedOnce) {
       {"{% if []|map('upper') %}yes{% endif %}", "yes"},
       {"{{ [3, 1]|select|first }}{{ 'abc'|reverse }}", "3cba"},
   });
-  expect_faults(Fault::type, {{"{{ [1]|map('string')|length }}", "TypeError: object of type 'generator' has no len()"}});
+  expect_faults(Fault::type,
+                {{"{{ [1]|map('string')|length }}", "TypeError: object of type 'generator' has no len()"}});
 }
 
 TEST(Template, CirclesAreTakenApart) {  // the leak checker of the sanitizers watches
@@ -95,18 +97,21 @@ TEST(Template, CirclesAreTakenApart) {  // the leak checker of the sanitizers wa
       {"{% set ns = namespace() %}{% set ns.me = [ns] %}{{ ns.me|length }}", "1"},
       {"{% for i in [1] %}{{ loop.changed([loop]) }}{% endfor %}", "True"},
       {"{% for i in [1] recursive %}{% set me = loop %}{% endfor %}x", "x"},
-      {"{% set ns = namespace() %}{% for i in [1] %}{% for j in [2] %}{% macro f() %}{{ i }}{% endmacro %}{% set ns.f = f %}"
+      {"{% set ns = namespace() %}{% for i in [1] %}{% for j in [2] %}{% macro f() %}{{ i }}{% endmacro %}{% set ns.f "
+       "= f %}"
        "{% endfor %}{% set g = ns.f %}{% set ns.f = 0 %}{{ g() }}{% endfor %}",
        "1"},
   });
-  expect_faults(Fault::limit, {{"{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}", "a value that contains itself"}});
+  expect_faults(Fault::limit,
+                {{"{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}", "a value that contains itself"}});
 }
 
 TEST(Template, HostileOnesEnd) {
   for (const char* source : {
            "{% set ns = namespace(v=[]) %}{% for i in range(99999) %}{% set ns.v = [ns.v] %}{% endfor %}{{ ns.v }}",
            "{% set ns = namespace(v='x') %}{% for i in range(99999) %}{% set ns.v = cycler(ns.v) %}{% endfor %}x",
-           "{% set ns = namespace(v=0) %}{% for i in range(99999) %}{% for x in [ns.v] %}{% set ns.v = loop %}{% endfor %}"
+           "{% set ns = namespace(v=0) %}{% for i in range(99999) %}{% for x in [ns.v] %}{% set ns.v = loop %}{% "
+           "endfor %}"
            "{% endfor %}",
            "{% set ns = namespace(v={}) %}{% for i in range(99999) %}{% set ns.v = {'a': ns.v}.items %}{% endfor %}",
            "{% set a = 'a' * 1000000 %}{% for i in range(99999) %}{{ a.find('a' * 500000 ~ 'b') }}{% endfor %}",
@@ -124,7 +129,8 @@ TEST(Template, HostileOnesEnd) {
            "{{ '\\x01' * 10000000 }}{{ ['\\x01' * 10000000] }}",
            "{{ ('\\U0001F600' * 1000000)|tojson(ensure_ascii=true) * 9 }}",
            "{{ [[1] * 1000] * 1000 }}{{ ([[1] * 1000] * 1000)|tojson(indent=1000000) }}",
-           "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}",
+           "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro "
+           "%}{{ n() }}",
        }) {
     const test::Rendered got = render(source);
     if (got.fault) {
@@ -137,8 +143,9 @@ TEST(Template, LongConversationsAreRendered) {
   std::vector<Value> messages;
   for (int i = 0; i < 2000; ++i)
     messages.push_back(Dict{{"role", i % 2 ? "assistant" : "user"}, {"content", std::string(1000, 'x')}});
-  const std::string text = Template("{% set ns = namespace(t='') %}{% for m in messages %}{% for n in messages[:3] %}"
-                                    "{% endfor %}{% set ns.t = m.content|trim %}<{{ m.role }}>{{ ns.t }}{% endfor %}")
+  const std::string text = Template(
+                               "{% set ns = namespace(t='') %}{% for m in messages %}{% for n in messages[:3] %}"
+                               "{% endfor %}{% set ns.t = m.content|trim %}<{{ m.role }}>{{ ns.t }}{% endfor %}")
                                .render({{"messages", Value::list(messages)}});
   EXPECT_EQ(text.size(), 1000 * (1006 + 1011));
 }
@@ -157,8 +164,9 @@ TEST(Json, IsReadAndWrittenAsPythonDoes) {
   std::string finite = text;
   finite.replace(finite.find("1e400"), 5, "1e300");
   const Value value = jinja::value_from_json(finite, "here");
-  EXPECT_EQ(jinja::to_json(value),
-            "{\"b\": [1, -2, 12345678901234567890123, 1.5, 1e+300, true, null], \"a\": \"\xC3\xA9\xF0\x9F\x98\x80\\n\"}");
+  EXPECT_EQ(
+      jinja::to_json(value),
+      "{\"b\": [1, -2, 12345678901234567890123, 1.5, 1e+300, true, null], \"a\": \"\xC3\xA9\xF0\x9F\x98\x80\\n\"}");
   EXPECT_EQ(jinja::to_json(*value.dict().get("a"), {.ascii = true}), "\"\\u00e9\\ud83d\\ude00\\n\"");
   for (const char* bad : {"", "{", "[1,]", "{\"a\" 1}", "nul", "\"\\ud800\"", "\"\xFF\"", "1 2", "[1] x", "'a'"})
     EXPECT_EQ(test::expect_error(ErrorCode::bad_value, [&] { jinja::value_from_json(bad, "here"); }).find("here"), 0u)

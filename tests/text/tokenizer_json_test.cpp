@@ -24,7 +24,8 @@ constexpr EncodeOptions kIdsPlain{.add_special = false, .parse_special = false};
 
 std::vector<Token> ids_of(const json& list) {
   std::vector<Token> ids;
-  for (const json& id : list) ids.push_back(static_cast<Token>(std::min<std::uint64_t>(id.get<std::uint64_t>(), 0x7FFFFFFF)));
+  for (const json& id : list)
+    ids.push_back(static_cast<Token>(std::min<std::uint64_t>(id.get<std::uint64_t>(), 0x7FFFFFFF)));
   return ids;
 }
 

@@ -34,8 +34,8 @@ struct PLUMB_API ChatTemplates {
 PLUMB_API ChatTemplates chat_templates_from_file(const ModelFile& file);
 
 /// From a Hugging Face folder. The unnamed template is chat_template.jinja, or that of tokenizer_config.json (a text,
-/// or a list of named ones), or that of chat_template.json; additional_chat_templates/NAME.jinja are named ones. Special
-/// tokens are those of tokenizer_config.json and special_tokens_map.json. Empty when there are none.
+/// or a list of named ones), or that of chat_template.json; additional_chat_templates/NAME.jinja are named ones.
+/// Special tokens are those of tokenizer_config.json and special_tokens_map.json. Empty when there are none.
 /// @throws Error{io, bad_value, wrong_type, missing_key, duplicate} naming file and field.
 PLUMB_API ChatTemplates chat_templates_from_folder(const std::filesystem::path& folder);
 
