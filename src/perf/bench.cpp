@@ -86,7 +86,7 @@ class TestRun {
     if (generates(session_.model().spec()))
       session_.prefill({prompt_.data(), static_cast<std::size_t>(n)}, s);
     else
-      session_.embed(std::vector{std::vector<Token>(prompt_.begin(), prompt_.begin() + n)});
+      session_.embed(std::vector<std::vector<Token>>(1, {prompt_.begin(), prompt_.begin() + n}));
   }
 
   const BenchTest test_;

@@ -160,7 +160,7 @@ void Measuring::read_prompt() {
   if (generates(session_.model().spec()))
     session_.prefill(prompt);
   else
-    session_.embed(std::vector{std::vector<Token>(prompt.begin(), prompt.end())});
+    session_.embed(std::vector<std::vector<Token>>(1, {prompt.begin(), prompt.end()}));
 }
 
 void Measuring::generate() { decode_all(options_.depth, options_.tokens); }

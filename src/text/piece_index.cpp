@@ -1,6 +1,7 @@
 #include "piece_index.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -54,11 +55,35 @@ PieceIndex::PieceIndex(std::span<const std::string> pieces) : pieces_(pieces) {
   }
 }
 
-Token PieceIndex::find(std::string_view spelling) const {
-  if (spelling.empty() || spelling.size() > longest_) return kNoToken;
-  for (std::size_t slot = hash_bytes(spelling, seed_) & mask_;; slot = (slot + 1) & mask_) {
+Token PieceIndex::find_from(std::size_t slot, std::string_view spelling) const {
+  for (;; slot = (slot + 1) & mask_) {
     const Token token = slots_[slot];
     if (token == kNoToken || pieces_[static_cast<std::size_t>(token)] == spelling) return token;
+  }
+}
+
+Token PieceIndex::find(std::string_view spelling) const {
+  if (spelling.empty() || spelling.size() > longest_) return kNoToken;
+  return find_from(hash_bytes(spelling, seed_) & mask_, spelling);
+}
+
+void PieceIndex::find_all(std::span<const std::string_view> spellings, std::span<Token> tokens) const {
+  constexpr std::size_t kBlock = 64;  // what the caches hold at once
+  std::array<std::size_t, kBlock> slots{};
+  for (std::size_t begin = 0; begin < spellings.size(); begin += kBlock) {
+    const auto block = spellings.subspan(begin, std::min(kBlock, spellings.size() - begin));
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      slots[i] = hash_bytes(block[i], seed_) & mask_;
+      __builtin_prefetch(&slots_[slots[i]]);
+    }
+    for (std::size_t i = 0; i < block.size(); ++i)
+      if (slots_[slots[i]] != kNoToken) __builtin_prefetch(&pieces_[static_cast<std::size_t>(slots_[slots[i]])]);
+    for (std::size_t i = 0; i < block.size(); ++i)
+      if (slots_[slots[i]] != kNoToken) __builtin_prefetch(pieces_[static_cast<std::size_t>(slots_[slots[i]])].data());
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const bool possible = !block[i].empty() && block[i].size() <= longest_;
+      tokens[begin + i] = possible ? find_from(slots[i], block[i]) : kNoToken;
+    }
   }
 }
 

@@ -1,32 +1,19 @@
 #include "plumb/text/tokenizer_folder.hpp"
 
-#include <fstream>
-#include <optional>
+#include <limits>
 #include <string>
 
 #include "json_scanner.hpp"
 #include "plumb/core/printable.hpp"
+#include "plumb/io/mapping.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The largest published ones have 35 MB.
-constexpr std::uintmax_t kLargestFile = std::uintmax_t{1} << 30;
-
-std::string read_file(const fs::path& path) {
-  const std::string name = printable(path.string());
-  std::error_code failure;
-  if (!fs::is_regular_file(path, failure)) throw Error(ErrorCode::io, name + ": not a readable file");
-  const std::uintmax_t size = fs::file_size(path, failure);
-  if (failure || size > kLargestFile)
-    throw Error(ErrorCode::io, name + ": a file of more than " + std::to_string(kLargestFile) + " bytes");
-  std::ifstream in(path, std::ios::binary);
-  std::string text(static_cast<std::size_t>(size), '\0');
-  in.read(text.data(), static_cast<std::streamsize>(size));
-  if (!in || in.gcount() != static_cast<std::streamsize>(size)) throw Error(ErrorCode::io, name + ": cannot be read");
-  return text;
+std::string_view text_of(const FileMapping& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.size()};
 }
 
 /// A token as configuration files name it: its spelling, or an object with it; anything else names none.
@@ -70,7 +57,9 @@ std::vector<Token> token_ids(JsonScanner& scanner) {
 void read_settings(const fs::path& path, SpecialTokens& tokens) {
   std::error_code failure;
   if (!fs::is_regular_file(path, failure)) return;
-  const std::string text = read_file(path), where = printable(path.string());
+  const auto file = FileMapping::open(path);
+  const std::string_view text = text_of(*file);
+  const std::string where = printable(path.string());
   check_utf8(text, where);
   JsonScanner scanner(text, where);
   std::string storage;
@@ -102,7 +91,8 @@ void read_settings(const fs::path& path, SpecialTokens& tokens) {
 }  // namespace
 
 Tokenizer tokenizer_from_json_file(const fs::path& path) {
-  return Tokenizer::from_json(read_file(path), printable(path.string()));
+  const auto file = FileMapping::open(path);
+  return Tokenizer::from_json(text_of(*file), printable(path.string()));
 }
 
 Tokenizer tokenizer_from_folder(const fs::path& folder) {
@@ -110,7 +100,8 @@ Tokenizer tokenizer_from_folder(const fs::path& folder) {
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"})
     read_settings(folder / name, tokens);
   const fs::path path = folder / "tokenizer.json";
-  return Tokenizer::from_json(read_file(path), printable(path.string()), tokens);
+  const auto file = FileMapping::open(path);
+  return Tokenizer::from_json(text_of(*file), printable(path.string()), tokens);
 }
 
 }  // namespace plumb

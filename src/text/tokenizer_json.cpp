@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bpe.hpp"
+#include "json_merges.hpp"
 #include "plumb/core/printable.hpp"
 #include "spm.hpp"
 #include "tokenizer_json_parts.hpp"
@@ -208,6 +209,8 @@ Vocabulary TokenizerJson::vocabulary() {
 void TokenizerJson::read_entries(Vocabulary& vocabulary, const PieceIndex& added) {
   JsonScanner scanner(vocab_, source_ + ": model.vocab");
   std::vector<Entry> entries;
+  constexpr std::size_t kShortEntry = 16;
+  entries.reserve(vocab_.size() / kShortEntry);
   std::deque<std::string> unescaped;
   std::string storage;
   std::int64_t largest = -1;
@@ -291,6 +294,7 @@ void TokenizerJson::set_types(Vocabulary& vocabulary) const {
   }
   for (const AddedToken& token : added_)
     vocabulary.types[static_cast<std::size_t>(token.id)] = token.special ? TokenType::control : TokenType::user_defined;
+<<<<<<< HEAD
 }
 
 std::vector<Merge> TokenizerJson::read_merges(const ModelPieces& pieces) const {
@@ -330,6 +334,8 @@ std::vector<Merge> TokenizerJson::read_merges(const ModelPieces& pieces) const {
     merges.push_back(merge);
   }
   return merges;
+=======
+>>>>>>> 45369f6 (tokenizer.json: merges are looked up in blocks, files are mapped: half the load time of a vocabulary of 262,144 tokens and 514,906 merges)
 }
 
 /// Whether the model can take bytes in place of their letters: every byte has a letter, or those without vanish.
@@ -355,7 +361,8 @@ std::unique_ptr<const WordModel> TokenizerJson::make_bpe(const ModelPieces& piec
   rules.byte_fallback = model_.byte_fallback;
   rules.continuing_prefix = model_.continuing_prefix;
   rules.end_suffix = model_.end_suffix;
-  return std::make_unique<BpeModel>(pieces, read_merges(pieces), true, std::move(rules), source_);
+  return std::make_unique<BpeModel>(pieces, read_json_merges(merges_, source_, pieces, model_.continuing_prefix), true,
+                                    std::move(rules), source_);
 }
 
 Pipeline TokenizerJson::pipeline(const Vocabulary& vocabulary, const PieceIndex& index,

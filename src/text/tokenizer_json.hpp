@@ -52,7 +52,6 @@ class TokenizerJson {
   void read_scores(Vocabulary& vocabulary, const PieceIndex& added);
   void give_ids(Vocabulary& vocabulary);
   void set_types(Vocabulary& vocabulary) const;
-  std::vector<Merge> read_merges(const ModelPieces& pieces) const;
   std::unique_ptr<const WordModel> make_bpe(const ModelPieces& pieces, bool byte_level) const;
   bool is_byte_level(const ModelPieces& pieces) const;
   [[noreturn]] void fail(ErrorCode code, const std::string& problem) const {

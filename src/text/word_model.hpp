@@ -27,10 +27,9 @@ class WordModel {
 class ModelPieces {
  public:
   ModelPieces(const PieceIndex& index, const std::vector<bool>& foreign) : index_(&index), foreign_(&foreign) {}
-  Token find(std::string_view spelling) const {
-    const Token token = index_->find(spelling);
-    return token != kNoToken && !foreign_->empty() && (*foreign_)[static_cast<std::size_t>(token)] ? kNoToken : token;
-  }
+  Token find(std::string_view spelling) const { return own(index_->find(spelling)); }
+  /// Makes kNoToken of a token that the model does not have.
+  Token own(Token token) const { return token != kNoToken && !has(token) ? kNoToken : token; }
   const PieceIndex& index() const { return *index_; }
   bool has(Token token) const { return foreign_->empty() || !(*foreign_)[static_cast<std::size_t>(token)]; }
 
