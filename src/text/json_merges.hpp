@@ -11,9 +11,9 @@
 
 namespace plumb::inline PLUMB_ABI {
 
-/// `json`: an array of "left right" or ["left", "right"]. `continuing_prefix`: what `right` begins with and `left right`
-/// together does not have there. @throws Error{bad_value, wrong_type} for malformed text, {bad_tokenizer} for a merge
-/// that is not two spellings, or whose parts or result are no tokens.
+/// `json`: an array of "left right" or ["left", "right"]. `continuing_prefix`: what `right` begins with and `left
+/// right` together does not have there. @throws Error{bad_value, wrong_type} for malformed text, {bad_tokenizer} for a
+/// merge that is not two spellings, or whose parts or result are no tokens.
 std::vector<Merge> read_json_merges(std::string_view json, const std::string& source, const ModelPieces& pieces,
                                     std::string_view continuing_prefix);
 
