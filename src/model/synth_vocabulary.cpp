@@ -63,20 +63,4 @@ Vocabulary synthetic_vocabulary(std::int64_t size) {
   return vocabulary;
 }
 
-void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary) {
-  writer.set("tokenizer.ggml.model", "llama");
-  writer.set("tokenizer.ggml.pre", "default");
-  writer.set("tokenizer.ggml.tokens", GgufArray::of_strings(std::span(vocabulary.pieces)));
-  writer.set("tokenizer.ggml.scores", GgufArray::of(std::span(vocabulary.scores)));
-  GgufArray types(GgufType::i32);
-  for (const TokenType type : vocabulary.types) types.add(static_cast<std::int32_t>(type));
-  writer.set("tokenizer.ggml.token_type", types);
-  writer.set("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(vocabulary.bos));
-  writer.set("tokenizer.ggml.eos_token_id", static_cast<std::uint32_t>(vocabulary.eos));
-  writer.set("tokenizer.ggml.unknown_token_id", static_cast<std::uint32_t>(vocabulary.unknown));
-  writer.set("tokenizer.ggml.add_bos_token", vocabulary.add_bos);
-  writer.set("tokenizer.ggml.add_eos_token", vocabulary.add_eos);
-  writer.set("tokenizer.ggml.add_space_prefix", vocabulary.add_space_prefix);
-}
-
 }  // namespace plumb

@@ -1,11 +1,11 @@
-#include "plumb/text/tokenizer_folder.hpp"
+#include "tokenizer_folder.hpp"
 
 #include <limits>
 #include <string>
 
 #include "json_scanner.hpp"
 #include "plumb/core/printable.hpp"
-#include "plumb/io/mapping.hpp"
+#include "plumb/text/tokenizer_folder.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -95,13 +95,13 @@ Tokenizer tokenizer_from_json_file(const fs::path& path) {
   return Tokenizer::from_json(text_of(*file), printable(path.string()));
 }
 
-Tokenizer tokenizer_from_folder(const fs::path& folder) {
-  SpecialTokens tokens;
+TokenizerFiles::TokenizerFiles(const fs::path& folder) {
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"})
-    read_settings(folder / name, tokens);
-  const fs::path path = folder / "tokenizer.json";
-  const auto file = FileMapping::open(path);
-  return Tokenizer::from_json(text_of(*file), printable(path.string()), tokens);
+    read_settings(folder / name, special_);
+  json_ = FileMapping::open(folder / "tokenizer.json");
 }
+std::string_view TokenizerFiles::json() const { return text_of(*json_); }
+
+Tokenizer tokenizer_from_folder(const fs::path& folder) { return TokenizerFiles(folder).tokenizer(); }
 
 }  // namespace plumb

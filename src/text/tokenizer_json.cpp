@@ -296,10 +296,8 @@ void TokenizerJson::set_types(Vocabulary& vocabulary) const {
     vocabulary.types[static_cast<std::size_t>(token.id)] = token.special ? TokenType::control : TokenType::user_defined;
 }
 
-/// Whether the model can take bytes in place of their letters: every byte has a letter, or those without vanish.
-bool TokenizerJson::is_byte_level(const ModelPieces& pieces) const {
-  if (model_kind() != Model::bpe || !model_.continuing_prefix.empty() || !model_.end_suffix.empty()) return false;
-  if (!model_.has_unknown && !model_.byte_fallback) return true;
+/// Whether every byte has a letter of GPT-2's alphabet in the vocabulary.
+bool TokenizerJson::has_byte_letters(const ModelPieces& pieces) const {
   for (unsigned byte = 0; byte < 256; ++byte) {
     const char raw = static_cast<char>(byte);
     std::string letter;
@@ -307,6 +305,12 @@ bool TokenizerJson::is_byte_level(const ModelPieces& pieces) const {
     if (pieces.find(letter) == kNoToken) return false;
   }
   return true;
+}
+
+/// Whether the model can take bytes in place of their letters: every byte has a letter, or those without vanish.
+bool TokenizerJson::is_byte_level(const ModelPieces& pieces) const {
+  if (model_kind() != Model::bpe || !model_.continuing_prefix.empty() || !model_.end_suffix.empty()) return false;
+  return (!model_.has_unknown && !model_.byte_fallback) || has_byte_letters(pieces);
 }
 
 std::unique_ptr<const WordModel> TokenizerJson::make_bpe(const ModelPieces& pieces, bool byte_level) const {

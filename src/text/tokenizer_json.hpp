@@ -31,6 +31,11 @@ class TokenizerJson {
   /// Everything else. `index` is that of the vocabulary's pieces. @throws Error{bad_tokenizer, ...}.
   Pipeline pipeline(const Vocabulary& vocabulary, const PieceIndex& index, const std::vector<bool>& foreign);
   TokenDecoder decoder() const;
+  /// Turns a vocabulary() into what GGUF keys say of it, all but the special ids. @throws Error{unsupported_tokenizer}
+  /// naming what they cannot say.
+  /// `difference` tells what comes near but is not the same.
+  void describe_for_gguf(Vocabulary& vocabulary, const PieceIndex& index, const std::vector<bool>& foreign,
+                         std::string& difference) const;
 
  private:
   enum class Model { bpe, unigram, wordpiece, wordlevel };
@@ -54,6 +59,10 @@ class TokenizerJson {
   void set_types(Vocabulary& vocabulary) const;
   std::unique_ptr<const WordModel> make_bpe(const ModelPieces& pieces, bool byte_level) const;
   bool is_byte_level(const ModelPieces& pieces) const;
+  bool has_byte_letters(const ModelPieces& pieces) const;
+  void describe_byte_level(Vocabulary& vocabulary, const ModelPieces& pieces, std::string& difference) const;
+  void describe_spm(Vocabulary& vocabulary, const ModelPieces& pieces) const;
+  void describe_wordpiece(Vocabulary& vocabulary, const ModelPieces& pieces) const;
   [[noreturn]] void fail(ErrorCode code, const std::string& problem) const {
     throw Error(code, source_ + ": " + problem);
   }

@@ -9,7 +9,7 @@
 
 #include "plumb/io/gguf_writer.hpp"
 #include "plumb/model/spec.hpp"
-#include "plumb/text/vocabulary.hpp"
+#include "plumb/text/vocabulary_keys.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -36,8 +36,5 @@ inline constexpr std::int64_t kSmallestSynthVocabulary = 3 + 256;
 /// pieces have better scores, and each can be joined from two others.
 /// @throws Error{invalid_argument} for fewer than kSmallestSynthVocabulary tokens.
 PLUMB_API Vocabulary synthetic_vocabulary(std::int64_t size);
-
-/// Sets the `tokenizer.ggml.*` keys of a SentencePiece vocabulary.
-PLUMB_API void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary);
 
 }  // namespace plumb
