@@ -53,8 +53,10 @@ std::vector<std::int64_t> expected_shape(const RowShape& ours, const Gather& gat
   std::int64_t rows = gather.rows > 0 ? gather.rows : ours.rows, cols = gather.cols > 0 ? gather.cols : ours.cols;
   if (gather.turned) std::swap(rows, cols);
   if (gather.flat) return {ours.matrices * rows, cols};
-  if (ours.matrices > 1) return {ours.matrices, rows, cols};
-  return {rows, cols};
+  std::vector<std::int64_t> shape{ours.matrices, rows, cols};
+  if (ours.matrices == 1) shape.erase(shape.begin());
+  if (ours.cols == 1 && !gather.turned) shape.pop_back();
+  return shape;
 }
 
 /// Where our rows are for a rotation of neighbours, and theirs for one of halves: of each head the rotated dimensions.
@@ -181,6 +183,14 @@ class Finder {
 
   Assembled find() const {
     std::string first;
+    if (auto found = find(first)) return *std::move(found);
+    const std::string name = first.empty() ? std::string(role_name(tensor_.id.role)) : first;
+    throw Error(ErrorCode::missing_key,
+                index_.named(name) + " is absent, expected " + tensor_.shape.to_string() + " by config.json");
+  }
+
+  /// Nothing where it is absent. `first`: becomes the first of the names it might have.
+  std::optional<Assembled> find(std::string& first) const {
     for (const std::span<const Place> places : {folder_.places, usual_places()})
       for (const Place& place : places) {
         if (place.role != tensor_.id.role || (tensor_.id.bias && place.suffix == Suffix::none)) continue;
@@ -191,13 +201,11 @@ class Finder {
         const std::vector<std::string> others = names_of(place, folder_.other_layers);
         if (exists(others.front())) return join(place, others);
       }
-    throw Error(ErrorCode::missing_key, index_.where() + ": tensor " +
-                                            quote(first.empty() ? std::string(role_name(tensor_.id.role)) : first) +
-                                            " is absent, expected " + tensor_.shape.to_string() + " by config.json");
+    return std::nullopt;
   }
 
  private:
-  bool exists(const std::string& name) const { return index_.has(name) || index_.has(name + "_blocks"); }
+  bool exists(const std::string& name) const { return index_.has(name); }
 
   std::string full_name(const Place& place, const std::string& name, std::string_view layers) const {
     std::string full =
@@ -227,21 +235,21 @@ class Finder {
     const TensorSpec part{tensor_.id, Shape(dims)};
     Assembled whole;
     whole.shape = tensor_.shape;
-    whole.rows = row_shape(tensor_);
     std::vector<Assembled> parts;
     for (const std::string& name : names) {
       if (!exists(name))
-        throw Error(ErrorCode::missing_key, index_.where() + ": tensor " + quote(name) + " is absent, expected " +
-                                                part.shape.to_string() + " beside " + quote(names.front()));
+        throw Error(ErrorCode::missing_key, index_.named(name) + " is absent, expected " + part.shape.to_string() +
+                                                " beside " + quote(names.front()));
       parts.push_back(make_one(place, name, part));
       if (parts.back().type != parts.front().type)
-        throw Error(ErrorCode::wrong_type, index_.where() + ": tensor " + quote(name) + ": becomes " +
-                                               std::string(dtype_name(parts.back().type)) + ", expected " +
-                                               std::string(dtype_name(parts.front().type)) + " as " +
-                                               quote(names.front()));
+        throw Error(ErrorCode::wrong_type,
+                    index_.named(name) + ": becomes " + std::string(dtype_name(parts.back().type)) + ", expected " +
+                        std::string(dtype_name(parts.front().type)) + " as " + quote(names.front()));
       whole.sources.insert(whole.sources.end(), parts.back().sources.begin(), parts.back().sources.end());
     }
     whole.type = parts.front().type;
+    whole.rows = parts.front().rows;
+    whole.rows.matrices *= static_cast<std::int64_t>(parts.size());
     const bool stored =
         tensor_.shape.rank() == 3 && tensor_.is_matrix() &&
         std::all_of(parts.begin(), parts.end(), [](const Assembled& p) { return p.stored.size() == 1; });
@@ -262,11 +270,11 @@ class Finder {
 
   Assembled make_one(const Place& place, const std::string& name, const TensorSpec& tensor) const {
     const RowShape ours = row_shape(tensor);
-    Gather gather = place.take ? place.take({spec_, tensor, config_.keys(), !index_.has(name)}) : Gather{};
+    Gather gather = place.take ? place.take({spec_, tensor, config_.keys(), !index_.find(name)}) : Gather{};
     add_halves(gather, tensor);
     if (folder_.norms_less_one && is_norm(tensor.id.role) && !tensor.id.bias && !gather.change)
       gather.change = [](std::int64_t, float number) { return number + 1.0f; };
-    Elements elements = read(name);
+    Elements elements = index_.read(name);
     if (gather.change_by_all) gather.change = late_change(gather.change_by_all, elements);
     check_shape(name, elements, gather, ours, tensor);
     Assembled made;
@@ -277,21 +285,12 @@ class Finder {
     try {
       reader = std::make_shared<const Reader>(std::move(elements), std::move(gather), ours, !tensor.is_matrix());
     } catch (const Error& error) {
-      throw Error(error.code(), index_.where() + ": tensor " + quote(name) + ": " + error.what());
+      throw Error(error.code(), index_.named(name) + ": " + error.what());
     }
     made.type = reader->type();
     made.stored = reader->stored();
     made.write = [reader](Range rows, std::byte* out) { reader->write(rows, out); };
     return made;
-  }
-
-  Elements read(const std::string& name) const {
-    if (const SafeTensor* tensor = index_.find(name)) return elements_of(index_.weights(), *tensor, index_.where());
-    const SafeTensor *blocks = index_.find(name + "_blocks"), *scales = index_.find(name + "_scales");
-    if (!scales)
-      throw Error(ErrorCode::missing_key, index_.where() + ": tensor " + quote(name + "_scales") +
-                                              " is absent, expected it beside " + quote(blocks->name));
-    return mxfp4_of(*blocks, *scales, index_.where());
   }
 
   /// Queries and keys for a rotation of halves, where ours is of neighbours.
@@ -319,9 +318,8 @@ class Finder {
     for (const std::int64_t dim : wanted) all *= dim;
     if (!tensor.is_matrix() && !gather.turned && elements.count() == all && (found.size() < 2 || wanted.size() < 2))
       return;
-    throw Error(ErrorCode::bad_shape, index_.where() + ": tensor " + quote(name) + ": shape " +
-                                          shape_text(elements.shape) + ", expected " + shape_text(expected) +
-                                          " by config.json");
+    throw Error(ErrorCode::bad_shape, index_.named(name) + ": shape " + shape_text(elements.shape) + ", expected " +
+                                          shape_text(expected) + " by config.json");
   }
 
   const FolderIndex& index_;
@@ -354,11 +352,19 @@ void Assembled::write_all(std::byte* out) const {
   });
 }
 
-FolderIndex::FolderIndex(const Safetensors& weights, std::string where) : weights_(weights), where_(std::move(where)) {
+FolderIndex::FolderIndex(const Safetensors& weights, const Packing& packing, std::string where)
+    : weights_(weights), packing_(packing), where_(std::move(where)) {
   for (const SafeTensor& tensor : weights.tensors()) {
-    by_name_.emplace(bare_name(tensor.name), &tensor);  // the first of two that differ in what stands before
+    const std::string bare = bare_name(tensor.name);
+    if (prefix_.empty()) prefix_ = tensor.name.substr(0, tensor.name.size() - bare.size());
+    by_name_.emplace(bare, &tensor);  // the first of two that differ in what stands before
     by_name_.emplace(tensor.name, &tensor);
   }
+}
+
+std::string FolderIndex::named(const std::string& name) const {
+  const SafeTensor* const tensor = find(name);
+  return where_ + ": tensor " + quote(tensor ? tensor->name : prefix_ + name);
 }
 
 const SafeTensor* FolderIndex::find(const std::string& name) const {
@@ -366,9 +372,41 @@ const SafeTensor* FolderIndex::find(const std::string& name) const {
   return found == by_name_.end() ? nullptr : found->second;
 }
 
+namespace {
+
+/// "a.b.weight" is packed as "a.b.qweight", "a.b.qzeros" and so on.
+std::string packed_name(const std::string& name, std::string_view part) {
+  constexpr std::string_view kWeight = "weight";
+  return name.ends_with(".weight") ? name.substr(0, name.size() - kWeight.size()).append(part) : std::string();
+}
+
+}  // namespace
+
+bool FolderIndex::has(const std::string& name) const {
+  return find(name) || find(name + "_blocks") ||
+         (packing_.kind != Packing::Kind::none && find(packed_name(name, "qweight")));
+}
+
+const SafeTensor& FolderIndex::part(const std::string& name, const SafeTensor& beside) const {
+  if (const SafeTensor* found = find(name)) return *found;
+  throw Error(ErrorCode::missing_key, named(name) + " is absent, expected it beside " + quote(beside.name));
+}
+
+Elements FolderIndex::read(const std::string& name) const {
+  if (const SafeTensor* tensor = find(name)) return elements_of(weights_, *tensor, where_);
+  if (const SafeTensor* blocks = find(name + "_blocks"))
+    return mxfp4_of(*blocks, part(name + "_scales", *blocks), where_);
+  const SafeTensor& codes = *find(packed_name(name, "qweight"));
+  return packed_of(packing_,
+                   {&codes, &part(packed_name(name, "qzeros"), codes), &part(packed_name(name, "scales"), codes),
+                    find(packed_name(name, "g_idx"))},
+                   where_);
+}
+
 std::optional<float> FolderIndex::number(const std::string& name) const {
   const SafeTensor* const tensor = find(name);
   if (!tensor) return std::nullopt;
+  numbers_.insert(tensor);
   const Elements elements = elements_of(weights_, *tensor, where_);
   if (elements.count() != 1)
     throw Error(ErrorCode::bad_shape,
@@ -389,6 +427,12 @@ std::optional<std::int64_t> FolderIndex::rows(const std::string& name) const {
 Assembled assemble(const FolderIndex& index, const Config& config, const ModelSpec& spec, const TensorSpec& tensor) {
   if (auto factors = rope_factors_of(config, spec, tensor)) return of_numbers(tensor, *std::move(factors));
   return Finder(index, config, spec, tensor).find();
+}
+
+std::optional<Assembled> assemble_if_there(const FolderIndex& index, const Config& config, const ModelSpec& spec,
+                                           const TensorSpec& tensor) {
+  std::string name;
+  return Finder(index, config, spec, tensor).find(name);
 }
 
 }  // namespace plumb::family

@@ -272,12 +272,14 @@ constexpr Family kFamilies[] = {
      .models = "Nomic Embed 1 and 1.5",
      .read = read_nomic_bert,
      .types = kNomic,
+     .fused = {.qkv = true},
      .folder = {.places = kNomicPlaces, .layers = "encoder.layers."}},
     {.architecture = "nomic-bert-moe",
      .models = "Nomic Embed 2",
      .read = read_nomic_bert_moe,
      .types = kNomicMoe,
      .write = write_nomic_bert_moe,
+     .fused = {.qkv = true},
      .folder = {.places = kNomicPlaces, .layers = "encoder.layers."}},
     {"jina-bert-v3", "Jina Embeddings 3", read_jina_v3, {}},
     {.architecture = "modern-bert",
@@ -285,6 +287,7 @@ constexpr Family kFamilies[] = {
      .read = read_modern_bert,
      .types = kModern,
      .write = write_modern_bert,
+     .fused = {.qkv = true, .gate_up = true},
      .folder = {.places = kModernPlaces}},
 };
 

@@ -52,7 +52,6 @@ std::optional<ByteNumbers> byte_numbers(SafeType type) {
       case SafeType::f8_e4m3: numbers[i] = eight_bit_float(bits, 4); break;
       case SafeType::f8_e5m2: numbers[i] = eight_bit_float(bits, 5); break;
       case SafeType::i8: numbers[i] = static_cast<float>(static_cast<std::int8_t>(bits)); break;
-      case SafeType::u8: numbers[i] = static_cast<float>(bits); break;
       default: return std::nullopt;
     }
   }
@@ -137,9 +136,8 @@ const SafeTensor* find_scale(const Safetensors& weights, const SafeTensor& tenso
 Elements scaled_bytes(const Safetensors& weights, const SafeTensor& tensor, const ByteNumbers& numbers,
                       const std::string& where) {
   const SafeTensor* const scale = find_scale(weights, tensor);
-  if (!scale && (tensor.type == SafeType::i8 || tensor.type == SafeType::u8))
-    fail(ErrorCode::unsupported_type, where, tensor.name,
-         "type " + std::string(safe_type_name(tensor.type)) + " without a tensor of scales");
+  if (!scale && tensor.type == SafeType::i8)
+    fail(ErrorCode::unsupported_type, where, tensor.name, "type I8 without a tensor of scales");
   std::shared_ptr<const Scales> scales;
   float most = largest_finite(numbers);
   if (scale) {
@@ -228,7 +226,7 @@ Elements elements_of(const Safetensors& weights, const SafeTensor& tensor, const
     elements = scaled_bytes(weights, tensor, *numbers, where);
   } else {
     fail(ErrorCode::unsupported_type, where, tensor.name,
-         "type " + std::string(safe_type_name(tensor.type)) + ", expected floats, or 8-bit numbers with scales");
+         "type " + std::string(safe_type_name(tensor.type)) + ", expected floats, or I8 with scales");
   }
   elements.shape = tensor.shape;
   elements.bytes = tensor.bytes;

@@ -1,6 +1,7 @@
 #include "folder.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstring>
 #include <set>
@@ -45,6 +46,29 @@ bool is_table_of_code(std::string_view name) {
   return false;
 }
 
+/// What continues the name of a tensor that has parts, and what stands there in the name of the part that is counted.
+struct PartName {
+  std::string_view end, whole;
+};
+constexpr std::array<PartName, 7> kParts{PartName{"_scale_inv", ""},       PartName{"_scale", ""},
+                                         PartName{"_scales", "_blocks"},   PartName{"qzeros", "qweight"},
+                                         PartName{"scales", "qweight"},    PartName{"g_idx", "qweight"},
+                                         PartName{"input_scale", "weight"}};
+
+/// Keys and values of layers that read those of an earlier one: no pass needs them, but other engines ask for them.
+std::vector<TensorSpec> spares_of(const ModelSpec& spec) {
+  std::vector<TensorSpec> spares;
+  for (int l = 0; l < spec.n_layers(); ++l) {
+    const auto* attention = std::get_if<AttentionSpec>(&spec.layers[static_cast<std::size_t>(l)].mixer);
+    if (!attention || attention->own_kv()) continue;
+    spares.push_back({{TensorRole::attn_k, l, false}, Shape{attention->k_rows(), spec.width}});
+    spares.push_back({{TensorRole::attn_v, l, false}, Shape{attention->v_rows(), spec.width}});
+    if (attention->qk_norm_over == QkNormOver::head)
+      spares.push_back({{TensorRole::attn_k_norm, l, false}, Shape{attention->head_dim}});
+  }
+  return spares;
+}
+
 /// A head that is the embedding is so because config.json says it or because there is none.
 void find_head(const Config& config, const FolderTensors& tensors, ModelSpec& spec) {
   if (!spec.output.head) return;
@@ -71,7 +95,7 @@ FolderAssembly::FolderAssembly(const std::filesystem::path& folder, FileMapping:
   for (const Module& module : config.family().folder.modules)
     if (Safetensors::in_folder(folder / module.folder))
       weights_.merge(Safetensors::open_folder(folder / module.folder, mode), std::string(module.name));
-  const FolderIndex index(weights_, where_);
+  const FolderIndex index(weights_, packing_of(config), where_);
   spec_ = config.read();
   if (spec_.name == config.keys().text_or({"", "model_type"}, "") && folder.has_filename())
     spec_.name = printable(folder.filename().native());
@@ -80,7 +104,9 @@ FolderAssembly::FolderAssembly(const std::filesystem::path& folder, FileMapping:
   check_spec(spec_, where_);
   for_each_tensor(
       spec_, [&](const TensorSpec& tensor) { tensors_.emplace(tensor.id, assemble(index, config, spec_, tensor)); });
-  note_left_out(config);
+  for (const TensorSpec& spare : spares_of(spec_))
+    if (auto found = assemble_if_there(index, config, spec_, spare)) tensors_.emplace(spare.id, *std::move(found));
+  note_left_out(index);
   lay_out();
   try {
     write_spec(keys_, spec_);
@@ -97,23 +123,26 @@ const Assembled* FolderAssembly::find(const TensorId& id) const {
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
-void FolderAssembly::note_left_out(const Config&) {
+void FolderAssembly::note_left_out(const FolderIndex& index) {
   std::set<const std::byte*> read;
   for (const auto& [id, tensor] : tensors_)
     for (const auto& source : tensor.sources) read.insert(source.data());
+  // What belongs to a tensor that is read, under a name that continues its own.
+  const auto is_part = [&](const SafeTensor& tensor) {
+    for (const auto& [end, whole] : kParts) {
+      if (!tensor.name.ends_with(end)) continue;
+      const std::string base = tensor.name.substr(0, tensor.name.size() - end.size());
+      const SafeTensor* const own = weights_.find(base + std::string(whole));
+      if (own && read.contains(own->bytes.data())) return true;
+    }
+    return false;
+  };
   std::map<std::string, std::size_t> kinds;
   std::size_t count = 0;
   std::uint64_t bytes = 0;
   for (const SafeTensor& tensor : weights_.tensors()) {
-    const auto with_scales = [&](std::string_view end) {
-      const SafeTensor* own =
-          tensor.name.ends_with(end)
-              ? weights_.find(std::string_view(tensor.name).substr(0, tensor.name.size() - end.size()))
-              : nullptr;
-      return own && read.contains(own->bytes.data());
-    };
-    if (tensor.bytes.empty() || read.contains(tensor.bytes.data()) || is_table_of_code(tensor.name)) continue;
-    if (with_scales("_scale_inv") || with_scales("_scale") || tensor.name.ends_with("_scales")) continue;
+    if (tensor.bytes.empty() || read.contains(tensor.bytes.data()) || index.numbers().contains(&tensor)) continue;
+    if (is_table_of_code(tensor.name) || is_part(tensor)) continue;
     ++count;
     bytes += tensor.bytes.size();
     ++kinds[kind_of(tensor.name)];
@@ -135,7 +164,7 @@ void FolderAssembly::note_left_out(const Config&) {
 void FolderAssembly::lay_out() {
   std::map<std::string, std::size_t> fused;
   std::vector<std::vector<std::pair<TensorRole, const Assembled*>>> parts;
-  for_each_tensor(spec_, [&](const TensorSpec& tensor) {
+  const auto add = [&](const TensorSpec& tensor) {
     const auto whole = fused_tensor(spec_, tensor);
     std::string name = whole ? whole->name : tensor_name(spec_, tensor.id);
     const auto [found, first] = fused.try_emplace(name, written_.size());
@@ -144,7 +173,10 @@ void FolderAssembly::lay_out() {
       parts.emplace_back();
     }
     parts[found->second].emplace_back(tensor.id.role, &tensors_.at(tensor.id));
-  });
+  };
+  for_each_tensor(spec_, add);
+  for (const TensorSpec& spare : spares_of(spec_))
+    if (find(spare.id)) add(spare);
   for (std::size_t i = 0; i < written_.size(); ++i) {
     std::stable_sort(parts[i].begin(), parts[i].end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     Written& whole = written_[i];

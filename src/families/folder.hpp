@@ -7,12 +7,15 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "config.hpp"
 #include "elements.hpp"
 #include "layout.hpp"
+#include "packing.hpp"
 #include "plumb/core/parallel.hpp"
 #include "plumb/io/model_file.hpp"
 #include "plumb/io/safetensors.hpp"
@@ -42,23 +45,37 @@ struct Assembled {
 /// differs with the class of the model that was saved: "model.", "transformer.", "model.language_model.".
 class FolderIndex final : public FolderTensors {
  public:
-  FolderIndex(const Safetensors& weights, std::string where);
+  FolderIndex(const Safetensors& weights, const Packing& packing, std::string where);
 
   const SafeTensor* find(const std::string& name) const;
-  bool has(const std::string& name) const override { return find(name) != nullptr; }
+  /// Whether there is a tensor of this name, or the parts of one that is packed.
+  bool has(const std::string& name) const override;
   std::optional<float> number(const std::string& name) const override;
   std::optional<std::int64_t> rows(const std::string& name) const override;
-  const Safetensors& weights() const { return weights_; }
+  /// The numbers of a tensor that is there. @throws as elements_of, mxfp4_of and packed_of; Error{missing_key}.
+  Elements read(const std::string& name) const;
+  /// The numbers that `number` was asked for.
+  const std::set<const SafeTensor*>& numbers() const { return numbers_; }
   const std::string& where() const { return where_; }
+  /// "FOLDER: tensor 'model.layers.0.mlp.up_proj.weight'", for messages; also of one that is absent.
+  std::string named(const std::string& name) const;
 
  private:
+  const SafeTensor& part(const std::string& name, const SafeTensor& beside) const;
+
   const Safetensors& weights_;
-  std::string where_;
+  Packing packing_;
+  std::string where_, prefix_;  // what stands before the names of the model's tensors
+  mutable std::set<const SafeTensor*> numbers_;
   std::map<std::string, const SafeTensor*, std::less<>> by_name_;
 };
 
 /// Finds one tensor of the spec. @throws Error{missing_key, bad_shape, unsupported_type, wrong_type}.
 Assembled assemble(const FolderIndex& index, const Config& config, const ModelSpec& spec, const TensorSpec& tensor);
+
+/// The same for a tensor that may be absent.
+std::optional<Assembled> assemble_if_there(const FolderIndex& index, const Config& config, const ModelSpec& spec,
+                                           const TensorSpec& tensor);
 
 /// Factors of a rotation that config.json describes and GGUF files have as a tensor; nothing for other tensors.
 std::optional<std::vector<float>> rope_factors_of(const Config& config, const ModelSpec& spec,
@@ -98,7 +115,7 @@ class FolderAssembly final : public Assembly {
       return std::tie(a.layer, a.role, a.bias) < std::tie(b.layer, b.role, b.bias);
     }
   };
-  void note_left_out(const Config& config);
+  void note_left_out(const FolderIndex& index);
   void lay_out();
   const Written& written(std::string_view name) const;
 
