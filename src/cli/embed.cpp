@@ -204,7 +204,7 @@ void add_embed(const Command& program) {
   auto arguments = std::make_shared<EmbedArguments>();
   const Command command =
       program.add_command("embed", "Write the embeddings of texts, or the cosines between all pairs of them");
-  command.add_option("model", arguments->run.model, "Model file").required().type_name("MODEL");
+  command.add_option("model", arguments->run.model, "Model file, or Hugging Face folder").required().type_name("MODEL");
   command
       .add_option("--text", arguments->texts,
                   "A text, encoded as the model's file says (special tokens included); may be given again")

@@ -201,7 +201,7 @@ std::string inspect(const InspectOptions& options) {
 void add_inspect(const Command& program) {
   auto options = std::make_shared<InspectOptions>();
   const Command command = program.add_command("inspect", "Show the metadata and the tensors of a model file");
-  command.add_option("MODEL", options->model, "GGUF file or llama2.c checkpoint").required();
+  command.add_option("MODEL", options->model, "GGUF file, llama2.c checkpoint, or Hugging Face folder").required();
   command.add_option("--elements", options->elements, "Array elements to show (default 8)").type_name("N");
   command
       .add_option("--tokenizer", options->tokenizer,

@@ -38,7 +38,7 @@ void add_logits(const Command& program) {
   auto arguments = std::make_shared<LogitsArguments>();
   const Command command = program.add_command(
       "logits", "Write the logits after each token of a text: little-endian f32, one row of the vocabulary per token");
-  command.add_option("model", arguments->run.model, "Model file").required().type_name("MODEL");
+  command.add_option("model", arguments->run.model, "Model file, or Hugging Face folder").required().type_name("MODEL");
   const Option tokens = command.add_option("--tokens", arguments->tokens, "Token ids, separated by spaces or commas");
   const Option file = command.add_option("--tokens-file", arguments->tokens_file, "A file of token ids");
   const Option text =

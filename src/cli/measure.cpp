@@ -112,7 +112,8 @@ void add_measure(const Command& program) {
       "measure",
       "Measure a model: bytes, operations and time of a token, and the rates reached. Without a model, a family "
       "of random-weight models from about 1M to 1B parameters");
-  const Option model = command.add_option("model", arguments->run.model, "Model file").type_name("MODEL");
+  const Option model =
+      command.add_option("model", arguments->run.model, "Model file, or Hugging Face folder").type_name("MODEL");
   const Option preset = command.add_option("--preset", arguments->preset, "A known configuration with random weights");
   model.excludes(preset);
   command

@@ -60,7 +60,9 @@ void add_perplexity(const Command& program) {
   auto arguments = std::make_shared<PerplexityArguments>();
   const Command command =
       program.add_command("perplexity", "How well a model predicts a text, with the standard error");
-  command.add_option("model", arguments->evaluation.run.model, "Model file").required().type_name("MODEL");
+  command.add_option("model", arguments->evaluation.run.model, "Model file, or Hugging Face folder")
+      .required()
+      .type_name("MODEL");
   add_evaluation_options(command, arguments->evaluation);
   add_type(command, arguments->evaluation.run);
   add_run_options(command, arguments->evaluation.run);

@@ -132,7 +132,7 @@ void run(const QuantizeArguments& arguments) {
 void add_quantize(const Command& program) {
   auto arguments = std::make_shared<QuantizeArguments>();
   const Command command = program.add_command("quantize", "Turn a model file into a smaller GGUF file");
-  command.add_option("in", arguments->in, "Model file to read").required();
+  command.add_option("in", arguments->in, "Model file, or Hugging Face folder, to read").required();
   command.add_option("out", arguments->out, "GGUF file to write: complete or not at all").required();
   std::string names;
   for (const std::string_view name : Recipe::file_names()) names += (names.empty() ? "" : " ") + std::string(name);

@@ -143,6 +143,7 @@ void FolderAssembly::note_left_out(const FolderIndex& index) {
   for (const SafeTensor& tensor : weights_.tensors()) {
     if (tensor.bytes.empty() || read.contains(tensor.bytes.data()) || index.numbers().contains(&tensor)) continue;
     if (is_table_of_code(tensor.name) || is_part(tensor)) continue;
+    if (spec_.output.tied && tensor.name.ends_with("lm_head.weight")) continue;  // the embedding again
     ++count;
     bytes += tensor.bytes.size();
     ++kinds[kind_of(tensor.name)];
