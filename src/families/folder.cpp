@@ -69,6 +69,13 @@ std::vector<TensorSpec> spares_of(const ModelSpec& spec) {
   return spares;
 }
 
+/// Low-rank products of RWKV's first layer that are read by nobody, and those that stand in for them: other engines ask
+/// for tensors of that size.
+constexpr std::array<std::pair<TensorRole, TensorRole>, 3> kFirstOfRwkv{
+    std::pair{TensorRole::mix_first, TensorRole::mix_rate},
+    std::pair{TensorRole::mix_first_down, TensorRole::mix_rate_down},
+    std::pair{TensorRole::mix_first_up, TensorRole::mix_rate_up}};
+
 /// A head that is the embedding is so because config.json says it or because there is none.
 void find_head(const Config& config, const FolderTensors& tensors, ModelSpec& spec) {
   if (!spec.output.head) return;
@@ -88,7 +95,7 @@ std::optional<std::vector<float>> rope_factors_of(const Config& config, const Mo
 }
 
 FolderAssembly::FolderAssembly(const std::filesystem::path& folder, FileMapping::Mode mode)
-    : where_(printable(folder.native(), 4096)) {
+    : folder_(folder), where_(printable(folder.native(), 4096)) {
   const std::filesystem::path file = folder / "config.json";
   const Config config(read_json_text(file), quote(file.string()));
   weights_ = Safetensors::open_folder(folder, mode);
@@ -106,10 +113,14 @@ FolderAssembly::FolderAssembly(const std::filesystem::path& folder, FileMapping:
       spec_, [&](const TensorSpec& tensor) { tensors_.emplace(tensor.id, assemble(index, config, spec_, tensor)); });
   for (const TensorSpec& spare : spares_of(spec_))
     if (auto found = assemble_if_there(index, config, spec_, spare)) tensors_.emplace(spare.id, *std::move(found));
+  if (const auto* rwkv = std::get_if<RwkvSpec>(&spec_.layers.front().mixer); rwkv && rwkv->first_rank == 0)
+    for (const auto& [spare, like] : kFirstOfRwkv)
+      tensors_.emplace(TensorId{spare, 0, false}, tensors_.at({like, 0, false}));
   note_left_out(index);
   lay_out();
   try {
     write_spec(keys_, spec_);
+    keys_.set("tokenizer.ggml.model", "none");
   } catch (const Error& error) {
     keys_ = GgufWriter();
     keys_.set("general.architecture", spec_.family);
@@ -178,6 +189,9 @@ void FolderAssembly::lay_out() {
   for_each_tensor(spec_, add);
   for (const TensorSpec& spare : spares_of(spec_))
     if (find(spare.id)) add(spare);
+  for (const auto& [spare, like] : kFirstOfRwkv)
+    if (const TensorId id{spare, 0, false}; find(id) && !fused.contains(tensor_name(spec_, id)))
+      add({id, find(id)->shape});
   for (std::size_t i = 0; i < written_.size(); ++i) {
     std::stable_sort(parts[i].begin(), parts[i].end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     Written& whole = written_[i];

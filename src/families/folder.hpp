@@ -87,6 +87,7 @@ class FolderAssembly final : public Assembly {
   FolderAssembly(const std::filesystem::path& folder, FileMapping::Mode mode);
 
   const ModelSpec& spec() const { return spec_; }
+  const std::filesystem::path& folder() const override { return folder_; }
   const std::string& where() const { return where_; }
   const Safetensors& weights() const { return weights_; }
   /// nullptr when the spec has no such tensor.
@@ -119,6 +120,7 @@ class FolderAssembly final : public Assembly {
   void lay_out();
   const Written& written(std::string_view name) const;
 
+  std::filesystem::path folder_;
   std::string where_;
   Safetensors weights_;
   ModelSpec spec_;

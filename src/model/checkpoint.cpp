@@ -18,6 +18,14 @@ struct Source {
   std::shared_ptr<LateTensors> late;
 };
 
+/// Files may say that they have none.
+bool has_vocabulary(const ModelFile& file) {
+  const GgufValue* const value = file.find("tokenizer.ggml.model");
+  if (!value) return false;
+  const std::string_view model = value->as_string().value_or(std::string_view());
+  return model != "none" && model != "no_vocab";
+}
+
 /// Takes over a tensor that was made of others. Matrices of products wait until they are packed.
 ops::StoredTensor take_over(Source& source, const TensorSpec& tensor, MadeTensor made) {
   const ops::StoredTensor stored(made.view);
@@ -63,7 +71,7 @@ Checkpoint checkpoint_from_file(const ModelFile& file) {
     return take_over(*source, tensor, *std::move(made));
   };
   checkpoint.tensors.name_of = [spec](const TensorId& id) { return tensor_name(spec, id); };
-  if (file.find("tokenizer.ggml.model"))
+  if (has_vocabulary(file))
     checkpoint.tokenizer = [shared] { return std::make_unique<const Tokenizer>(Tokenizer::from_file(*shared)); };
   checkpoint.chat_templates = chat_templates_from_file(file);
   checkpoint.release = [shared](const std::byte* begin, std::size_t bytes) { shared->release(begin, bytes); };

@@ -4,6 +4,7 @@
 /// GGUF files have both; readers of other formats translate into the same keys and tensor names.
 
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -42,6 +43,8 @@ struct GgufTensor {
 class Assembly {
  public:
   virtual ~Assembly() = default;
+  /// Where the files stand, and with them a tokenizer and chat templates.
+  virtual const std::filesystem::path& folder() const = 0;
   /// Writes the `view.bytes()` bytes of one of the file's tensors. On all threads.
   virtual void make(const GgufTensor& tensor, std::byte* out) const = 0;
   /// Gives back the pages that the tensor is made of.
