@@ -99,6 +99,7 @@
 #include "plumb/blocks/sequence_rows.hpp"  // by sequence,
 #include "plumb/blocks/checkpoints.hpp"    // copies of recurrent values,
 #include "plumb/blocks/state_slabs.hpp"    // where what layers remember lies,
+#include "plumb/blocks/state_blocks.hpp"   // in blocks that they share,
 #include "plumb/blocks/state.hpp"          // the memory of sequences,
 #include "plumb/blocks/scratch.hpp"        // the memory of a pass,
 #include "plumb/blocks/products.hpp"       // its matrix products,

@@ -116,6 +116,7 @@ void Session::Engine::make_room(std::span<const BatchRow> rows, PassOutput outpu
 ReadResult Session::Engine::run(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel) {
   if (cancel.stop_requested()) return ReadResult::stopped;
   make_room(rows, output);
+  for (const BatchRow& row : rows) state.prepare(row.sequence, row.position, row.position + 1);
   ForwardPass pass(model.transformer(), ropes, state, scratch, rows, observer ? &observer : nullptr, output, &cancel);
   if (trace) trace->begin_pass();
   run_parallel(
@@ -284,6 +285,7 @@ int Session::batch() const { return engine_->batch(); }
 DType Session::kv_type() const { return engine_->state.kv_type(); }
 std::span<const Token> Session::tokens(int s) const { return engine_->sequence(s).read; }
 std::size_t Session::state_bytes() const { return engine_->state.bytes(); }
+std::size_t Session::held_bytes() const { return engine_->state.held_bytes(); }
 std::size_t Session::bytes() const { return engine_->state.bytes() + engine_->scratch.bytes(); }
 std::uint64_t Session::rows_read() const { return engine_->rows_read; }
 int Session::logit_rows() const { return engine_->asked; }

@@ -271,6 +271,7 @@ class Reader {
   void put() {
     int held = 0;
     engine_.state.rewind(s_, 0);
+    engine_.state.prepare(s_, 0, positions());
     for (int l = 0; l < engine_.spec().n_layers(); ++l) {
       const StateLayer layer = engine_.state.layer(s_, l, positions());
       const Pieces& pieces = layers_[static_cast<std::size_t>(l)];

@@ -32,6 +32,7 @@ bool can_shift(const ModelSpec& spec, const SessionState& state) {
 void shift(const Transformer& model, std::span<const ops::RopeTable> ropes, SessionState& state, int s, Range gone,
            int threads) {
   const std::int64_t length = state.length(s);
+  state.prepare(s, static_cast<int>(gone.begin), static_cast<int>(length));
   std::vector<std::vector<float>> angles;  // of a turn back by as many positions, without the magnitude
   for (ops::RopeTable table : ropes) {
     table.magnitude = 1.0f;

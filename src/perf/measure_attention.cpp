@@ -27,7 +27,7 @@ SessionState make_cache(DType kv, int head_dim, double set) {
   };
   const auto layer = static_cast<double>(layers(1).bytes());
   SessionState cache = layers(static_cast<std::size_t>(std::max(1.0, set / layer)));
-  std::memset(cache.kv(0).base, 0, cache.bytes());
+  std::memset(cache.memory().data(), 0, cache.memory().size());
   return cache;
 }
 
@@ -57,13 +57,14 @@ class Layers {
       worker.barrier();
     });
   }
-  /// Bytes per second of the read loop over the cache.
+  /// Bytes per second of the read loop over the cache, as many at a time as a layer has.
   double bandwidth() {
     const std::size_t layer = cache_.bytes() / static_cast<std::size_t>(layers_);
     const double elapsed = time([&](const Worker& worker, int l) {
       const Range mine = worker.share(static_cast<std::int64_t>(layer), 512);
       const auto bytes = static_cast<std::size_t>(mine.size()) / 512 * 512;
-      if (bytes > 0) keep(kernels_.probes.read(cache_.kv(l).base + mine.begin, bytes));
+      const std::byte* const own = cache_.memory().data() + static_cast<std::size_t>(l) * layer;
+      if (bytes > 0) keep(kernels_.probes.read(own + mine.begin, bytes));
     });
     return static_cast<double>(layer) / elapsed;
   }

@@ -293,9 +293,9 @@ TEST_P(LatentModels, TheStateIsAVectorAPosition) {
   const double values = latent.kv_rank + latent.rope_dims + latent.indexer.dims;
   EXPECT_EQ(state_bytes(spec, DType::f32, 1000, 10), 2 * 1000 * 4 * values);
   EXPECT_EQ(state_bytes(spec, DType::i8, 1000, 10), 2 * 1000 * (values + 4 * parts));
-  const SessionState state(layer_states(spec), {.context = 1600, .kv = DType::f16});
+  const SessionState state(layer_states(spec), {.context = 1536, .kv = DType::f16});
   const double padded = padded_value_dim(latent.kv_rank) + padded_value_dim(latent.rope_dims) + latent.indexer.dims;
-  EXPECT_NEAR(static_cast<double>(state.bytes()), 2 * 1600 * 2 * padded, 2 * 4 * 64);
+  EXPECT_NEAR(static_cast<double>(state.bytes()), 2 * 1536 * 2 * padded, 6 * 2 * 4 * 64);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, LatentModels, testing::ValuesIn(kShapes),

@@ -73,6 +73,73 @@ TEST(Checkpoints, LieCloserTogetherTowardsTheEnd) {
   EXPECT_EQ(checkpoints.all().size(), 3u);
 }
 
+/// Copies of copies, cut and read on in every order, are what fresh sessions are.
+TEST(Forks, GoOnAsIfReadAnew) {
+  const std::vector<Token> prompt = test::state_text(700, 1);
+  for (const StateModel& kind : test::state_models()) {
+    SCOPED_TRACE(kind.name);
+    Session session(kind.model, {.threads = 2, .sequences = 6, .batch = 100});
+    std::vector<std::vector<Token>> texts(6);
+    const auto expect_all = [&] {
+      for (int s = 0; s < 6; ++s) {
+        const std::vector<Token>& own = texts[static_cast<std::size_t>(s)];
+        ASSERT_TRUE(std::ranges::equal(session.tokens(s), own)) << s;
+        if (own.empty()) continue;
+        Session fresh(kind.model, {.threads = 2});
+        fresh.prefill(own);
+        const std::vector<Token> more = test::state_text(3, static_cast<unsigned>(s) + 50);
+        fresh.prefill(more);
+        session.prefill(more, s);
+        ASSERT_EQ(test::last_logits(session), test::last_logits(fresh)) << s;
+        texts[static_cast<std::size_t>(s)].insert(texts[static_cast<std::size_t>(s)].end(), more.begin(), more.end());
+      }
+    };
+    const auto read = [&](int s, const std::vector<Token>& tokens) {
+      session.prefill(tokens, s);
+      texts[static_cast<std::size_t>(s)].insert(texts[static_cast<std::size_t>(s)].end(), tokens.begin(), tokens.end());
+    };
+    const auto fork = [&](int from, int to, int length) {
+      session.copy(from, to, length);
+      texts[static_cast<std::size_t>(to)] = texts[static_cast<std::size_t>(from)];
+      texts[static_cast<std::size_t>(to)].resize(static_cast<std::size_t>(length));
+    };
+    const auto cut = [&](int s, int length) {
+      session.truncate(s, length);
+      texts[static_cast<std::size_t>(s)].resize(static_cast<std::size_t>(length));
+    };
+    read(0, prompt);
+    fork(0, 1, 700);
+    fork(1, 2, 600);
+    fork(2, 3, 512);
+    fork(0, 4, 256);
+    fork(3, 5, 100);
+    ASSERT_NO_FATAL_FAILURE(expect_all());
+    cut(0, 300);
+    read(0, test::state_text(290, 2));
+    cut(3, 511);
+    read(3, test::state_text(20, 3));
+    cut(1, 0);
+    fork(2, 4, 590);
+    ASSERT_NO_FATAL_FAILURE(expect_all());
+    fork(0, 1, 550);
+    session.remove(0, 5, 280);
+    texts[0].erase(texts[0].begin() + 5, texts[0].begin() + 280);
+    cut(0, 5);  // what was moved is not what a fresh session has
+    ASSERT_NO_FATAL_FAILURE(expect_all());
+  }
+}
+
+TEST(Forks, OfOnePromptTakeTheMemoryOfOne) {
+  Session session(test::state_model("attention").model, {.threads = 2, .sequences = 200});
+  session.prefill(test::state_text(1030), 0);
+  const std::size_t one = session.held_bytes() / 5;  // 4 whole blocks, and a few positions of the last
+  for (int s = 1; s < 200; ++s) session.copy(0, s, s % 2 == 0 ? 1030 : 1024);
+  EXPECT_EQ(session.rows_read(), 1030u);
+  EXPECT_EQ(session.held_bytes(), one * (4 + 100));
+  for (int s = 0; s < 200; ++s) session.decode(3, s);
+  EXPECT_EQ(session.held_bytes(), one * (4 + 200));
+}
+
 /// One layer: keys depend on their own token and its position alone, so that moved ones are those of a fresh text.
 TEST(Remove, RotatesKeysToTheirNewPlaces) {
   const std::vector<Token> tokens = test::state_text(150, 3), other = test::state_text(5, 4);

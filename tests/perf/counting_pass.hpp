@@ -74,8 +74,8 @@ inline Counts run(const Model& model, const TestPass& pass, DType kv, int thread
   for (int at = 0; at < pass.position; at += kBatch) forward(at, std::min(kBatch, pass.position - at), false);
   counting.kernels = &table;
   counts = {};
-  counts.state_begin = state.kv(0).base;
-  counts.state_end = counts.state_begin + state.bytes();
+  counts.state_begin = state.memory().data();
+  counts.state_end = counts.state_begin + state.memory().size();
   forward(pass.position, pass.tokens, pass.all_ask(counting.spec));
   Rows pooled(pass.sequences, kWidth);
   project_embeddings(counting, threads, pooled);

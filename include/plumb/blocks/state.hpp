@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "plumb/blocks/checkpoints.hpp"
+#include "plumb/blocks/state_blocks.hpp"
 #include "plumb/blocks/state_slabs.hpp"
 #include "plumb/core/checked.hpp"
 #include "plumb/core/error.hpp"
@@ -41,6 +42,10 @@ class SessionState {
   int sequences() const { return static_cast<int>(lengths_.size()); }
   /// Bytes of all of it, padding and checkpoints included; what sequences share counts once.
   std::size_t bytes() const { return memory_.size() + checkpoint_bytes(); }
+  /// Bytes of what holds something now: what sequences share counts once.
+  std::size_t held_bytes() const;
+  /// All of the memory but checkpoints.
+  std::span<std::byte> memory() { return {memory_.data(), memory_.size()}; }
   /// Positions that sequence s holds.
   int length(int s) const { return lengths_[checked_sequence(s)]; }
 
@@ -55,9 +60,11 @@ class SessionState {
   void rewind(int s, int length);
   /// Forgets positions [length, ...) of sequence s. @throws Error{out_of_range}.
   void truncate(int s, int length);
-  /// Makes the first `length` positions of `to`, a number that restorable() gave, equal to those of `from`.
-  /// @throws Error{out_of_range}.
+  /// Makes the first `length` positions of `to`, a number that restorable() gave, equal to those of `from`: whole
+  /// blocks are shared, the last one, rings and recurrent values are copied. @throws Error{out_of_range}.
   void copy(int from, int to, int length);
+  /// Positions [first, end) of sequence s are about to be written: blocks of theirs that are shared are copied first.
+  void prepare(int s, int first, int end);
   /// A forward pass is about to change sequence s. Recurrent values are zeroed before the first position. Until
   /// `extend` is called they may be half changed.
   void begin(int s);
@@ -95,7 +102,8 @@ class SessionState {
   /// Where the recurrent values of a layer lie, from value `first` on.
   RecurrentLayer recurrent(int layer, std::int64_t first = 0) const {
     const StateSlabs& slabs = layers_[static_cast<std::size_t>(layer)];
-    std::byte* const base = const_cast<std::byte*>(memory_.data()) + slabs.recurrent_offset;
+    std::byte* const base =
+        const_cast<std::byte*>(memory_.data()) + block_bytes_ * blocks_of_all_ + slabs.recurrent_offset;
     return {reinterpret_cast<float*>(base) + first, sequence_bytes_ / std::int64_t{sizeof(float)}};
   }
 
@@ -106,8 +114,14 @@ class SessionState {
                   "sequence " + std::to_string(s) + " of a session with " + std::to_string(sequences()));
     return static_cast<std::size_t>(s);
   }
-  std::byte* sequence_memory(std::size_t s) { return memory_.data() + static_cast<std::int64_t>(s) * sequence_bytes_; }
-  void copy_positions(const StateSlabs& slabs, std::size_t from, std::size_t to, int length);
+  /// What belongs to one sequence alone.
+  std::byte* sequence_memory(std::size_t s) {
+    return memory_.data() + block_bytes_ * blocks_of_all_ + static_cast<std::int64_t>(s) * sequence_bytes_;
+  }
+  /// Blocks that `length` positions take.
+  int blocks_of(int length) const { return static_cast<int>(ceil_div(std::int64_t{length}, block_positions_)); }
+  void copy_block(const std::byte* from, std::byte* to, int positions) const;
+  void copy_slabs(const StateSlabs& slabs, const std::byte* from, std::byte* to, std::int64_t tiles) const;
   int first_held(const StateSlabs& slabs, std::size_t s) const;
   static int first_seen(const StateSlabs& slabs, int length);
   bool windows_reach(std::size_t s, int length) const;
@@ -126,7 +140,7 @@ class SessionState {
 
   StateOptions options_;
   std::vector<StateSlabs> layers_;  // without heads for layers that remember nothing
-  std::int64_t sequence_bytes_ = 0;
+  std::int64_t block_positions_ = 1, block_bytes_ = 0, blocks_of_all_ = 0, sequence_bytes_ = 0;
   std::vector<int> lengths_;    // [sequences]
   std::vector<int> furthest_;   // [sequences], positions written since the sequence was last empty
   std::vector<int> put_from_;   // [sequences], the first position that a sequence which was put there has in windows
@@ -134,7 +148,8 @@ class SessionState {
   std::vector<Checkpoints> checkpoints_;  // [sequences]
   std::size_t recurrent_bytes_ = 0;       // of one sequence
   bool recurrent_ = false;
-  AlignedBuffer memory_;  // [sequences, sequence_bytes_]
+  AlignedBuffer memory_;  // [blocks_of_all_, block_bytes_], then [sequences, sequence_bytes_]
+  StateBlocks blocks_;
 };
 
 inline SessionState::SessionState(std::span<const LayerState> layers, const StateOptions& options) : options_(options) {
@@ -143,14 +158,21 @@ inline SessionState::SessionState(std::span<const LayerState> layers, const Stat
     throw Error(ErrorCode::invalid_argument, "context " + std::to_string(options.context) + ": at least 1");
   if (options.sequences < 1)
     throw Error(ErrorCode::invalid_argument, "sequences " + std::to_string(options.sequences) + ": at least 1");
+  StateSpace space;
   for (const LayerState& layer : layers) {
-    layers_.push_back(StateSlabs::of(layer, sequence_bytes_, options));
+    layers_.push_back(StateSlabs::of(layer, space, options));
     const StateSlabs& slabs = layers_.back();
-    sequence_bytes_ = checked_add(slabs.recurrent_offset, slabs.recurrent_bytes, "state");
     recurrent_ |= slabs.recurrent_bytes > 0;
     recurrent_bytes_ += static_cast<std::size_t>(slabs.recurrent_bytes);
   }
-  const std::int64_t bytes = checked_mul<std::int64_t>(sequence_bytes_, options.sequences, "state");
+  block_positions_ = block_positions(options.context);
+  block_bytes_ = space.block;
+  sequence_bytes_ = space.sequence;
+  const int of_sequence = block_bytes_ > 0 ? blocks_of(options.context) : 0;
+  blocks_of_all_ = std::int64_t{options.sequences} * of_sequence;
+  const std::int64_t bytes =
+      checked_add(checked_mul<std::int64_t>(block_bytes_, blocks_of_all_, "KV cache"),
+                  checked_mul<std::int64_t>(sequence_bytes_, options.sequences, "state"), "state");
   try {
     memory_ = AlignedBuffer(static_cast<std::size_t>(bytes));
   } catch (const Error&) {
@@ -159,6 +181,7 @@ inline SessionState::SessionState(std::span<const LayerState> layers, const Stat
                     std::to_string(options.sequences) + (options.sequences == 1 ? " sequence: " : " sequences: ") +
                     std::to_string(bytes) + " bytes; a smaller context needs fewer");
   }
+  blocks_ = StateBlocks(options.sequences, of_sequence, block_bytes_, memory_.data());
   lengths_.assign(static_cast<std::size_t>(options.sequences), 0);
   furthest_ = put_from_ = lengths_;
   changing_.assign(lengths_.size(), 0);
@@ -181,10 +204,16 @@ inline ops::KvLayer SessionState::kv(int layer) const {
   const StateSlabs& slabs = layers_[static_cast<std::size_t>(layer)];
   ops::KvLayer view;
   view.base = const_cast<std::byte*>(memory_.data()) + slabs.offset;
-  view.sequence_stride = sequence_bytes_;
+  if (slabs.in_blocks()) {
+    view.blocks = blocks_.offsets();
+    view.blocks_of_sequence = blocks_.of_sequence();
+  } else {
+    view.base += block_bytes_ * blocks_of_all_;
+    view.sequence_stride = sequence_bytes_;
+    view.ring_tiles = slabs.ring ? slabs.tiles : 0;
+  }
   view.head_stride = slabs.bytes;
   view.value_offset = slabs.value_offset;
-  view.ring_tiles = slabs.ring ? static_cast<std::int32_t>(slabs.positions / kKeyTile) : 0;
   view.k_dim = slabs.shape.k_dim;
   view.v_dim = slabs.shape.v_dim;
   view.type = options_.kv;
@@ -195,11 +224,11 @@ inline ops::KvLayer SessionState::kv(int layer) const {
 
 inline ops::KvLayer SessionState::index_keys(int layer) const {
   const StateSlabs& slabs = layers_[static_cast<std::size_t>(layer)];
-  ops::KvLayer view;
-  view.base = const_cast<std::byte*>(memory_.data()) + slabs.offset + slabs.index_offset;
-  view.sequence_stride = sequence_bytes_;
+  ops::KvLayer view = kv(layer);
+  view.base += slabs.index_offset;
   view.k_dim = slabs.index_dim;
-  view.type = options_.kv;
+  view.v_dim = 0;
+  view.latent = false;
   return view;
 }
 
@@ -242,6 +271,8 @@ inline void SessionState::rewind(int s, int length) {
   lengths_[own] = length;
   if (length == 0) furthest_[own] = put_from_[own] = 0;
   changing_[own] = 0;
+  if (blocks_.any_shared())
+    for (int b = blocks_of(length); b < blocks_.of_sequence(); ++b) blocks_.own(s, b);
   if (as_it_is || length == 0 || !recurrent_) return;
   const StateCheckpoint* const kept = checkpoints_[own].before(length);
   assert(kept && kept->position == length);
@@ -290,8 +321,17 @@ inline void SessionState::copy(int from, int to, int length) {
   furthest_[target] = length > 0 ? furthest_[source] : 0;
   put_from_[target] = length > 0 ? put_from_[source] : 0;
   changing_[target] = length > 0 ? changing_[source] : 0;
+  if (block_bytes_ > 0) {
+    const int whole = static_cast<int>(length / block_positions_), used = blocks_of(length);
+    for (int b = 0; b < whole; ++b) blocks_.share(from, to, b);
+    for (int b = whole; b < blocks_.of_sequence(); ++b) blocks_.own(to, b);
+    if (used > whole)
+      copy_block(blocks_.block(from, whole), blocks_.block(to, whole),
+                 static_cast<int>(length - whole * block_positions_));
+  }
   if (length == 0) return;
-  for (const StateSlabs& slabs : layers_) copy_positions(slabs, source, target, length);
+  for (const StateSlabs& slabs : layers_)
+    if (slabs.ring) copy_slabs(slabs, sequence_memory(source), sequence_memory(target), slabs.tiles);
   if (!recurrent_) return;
   const StateCheckpoint* const kept = length == lengths_[source] ? nullptr : checkpoints_[source].before(length);
   for_each_recurrent(target, [&](std::byte* values, std::size_t before, std::size_t bytes) {
@@ -323,19 +363,43 @@ inline void SessionState::put(int s, int length, int held) {
   put_from_[static_cast<std::size_t>(s)] = held;
 }
 
-inline void SessionState::copy_positions(const StateSlabs& slabs, std::size_t from, std::size_t to, int length) {
-  // Whole tiles, what is beyond is not read; a ring is copied as a whole.
-  const std::int64_t tiles = ceil_div<std::int64_t>(slabs.ring ? slabs.positions : length, kKeyTile);
-  const std::byte* const source = sequence_memory(from) + slabs.offset;
-  std::byte* const target = sequence_memory(to) + slabs.offset;
-  for (int g = 0; g < slabs.shape.kv_heads; ++g) {
-    const auto copy = [&](std::int64_t at, std::int64_t bytes) {
-      std::memcpy(target + g * slabs.bytes + at, source + g * slabs.bytes + at, static_cast<std::size_t>(bytes));
-    };
-    copy(0, tiles * kv_tile_bytes(options_.kv, slabs.shape.k_dim));
-    copy(slabs.value_offset, tiles * kv_tile_bytes(options_.kv, padded_value_dim(slabs.shape.v_dim)));
-    if (slabs.index_dim > 0) copy(slabs.index_offset, tiles * kv_tile_bytes(options_.kv, slabs.index_dim));
+inline void SessionState::prepare(int s, int first, int end) {
+  if (!blocks_.any_shared()) return;
+  for (auto b = static_cast<int>(first / block_positions_); b < blocks_of(end); ++b) {
+    const std::byte* const before = blocks_.own(s, b);
+    const std::int64_t kept = first - b * block_positions_;
+    if (before && kept > 0) copy_block(before, blocks_.block(s, b), static_cast<int>(kept));
   }
+}
+
+/// The first positions of a block.
+inline void SessionState::copy_block(const std::byte* from, std::byte* to, int positions) const {
+  for (const StateSlabs& slabs : layers_)
+    if (slabs.in_blocks()) copy_slabs(slabs, from, to, ceil_div<std::int64_t>(positions, kKeyTile));
+}
+
+/// The first tiles of a layer's slabs; what is beyond is not read.
+inline void SessionState::copy_slabs(const StateSlabs& slabs, const std::byte* from, std::byte* to,
+                                     std::int64_t tiles) const {
+  for (int g = 0; g < slabs.shape.kv_heads; ++g) {
+    const std::int64_t slab = slabs.offset + g * slabs.bytes;
+    const auto copy = [&](std::int64_t at, int dim) {
+      std::memcpy(to + slab + at, from + slab + at, static_cast<std::size_t>(tiles * kv_tile_bytes(options_.kv, dim)));
+    };
+    copy(0, slabs.shape.k_dim);
+    copy(slabs.value_offset, padded_value_dim(slabs.shape.v_dim));
+    if (slabs.index_dim > 0) copy(slabs.index_offset, slabs.index_dim);
+  }
+}
+
+inline std::size_t SessionState::held_bytes() const {
+  std::vector<int> blocks;
+  std::int64_t alone = 0;
+  for (const int length : lengths_) {
+    blocks.push_back(block_bytes_ > 0 ? blocks_of(length) : 0);
+    if (length > 0) alone += sequence_bytes_;
+  }
+  return static_cast<std::size_t>(blocks_.used(blocks) * block_bytes_ + alone) + checkpoint_bytes();
 }
 
 }  // namespace plumb

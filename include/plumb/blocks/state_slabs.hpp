@@ -2,16 +2,19 @@
 /// @file
 /// Where what a sequence remembers lies in memory.
 ///
-/// Layout of keys and values, one place for all: [sequence][layer][KV head] { key tiles, value tiles }, tiles of 16
-/// positions as cpu/attention_kernels.hpp draws them. A head's keys are contiguous, so attention streams them; slabs
-/// are padded to an odd number of cache lines, since heads at power-of-two distances would fall into the same cache
+/// Layout of keys and values, one place for all: [block][layer][KV head] { key tiles, value tiles }, blocks of 256
+/// positions (state_blocks.hpp), or of the whole context where that is shorter, and tiles of 16 as
+/// cpu/attention_kernels.hpp draws them. A head's keys of a block are contiguous, so attention streams them; slabs are
+/// padded to an odd number of cache lines, since heads at power-of-two distances would fall into the same cache
 /// sets. Of latent attention there is one head: the vectors' first elements in value tiles, the rest as rows in the
 /// place of keys, and after them the key tiles of an indexer. A layer with a window keeps a ring of positions
-/// (kept_positions). Memory is touched when positions are stored. Elements are f32, f16, or int8 with one f32 scale per
-/// position and head. After them lie the layer's recurrent values, f32 whatever the type of keys and values.
+/// (kept_positions), [sequence][layer][KV head]. Memory is touched when positions are stored. Elements are f32, f16, or
+/// int8 with one f32 scale per position and head. A layer's recurrent values lie with the rings, f32 whatever the type
+/// of keys and values.
 
 #include <algorithm>
 #include <cstdint>
+#include <variant>
 #include <vector>
 
 #include "plumb/blocks/layer_state.hpp"
@@ -31,10 +34,21 @@ struct StateOptions {
   int checkpoints = 0, checkpoint_every = 256;
 };
 
-/// Where what one layer remembers lies inside a sequence's memory.
+/// Positions of a block.
+inline std::int64_t block_positions(std::int64_t context) {
+  return std::min<std::int64_t>(kKeyRange, round_up<std::int64_t>(context, kKeyTile));
+}
+
+/// What layers have taken so far: bytes of a block, and of what belongs to one sequence alone.
+struct StateSpace {
+  std::int64_t block = 0, sequence = 0;
+};
+
+/// Where what one layer remembers lies inside a block, or inside what belongs to a sequence alone.
 struct StateSlabs {
   KvState shape;
   std::int64_t positions = 0;     // kept
+  std::int64_t tiles = 0;         // of a slab: those of a block, or of the ring
   std::int64_t offset = 0;        // of the first slab
   std::int64_t value_offset = 0;  // bytes of one head's keys
   std::int64_t bytes = 0;         // keys and values of one head
@@ -45,51 +59,53 @@ struct StateSlabs {
   std::int64_t recurrent_offset = 0, recurrent_bytes = 0;  // padded to whole lines
   std::int64_t recurrent_values = 0;
 
-  /// Those of a layer that begins at `offset`. @throws Error{overflow}.
-  static StateSlabs of(const LayerState& layer, std::int64_t offset, const StateOptions& options);
+  bool in_blocks() const { return shape.kv_heads > 0 && !ring; }
+  /// Those of the next layer. @throws Error{overflow}.
+  static StateSlabs of(const LayerState& layer, StateSpace& space, const StateOptions& options);
 };
 
 namespace detail {
 
-inline StateSlabs slabs_of(const KvState& shape, std::int64_t offset, const StateOptions& options) {
+inline StateSlabs slabs_of(const KvState& shape, const StateOptions& options) {
   constexpr std::int64_t kLine = kAlignment;
   StateSlabs slabs;
   slabs.shape = shape;
-  slabs.offset = offset;
   slabs.positions = kept_positions(shape.window, options.context, options.batch);
   slabs.ring = slabs.positions < options.context;
-  const std::int64_t tiles = ceil_div<std::int64_t>(slabs.positions, kKeyTile);
-  slabs.value_offset = round_up(checked_mul(tiles, kv_tile_bytes(options.kv, shape.k_dim), "KV cache"), kLine);
-  const std::int64_t values = checked_mul(tiles, kv_tile_bytes(options.kv, padded_value_dim(shape.v_dim)), "KV cache");
+  slabs.tiles = (slabs.ring ? slabs.positions : block_positions(options.context)) / kKeyTile;
+  slabs.value_offset = round_up(checked_mul(slabs.tiles, kv_tile_bytes(options.kv, shape.k_dim), "KV cache"), kLine);
+  const std::int64_t values =
+      checked_mul(slabs.tiles, kv_tile_bytes(options.kv, padded_value_dim(shape.v_dim)), "KV cache");
   slabs.bytes = checked_add(slabs.value_offset, round_up(values, kLine), "KV cache");
   if (slabs.bytes / kLine % 2 == 0) slabs.bytes += kLine;
   return slabs;
 }
 
-inline StateSlabs slabs_of(const LatentState& shape, std::int64_t offset, const StateOptions& options) {
-  StateSlabs slabs = slabs_of(KvState{1, padded_value_dim(shape.rest_dim), shape.value_dim, 0}, offset, options);
+inline StateSlabs slabs_of(const LatentState& shape, const StateOptions& options) {
+  StateSlabs slabs = slabs_of(KvState{1, padded_value_dim(shape.rest_dim), shape.value_dim, 0}, options);
   slabs.latent = true;
   slabs.index_dim = shape.index_dim;
   if (shape.index_dim == 0) return slabs;
   slabs.index_offset = slabs.bytes;
-  const std::int64_t tiles = ceil_div<std::int64_t>(slabs.positions, kKeyTile);
-  const std::int64_t keys = checked_mul(tiles, kv_tile_bytes(options.kv, shape.index_dim), "KV cache");
+  const std::int64_t keys = checked_mul(slabs.tiles, kv_tile_bytes(options.kv, shape.index_dim), "KV cache");
   slabs.bytes = checked_add(slabs.bytes, round_up<std::int64_t>(keys, kAlignment), "KV cache");
   return slabs;
 }
 
 }  // namespace detail
 
-inline StateSlabs StateSlabs::of(const LayerState& layer, std::int64_t offset, const StateOptions& options) {
+inline StateSlabs StateSlabs::of(const LayerState& layer, StateSpace& space, const StateOptions& options) {
   StateSlabs slabs;
-  if (const auto* const kv = std::get_if<KvState>(&layer.positions)) slabs = detail::slabs_of(*kv, offset, options);
-  if (const auto* const latent = std::get_if<LatentState>(&layer.positions))
-    slabs = detail::slabs_of(*latent, offset, options);
-  const std::int64_t positions = checked_mul<std::int64_t>(slabs.bytes, slabs.shape.kv_heads, "KV cache");
-  slabs.recurrent_offset = checked_add(offset, positions, "state");
+  if (const auto* const kv = std::get_if<KvState>(&layer.positions)) slabs = detail::slabs_of(*kv, options);
+  if (const auto* const latent = std::get_if<LatentState>(&layer.positions)) slabs = detail::slabs_of(*latent, options);
+  std::int64_t& place = slabs.in_blocks() ? space.block : space.sequence;
+  slabs.offset = place;
+  place = checked_add(place, checked_mul<std::int64_t>(slabs.bytes, slabs.shape.kv_heads, "KV cache"), "KV cache");
+  slabs.recurrent_offset = space.sequence;
   const std::int64_t values = checked_mul<std::int64_t>(layer.recurrent, sizeof(float), "state");
   slabs.recurrent_bytes = round_up<std::int64_t>(values, kAlignment);
   slabs.recurrent_values = layer.recurrent;
+  space.sequence = checked_add(space.sequence, slabs.recurrent_bytes, "state");
   return slabs;
 }
 

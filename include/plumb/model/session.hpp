@@ -67,8 +67,10 @@ class PLUMB_API Session {
   std::span<const Token> tokens(int s = 0) const;
   /// How many these are: at most context(), and one more where a generated token was the last that fitted.
   int length(int s = 0) const { return static_cast<int>(tokens(s).size()); }
-  /// Bytes of what all sequences remember, checkpoints included.
+  /// Bytes of what all sequences may remember, checkpoints so far included. Memory is touched as positions are read.
   std::size_t state_bytes() const;
+  /// Bytes of what they remember now, in blocks of 256 positions; what copies share counts once.
+  std::size_t held_bytes() const;
   /// Bytes of that and of the memory of a pass.
   std::size_t bytes() const;
   /// Rows of all whole passes so far, tokens that were read again included.
@@ -128,7 +130,9 @@ class PLUMB_API Session {
   /// Forgets sequence s.
   void clear(int s = 0) { truncate(s, 0); }
   /// Makes sequence `to` equal to the first `length` tokens of `from`, which are read again later where truncate would.
-  /// @throws Error{out_of_range}.
+  /// Keys and values of every position are shared, in blocks of 256 positions, until one of the two writes to a block:
+  /// only the last, unfinished one is copied, with rings and recurrent values, whose size is fixed. So a prompt read
+  /// once may be continued in many sequences. @throws Error{out_of_range}.
   void copy(int from, int to, int length);
   /// Forgets tokens [first, last) of sequence s and moves those that follow into their place. Where attention keeps
   /// every position, their keys are rotated by as much: what follows was computed in sight of what is forgotten, and

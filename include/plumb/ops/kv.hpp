@@ -2,6 +2,9 @@
 /// @file
 /// Where the keys and values of one layer lie, and how a row is put there. cpu/attention_kernels.hpp draws the tiles.
 ///
+/// A layer that keeps every position has them in *blocks* of 256, the positions of a range, which kernels read as one
+/// piece; a list says where the blocks of a sequence are, so that sequences may share some (blocks/state_blocks.hpp).
+///
 /// A layer whose rows see a window may keep a *ring* of tiles instead of the whole context: position p lies in tile
 /// (p / 16) % ring_tiles, where it takes the place of position p - 16 ring_tiles. Kernels read whole ranges and mask by
 /// position, so what else a slot holds does not matter as long as it is finite. What was overwritten is gone: a
@@ -17,6 +20,9 @@
 
 namespace plumb::inline PLUMB_ABI::ops {
 
+/// Tiles of one block.
+inline constexpr std::int64_t kBlockTiles = kKeyRange / kKeyTile;
+
 /// Keys and values of all sequences in one layer. What attention knows of the cache's layout is this.
 struct KvLayer {
   std::byte* base = nullptr;
@@ -26,21 +32,29 @@ struct KvLayer {
   int k_dim = 0, v_dim = 0;
   DType type = DType::f32;      ///< f32, f16 or i8
   std::int64_t ring_tiles = 0;  ///< see kv_ring_tiles(); 0 = no ring
+  /// Bytes from `base` to each block of each sequence, [sequences][blocks_of_sequence]; null: a sequence lies in one
+  /// piece, sequence_stride from the one before.
+  const std::int64_t* blocks = nullptr;
+  std::int64_t blocks_of_sequence = 0;
   /// Latent attention: a value is the first v_dim elements of its key. In the place of keys lie the k_dim (padded to
   /// 16) elements that follow, as rows like those of values.
   bool latent = false;
-
-  /// Where positions [16 tile, 16 tile + 16) lie, in tiles.
-  std::int64_t slot(std::int64_t tile) const { return ring_tiles > 0 ? tile % ring_tiles : tile; }
 
   std::int64_t k_tile_bytes() const { return kv_tile_bytes(type, k_dim); }
   std::int64_t v_tile_bytes() const { return kv_tile_bytes(type, padded_value_dim(v_dim)); }
   /// The key tile of positions [16 tile, 16 tile + 16).
   std::byte* key_tile(std::int64_t sequence, std::int64_t kv_head, std::int64_t tile) const {
-    return base + sequence * sequence_stride + kv_head * head_stride + slot(tile) * k_tile_bytes();
+    return place(sequence, kv_head, tile, k_tile_bytes());
   }
   std::byte* value_tile(std::int64_t sequence, std::int64_t kv_head, std::int64_t tile) const {
-    return base + sequence * sequence_stride + kv_head * head_stride + value_offset + slot(tile) * v_tile_bytes();
+    return place(sequence, kv_head, tile, v_tile_bytes()) + value_offset;
+  }
+
+ private:
+  std::byte* place(std::int64_t sequence, std::int64_t kv_head, std::int64_t tile, std::int64_t bytes) const {
+    std::byte* const head = base + kv_head * head_stride;
+    if (blocks) return head + blocks[sequence * blocks_of_sequence + tile / kBlockTiles] + tile % kBlockTiles * bytes;
+    return head + sequence * sequence_stride + (ring_tiles > 0 ? tile % ring_tiles : tile) * bytes;
   }
 };
 
