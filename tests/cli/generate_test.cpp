@@ -146,6 +146,20 @@ TEST_F(GenerateCommand, ShiftsAFullContextOnRequest) {
   EXPECT_EQ(result.out.substr(0, first.size()), first);
 }
 
+/// Of coreutils: ends what it runs by a signal after some seconds.
+TEST_F(GenerateCommand, EndsCleanlyWhenInterrupted) {
+  const Arguments endless = {"generate", spm, "-p", "the", "-n", "-1", "--ignore-eos", "--context-full", "shift"};
+  const std::string interrupt = "timeout --preserve-status -s INT 1 ";
+  const auto result = run_plumb(endless, interrupt);
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_EQ(result.out.substr(0, 3), "the");
+  EXPECT_EQ(result.out.back(), '\n');
+  EXPECT_NE(result.err.find("stopped: interrupted"), std::string::npos) << result.err;
+  Arguments as_json = endless;
+  as_json.push_back("--json");
+  EXPECT_EQ(nlohmann::json::parse(run_plumb(as_json, interrupt).out).at("stop"), "cancelled");
+}
+
 TEST_F(GenerateCommand, BadInputExitsWith1AndOneLine) {
   const std::string broken = dir.file("broken.gguf", test::tiny_llama().bytes().substr(0, 500)).native();
   test::GgufBuilder other = test::tiny_llama();

@@ -28,10 +28,10 @@ inline std::string shell_word(const std::string& word) {
   return quoted + "'";
 }
 
-/// Runs `plumb ARGUMENTS...` with an empty standard input.
-inline CommandResult run_plumb(const std::vector<std::string>& arguments) {
+/// Runs `plumb ARGUMENTS...` with an empty standard input, behind the words of another command if there are some.
+inline CommandResult run_plumb(const std::vector<std::string>& arguments, const std::string& behind = "") {
   const TempDir dir;
-  std::string line = shell_word(std::string(PLUMB_BINARY_DIR) + "/plumb");
+  std::string line = behind + shell_word(std::string(PLUMB_BINARY_DIR) + "/plumb");
   for (const std::string& argument : arguments) line += ' ' + shell_word(argument);
   line += " </dev/null >" + shell_word((dir / "out").native()) + " 2>" + shell_word((dir / "err").native());
   const int status = std::system(line.c_str());
