@@ -27,19 +27,19 @@ Generation Session::generate(const GenerateOptions& options, int s) {
   if (!model().spec().output.head)
     check.fail(ErrorCode::unsupported_architecture,
                "the model has no head, so that nothing can be generated; supported: embeddings");
-  return Generation(*this, options, s);
+  return Generation(*engine_, options, s);
 }
 
-Generation::Generation(Session& session, const GenerateOptions& options, int s)
-    : session_(&session),
+Generation::Generation(SessionEngine& engine, const GenerateOptions& options, int s)
+    : engine_(&engine),
       s_(s),
       max_tokens_(options.max_tokens),
       stop_at_end_(options.stop_at_end),
       cancel_(options.cancel),
       when_full_(options.when_full),
       keep_(options.keep),
-      sampler_(options.sampling, session.model().spec().vocab_size) {
-  const std::span<const Token> read = session.tokens(s);
+      sampler_(options.sampling, engine.spec().vocab_size) {
+  const std::span<const Token> read = engine.sequence(s).read;
   if (read.empty())
     throw Error(ErrorCode::invalid_argument,
                 "nothing to continue: sequence " + std::to_string(s) + " has read no token");
@@ -47,7 +47,7 @@ Generation::Generation(Session& session, const GenerateOptions& options, int s)
     throw Error(ErrorCode::invalid_argument, "max_tokens " + std::to_string(max_tokens_) + ": expected -1 or more");
   if (keep_ < -1) throw Error(ErrorCode::invalid_argument, "keep " + std::to_string(keep_) + ": expected -1 or more");
   if (keep_ == -1) keep_ = static_cast<int>(read.size());
-  if (!options.stop.empty()) watch_ = std::make_unique<Watch>(session.model().tokenizer(), options.stop, read);
+  if (!options.stop.empty()) watch_ = std::make_unique<Watch>(engine.model.tokenizer(), options.stop, read);
   for (const Token token : read) sampler_.accept(token);
 }
 Generation::Generation(Generation&&) noexcept = default;
@@ -65,9 +65,9 @@ void Generation::advance() {
 
 /// Forgets the older half of what may be forgotten; false where nothing may.
 bool Generation::make_room() {
-  const int forgotten = (session_->context() - keep_) / 2;
+  const int forgotten = (engine_->context() - keep_) / 2;
   if (when_full_ == ContextFull::stop || forgotten < 1) return false;
-  session_->remove(s_, keep_, keep_ + forgotten);
+  engine_->remove(s_, keep_, keep_ + forgotten);
   shifted_ += forgotten;
   return true;
 }
@@ -77,12 +77,12 @@ StopReason Generation::step() {
   if (watch_ && watch_->texts.found()) return StopReason::stop_text;
   if (max_tokens_ >= 0 && made_ >= max_tokens_) return StopReason::max_tokens;
   if (cancel_.stop_requested()) return StopReason::cancelled;
-  Session::Engine& engine = *session_->engine_;
+  SessionEngine& engine = *engine_;
   if (engine.length(s_) > engine.context() && !make_room()) return StopReason::context_full;
   if (engine.read_to_continue(s_, cancel_) == ReadResult::stopped) return StopReason::cancelled;
   token_ = sampler_.sample(engine.last_logits(engine.sequence(s_)));
-  const Model& model = session_->model();
-  if (stop_at_end_ && model.has_tokenizer() && model.tokenizer().is_end(token_)) return StopReason::end_token;
+  if (stop_at_end_ && engine.model.has_tokenizer() && engine.model.tokenizer().is_end(token_))
+    return StopReason::end_token;
   engine.sequence(s_).read.push_back(token_);
   ++made_;
   if (watch_) watch_->texts.push(watch_->decoder.push(token_));

@@ -1,6 +1,7 @@
 #include "plumb/model/session.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 
 #include "session_engine.hpp"
@@ -9,7 +10,7 @@
 
 namespace plumb::inline PLUMB_ABI {
 
-Session::Engine::Engine(Model handle, const SessionOptions& options)
+SessionEngine::SessionEngine(Model handle, const SessionOptions& options)
     : model(std::move(handle)),
       threads(chosen_threads(options)),
       observer(options.observer),
@@ -27,21 +28,21 @@ Session::Engine::Engine(Model handle, const SessionOptions& options)
   if (spec().output.head) scratch.reserve_logits(options.sequences, spec().vocab_size);
 }
 
-const Session::Engine::Sequence& Session::Engine::sequence(int s) const {
+const SessionEngine::Sequence& SessionEngine::sequence(int s) const {
   if (s < 0 || s >= n_sequences())
     throw Error(ErrorCode::out_of_range,
                 "sequence " + std::to_string(s) + " of a session with " + std::to_string(n_sequences()));
   return sequences[static_cast<std::size_t>(s)];
 }
 
-void Session::Engine::check_token(Token token) const {
+void SessionEngine::check_token(Token token) const {
   if (token < 0 || token >= spec().vocab_size)
     throw Error(ErrorCode::out_of_range,
                 "token " + std::to_string(token) + " of a vocabulary of " + std::to_string(spec().vocab_size));
 }
 
 /// Where rows see later ones, so many tokens are a whole text, and the first that s reads.
-void Session::Engine::check_begins(int s, std::size_t tokens) const {
+void SessionEngine::check_begins(int s, std::size_t tokens) const {
   if (!at_once) return;
   constexpr const char* kWhy = ": attention sees later positions, so that a text is read in one pass";
   if (length(s) > 0)
@@ -52,7 +53,7 @@ void Session::Engine::check_begins(int s, std::size_t tokens) const {
                 std::to_string(tokens) + " tokens for a batch of " + std::to_string(batch()) + kWhy);
 }
 
-void Session::Engine::check(std::span<const BatchRow> rows, PassOutput output) {
+void SessionEngine::check(std::span<const BatchRow> rows, PassOutput output) {
   if (rows.empty()) throw Error(ErrorCode::invalid_argument, "a forward pass needs at least one row");
   if (rows.size() > static_cast<std::size_t>(batch()))
     throw Error(ErrorCode::invalid_argument,
@@ -78,7 +79,7 @@ void Session::Engine::check(std::span<const BatchRow> rows, PassOutput output) {
   }
 }
 
-ReadResult Session::Engine::forward(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel) {
+ReadResult SessionEngine::forward(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel) {
   check(rows, output);
   for (const BatchRow& row : rows)
     if (read(row.sequence, {}, false, {cancel}) == ReadResult::stopped) return ReadResult::stopped;
@@ -86,7 +87,7 @@ ReadResult Session::Engine::forward(std::span<const BatchRow> rows, PassOutput o
 }
 
 /// Everything that may throw comes before the pass, so that tokens and state cannot disagree.
-void Session::Engine::make_room(std::span<const BatchRow> rows, PassOutput output) {
+void SessionEngine::make_room(std::span<const BatchRow> rows, PassOutput output) {
   for (const BatchRow& row : rows) {
     std::vector<Token>& read = sequence(row.sequence).read;
     const auto size = static_cast<std::size_t>(row.position) + 1;
@@ -113,7 +114,7 @@ void Session::Engine::make_room(std::span<const BatchRow> rows, PassOutput outpu
 }
 
 /// One pass over rows that follow what the state holds. Where it is stopped, nothing of it counts.
-ReadResult Session::Engine::run(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel) {
+ReadResult SessionEngine::run(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel) {
   if (cancel.stop_requested()) return ReadResult::stopped;
   make_room(rows, output);
   for (const BatchRow& row : rows) state.prepare(row.sequence, row.position, row.position + 1);
@@ -143,12 +144,12 @@ ReadResult Session::Engine::run(std::span<const BatchRow> rows, PassOutput outpu
   return ReadResult::done;
 }
 
-std::span<const float> Session::Engine::logits(int i) const {
+std::span<const float> SessionEngine::logits(int i) const {
   return made(scratch.logits, asked, i, spec().vocab_size, "logits");
 }
 
 /// Row i of what the last pass made `count` rows of.
-std::span<const float> Session::Engine::made(const Rows& rows, int count, int i, int width, const char* what) const {
+std::span<const float> SessionEngine::made(const Rows& rows, int count, int i, int width, const char* what) const {
   if (i < 0 || i >= count)
     throw Error(ErrorCode::out_of_range, std::string(what) + " of row " + std::to_string(i) + ": the last pass has " +
                                              std::to_string(count) + " rows of " + what);
@@ -158,7 +159,7 @@ std::span<const float> Session::Engine::made(const Rows& rows, int count, int i,
 /// Reads the tokens of sequence s that its state does not hold, because they were handed out only or because it has
 /// lost them, and then `more`, checked before; as many as the context holds. The last asks for logits if wanted, of a
 /// model that has them.
-ReadResult Session::Engine::read(int s, std::span<const Token> more, bool logits, const ReadWatch& watch) {
+ReadResult SessionEngine::read(int s, std::span<const Token> more, bool logits, const ReadWatch& watch) {
   Sequence& own = sequence(s);
   if (!state.complete(s)) rewind(s, state.length(s));
   const std::size_t first = static_cast<std::size_t>(state.length(s)), known = own.read.size();
@@ -176,7 +177,7 @@ ReadResult Session::Engine::read(int s, std::span<const Token> more, bool logits
   return ReadResult::done;
 }
 
-ReadResult Session::Engine::prefill(std::span<const Token> tokens, int s, const ReadWatch& watch) {
+ReadResult SessionEngine::prefill(std::span<const Token> tokens, int s, const ReadWatch& watch) {
   const int before = length(s);
   if (tokens.empty()) throw Error(ErrorCode::invalid_argument, "no tokens to read: the prompt is empty");
   for (const Token token : tokens) check_token(token);
@@ -188,40 +189,45 @@ ReadResult Session::Engine::prefill(std::span<const Token> tokens, int s, const 
                 std::to_string(tokens.size()) + " tokens" +
                     (before == 0 ? "" : " after the " + std::to_string(before) + " of the sequence") + " are " +
                     std::to_string(total - most) + " too many for a context of " + std::to_string(most));
-  return read(s, tokens, true, watch);
+  const std::span<const Token> own = sequence(s).read;
+  const std::less<> before_in_memory;
+  if (before_in_memory(tokens.data(), own.data()) || !before_in_memory(tokens.data(), own.data() + own.size()))
+    return read(s, tokens, true, watch);
+  const std::vector<Token> copy(tokens.begin(), tokens.end());  // its own tokens, which move as it grows
+  return read(s, copy, true, watch);
 }
 
 /// Logits of the last token of a sequence, wherever they are; empty when they are nowhere.
-std::span<const float> Session::Engine::last_logits(const Sequence& own) const {
+std::span<const float> SessionEngine::last_logits(const Sequence& own) const {
   if (own.logits_row >= 0) return logits(own.logits_row);
   return own.kept;
 }
-void Session::Engine::forget_logits(Sequence& own) {
+void SessionEngine::forget_logits(Sequence& own) {
   own.logits_row = -1;
   own.kept.clear();
 }
 
 /// Reads again what the state of sequence s has lost. A token that was only handed out may wait.
-void Session::Engine::settle(int s) {
+void SessionEngine::settle(int s) {
   if (!state.complete(s) || state.length(s) + 1 < length(s)) (void)read(s, {}, true);
 }
 
 /// Cuts the state of sequence s back to `length` positions, or as far as it must be so that reading on gives the same.
-void Session::Engine::rewind(int s, int length) {
+void SessionEngine::rewind(int s, int length) {
   forget_logits(sequence(s));
   state.rewind(s, at_once ? 0 : state.restorable(s, length));
 }
 
 /// Makes last_logits() those of the last token of sequence s: it is read now if it was only handed out, and read again
 /// if another pass has overwritten them and nobody has kept them, which gives the same bits.
-ReadResult Session::Engine::read_to_continue(int s, const std::stop_token& cancel) {
+ReadResult SessionEngine::read_to_continue(int s, const std::stop_token& cancel) {
   const bool held = state.complete(s) && state.length(s) == length(s);
   if (held && !last_logits(sequence(s)).empty()) return ReadResult::done;
   if (held) rewind(s, length(s) - 1);
   return read(s, {}, true, {cancel});
 }
 
-void Session::Engine::truncate(int s, int length) {
+void SessionEngine::truncate(int s, int length) {
   Sequence& own = sequence(s);
   if (length < 0 || length > this->length(s))
     throw Error(ErrorCode::out_of_range, "cannot cut sequence " + std::to_string(s) + " of " +
@@ -231,7 +237,7 @@ void Session::Engine::truncate(int s, int length) {
   if (state.length(s) > length) rewind(s, length);
 }
 
-void Session::Engine::copy(int from, int to, int length) {
+void SessionEngine::copy(int from, int to, int length) {
   sequence(to);
   const Sequence& source = sequence(from);
   if (from == to) return truncate(to, length);
@@ -254,7 +260,7 @@ void Session::Engine::copy(int from, int to, int length) {
 }
 
 /// Where keys can be rotated what follows moves; elsewhere it is read again in its new place.
-void Session::Engine::remove(int s, int first, int last) {
+void SessionEngine::remove(int s, int first, int last) {
   Sequence& own = sequence(s);
   if (first < 0 || last < first || last > length(s))
     throw Error(ErrorCode::out_of_range, "cannot remove tokens " + std::to_string(first) + " to " +
@@ -272,7 +278,7 @@ void Session::Engine::remove(int s, int first, int last) {
 }
 
 Session::Session(Model model, const SessionOptions& options)
-    : engine_(std::make_unique<Engine>(std::move(model), options)) {}
+    : engine_(std::make_unique<SessionEngine>(std::move(model), options)) {}
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;

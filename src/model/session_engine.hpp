@@ -17,14 +17,14 @@ struct ReadWatch {
   std::function<void(double)> progress = {};
 };
 
-struct Session::Engine {
+struct SessionEngine {
   struct Sequence {
     std::vector<Token> read;  // its tokens; the state holds the first of them, and the others are read when needed
     int logits_row = -1;      // row of the last pass that holds the logits of the last token that was read
     std::vector<float> kept;  // these logits, once a pass has overwritten them that was not this sequence's; or none
   };
 
-  Engine(Model handle, const SessionOptions& options);
+  SessionEngine(Model handle, const SessionOptions& options);
 
   const ModelSpec& spec() const { return model.spec(); }
   int context() const { return state.context(); }

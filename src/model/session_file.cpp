@@ -76,7 +76,7 @@ std::uint64_t layer_bytes(const StateLayer& layer, int first, int length) {
 /// Writes one sequence through `put`.
 class Writer {
  public:
-  Writer(Session::Engine& engine, int s, std::function<void(Bytes)> put)
+  Writer(SessionEngine& engine, int s, std::function<void(Bytes)> put)
       : engine_(engine), own_(engine.sequence(s)), s_(s), positions_(engine.state.length(s)), put_(std::move(put)) {}
 
   std::uint64_t bytes() const {
@@ -140,8 +140,8 @@ class Writer {
     if (positions_ > 0) add({layer.recurrent, layer.recurrent_bytes});
   }
 
-  Session::Engine& engine_;
-  const Session::Engine::Sequence& own_;
+  SessionEngine& engine_;
+  const SessionEngine::Sequence& own_;
   int s_, positions_;
   std::function<void(Bytes)> put_;
   Checksum sum_;
@@ -151,7 +151,7 @@ class Writer {
 /// Checks a file as a whole, then puts it in the place of a sequence.
 class Reader {
  public:
-  Reader(Session::Engine& engine, int s, Bytes bytes, std::string name)
+  Reader(SessionEngine& engine, int s, Bytes bytes, std::string name)
       : engine_(engine), s_(s), bytes_(bytes), in_(bytes, std::move(name)) {}
 
   void run() {
@@ -165,7 +165,7 @@ class Reader {
     std::vector<float> kept(logits.size() / sizeof(float));
     if (!logits.empty()) std::memcpy(kept.data(), logits.data(), logits.size());
     put();
-    Session::Engine::Sequence& own = engine_.sequence(s_);
+    SessionEngine::Sequence& own = engine_.sequence(s_);
     own.read = std::move(tokens_);
     own.logits_row = -1;
     own.kept = std::move(kept);
@@ -288,7 +288,7 @@ class Reader {
     if (positions() > 0) engine_.state.put(s_, positions(), held);
   }
 
-  Session::Engine& engine_;
+  SessionEngine& engine_;
   int s_;
   Bytes bytes_;
   ByteReader in_;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <random>
 #include <vector>
@@ -64,6 +65,15 @@ TEST(Session, PrefillCutsLongPrompts) {
   EXPECT_EQ(small.batch(), 17);
   const auto a = small.logits(), b = large.logits();
   EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+}
+
+TEST(Session, ReadsItsOwnTokensAgain) {
+  Session session(model(), {.threads = 2, .batch = 16});
+  session.prefill(text(50));
+  session.prefill(session.tokens());
+  const std::vector<Token> once = text(50);
+  ASSERT_EQ(session.length(), 100);
+  for (const std::size_t first : {0, 50}) EXPECT_TRUE(std::ranges::equal(session.tokens().subspan(first, 50), once));
 }
 
 TEST(Session, InterleavedSequencesGiveWhatEachGivesAlone) {

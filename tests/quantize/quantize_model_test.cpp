@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -215,6 +216,29 @@ TEST_F(QuantizeModel, NonfiniteWeightsAreRefusedByNameOrZeroed) {
     fs::remove(path("out.gguf"));
   }
   EXPECT_EQ(files(), 1u);  // nothing is left behind
+}
+
+TEST_F(QuantizeModel, AStopLeavesTheTargetAsItWas) {
+  const fs::path in = model();
+  std::ofstream(path("out.gguf")) << "as it was";
+  for (const std::size_t tensor : {0u, 1u, 4u, 10u}) {
+    std::stop_source source;
+    QuantizeOptions options;
+    options.recipe = Recipe::parse("q8_0");
+    options.threads = 3;
+    options.cancel = source.get_token();
+    options.progress = [&](const QuantizeProgress& p) {
+      if (p.index == tensor) source.request_stop();
+    };
+    try {
+      quantize_model(in, path("out.gguf"), options);
+      ADD_FAILURE() << "not stopped in tensor " << tensor;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::cancelled) << error.what();
+    }
+    EXPECT_EQ(fs::file_size(path("out.gguf")), 9u);
+    EXPECT_EQ(files(), 2u);
+  }
 }
 
 TEST_F(QuantizeModel, TheInputIsNeverTheOutput) {

@@ -34,6 +34,10 @@ struct LatentState {
   bool operator==(const LatentState&) const = default;
 };
 
+/// Copies of a sequence's recurrent values (checkpoints.hpp) at most, and tokens from one to the next at least, unless
+/// a session says otherwise.
+inline constexpr int kCheckpoints = 4, kCheckpointEvery = 256;
+
 /// What a layer remembers of a sequence: something of every position, and numbers that each position changes. These
 /// cannot be cut back, and windows only a little: what is lost is read again from the tokens that the session keeps
 /// (Session::truncate).

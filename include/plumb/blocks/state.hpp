@@ -44,14 +44,12 @@ class SessionState {
   std::size_t bytes() const { return memory_.size() + checkpoint_bytes(); }
   /// Bytes of what holds something now: what sequences share counts once.
   std::size_t held_bytes() const;
-  /// All of the memory but checkpoints.
-  std::span<std::byte> memory() { return {memory_.data(), memory_.size()}; }
+  std::span<std::byte> memory() { return {memory_.data(), memory_.size()}; }  ///< without checkpoints
   /// Positions that sequence s holds.
   int length(int s) const { return lengths_[checked_sequence(s)]; }
 
   /// Whether cutting sequence s back to `length` positions leaves all that later rows can see. A ring has lost what
-  /// lies more than its size behind the furthest position written.
-  /// Recurrent values cannot be cut back at all.
+  /// lies more than its size behind the furthest position written; recurrent values cannot be cut back at all.
   bool can_truncate(int s, int length) const;
   /// The most positions, `length` at most, that sequence s can be cut back to: all of these, those of a checkpoint, or
   /// none. What lies between must be read again.
@@ -90,7 +88,7 @@ class SessionState {
   bool complete(int s) const { return changing_[checked_sequence(s)] == 0; }
   /// Whether some layer has recurrent values.
   bool recurrent() const { return recurrent_; }
-  /// Whether some layer keeps a ring in place of every position.
+  /// Or a ring in place of every position.
   bool has_rings() const {
     return std::any_of(layers_.begin(), layers_.end(), [](const StateSlabs& slabs) { return slabs.ring; });
   }

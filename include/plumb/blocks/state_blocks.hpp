@@ -6,6 +6,9 @@
 /// in common with its source is in the same blocks, and whoever writes to a shared block first takes one of its own.
 /// Attention computes ranges of 256 positions, each from memory that lies together, so its kernels know nothing of
 /// this: one look into the list a range (KvLayer::blocks).
+///
+/// All blocks are one piece of memory, with huge pages where the system gives them. It is touched block by block. A
+/// block that nobody uses any more gives its pages back, for which the system may have to split a huge page.
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -31,7 +31,7 @@ struct StateOptions {
   int batch = 512;        ///< most rows of one pass: rings have room for as many positions more
   DType kv = DType::f32;  ///< f32, f16 or i8
   /// Copies of each sequence's recurrent values at most, and tokens from one to the next at least (checkpoints.hpp).
-  int checkpoints = 0, checkpoint_every = 256;
+  int checkpoints = 0, checkpoint_every = kCheckpointEvery;
 };
 
 /// Positions of a block.

@@ -13,7 +13,7 @@
 
 namespace plumb::inline PLUMB_ABI {
 
-class Session;
+struct SessionEngine;
 
 /// What happens when the context is full.
 enum class ContextFull {
@@ -41,7 +41,7 @@ enum class StopReason { none, max_tokens, end_token, context_full, stop_text, ca
 
 /// The continuation of a sequence, one token at a time: a single-pass range. The session reads a token when the next
 /// one is asked for (or when it is next prefilled), so that the last token costs no pass. Not copyable; must not
-/// outlive the session, nor be used after it was moved.
+/// outlive the session, which may be moved.
 class PLUMB_API Generation {
  public:
   class Iterator {
@@ -82,12 +82,12 @@ class PLUMB_API Generation {
  private:
   friend class Session;
   struct Watch;
-  Generation(Session& session, const GenerateOptions& options, int s);
+  Generation(SessionEngine& engine, const GenerateOptions& options, int s);
   void advance();
   StopReason step();
   bool make_room();
 
-  Session* session_;
+  SessionEngine* engine_;
   int s_;
   int max_tokens_;
   bool stop_at_end_;

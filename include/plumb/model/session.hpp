@@ -31,8 +31,8 @@ struct SessionOptions {
   ActivationObserver observer = {};  ///< sees the input of every matrix product; empty: nobody looks
   /// Recurrent state cannot be cut back. Copies of it let a sequence that is cut, or whose pass is stopped, read again
   /// from the last copy only: so many of each sequence at most, made as they are needed; 0: from the beginning.
-  int checkpoints = 4;
-  int checkpoint_every = 256;  ///< tokens from one copy to the next, at least
+  int checkpoints = kCheckpoints;
+  int checkpoint_every = kCheckpointEvery;  ///< tokens from one copy to the next, at least
 };
 
 /// How a reading ended that could be stopped.
@@ -47,8 +47,6 @@ enum class ReadResult { done, stopped };
 /// when the sequence is next used.
 class PLUMB_API Session {
  public:
-  struct Engine;  ///< of the implementation
-
   /// @throws Error{invalid_argument} naming a bad option, Error{out_of_memory, overflow}.
   explicit Session(Model model, const SessionOptions& options = {});
   ~Session();
@@ -157,8 +155,7 @@ class PLUMB_API Session {
   void load(const std::filesystem::path& path, int s = 0);
 
  private:
-  friend class Generation;
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<SessionEngine> engine_;  // does not move with the session
 };
 
 }  // namespace plumb

@@ -4,6 +4,7 @@
 /// row of the embedding per token, the experts that are visited, the positions inside a window, the head only for rows
 /// that ask for logits. The file size is not the bytes per token. What a block does stands on its page (plumb/blocks).
 
+#include <algorithm>
 #include <cstdint>
 
 #include "plumb/blocks/work.hpp"
@@ -122,6 +123,13 @@ inline double state_bytes_per_position(const ModelSpec& spec, DType kv) {
   return bytes;
 }
 
+/// Bytes of the checkpoints that such a sequence has in the end, unless the session's options say otherwise.
+inline double checkpoint_bytes(const ModelSpec& spec, std::int64_t context) {
+  double values = 0;
+  for (const LayerSpec& layer : spec.layers) values += static_cast<double>(layer_state(layer, spec.width).recurrent);
+  return values * sizeof(float) * static_cast<double>(std::min<std::int64_t>(kCheckpoints, context / kCheckpointEvery));
+}
+
 /// Memory of a session with room for `context` positions of each of `sequences` sequences.
 /// Activations are those of a pass of `batch` rows. @throws Error{invalid_argument} for a KV type that no session has.
 inline MemoryUse memory_use(const ModelSpec& spec, const WeightTypes& weights, DType kv, std::int64_t context,
@@ -134,7 +142,8 @@ inline MemoryUse memory_use(const ModelSpec& spec, const WeightTypes& weights, D
                                      static_cast<double>(tensor.shape.cols()))
                           .weights();
   });
-  memory.kv = state_bytes(spec, kv, context, batch) * static_cast<double>(sequences);
+  memory.kv =
+      (state_bytes(spec, kv, context, batch) + checkpoint_bytes(spec, context)) * static_cast<double>(sequences);
   memory.activations = sizeof(float) * (static_cast<double>(scratch_sizes(spec).floats_per_row() * batch) +
                                         (spec.output.head ? spec.vocab_size : 0.0) * static_cast<double>(sequences));
   return memory;
