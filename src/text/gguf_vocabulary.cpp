@@ -18,20 +18,24 @@
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
-// Texts on which pre-tokenizers and models differ if they differ at all: endings in both cases, numbers of every length,
-// runs of spaces and newlines with what may follow, letters with marks, scripts without spaces, punctuation of many
-// kinds, cased words run together, symbols, and what byte fallback has to spell.
+// Texts on which pre-tokenizers and models differ if they differ at all: endings in both cases, numbers of every
+// length, runs of spaces and newlines with what may follow, letters with marks, scripts without spaces, punctuation of
+// many kinds, cased words run together, symbols, and what byte fallback has to spell.
 constexpr std::string_view kCheckTexts[] = {
     "Hello world! It's what I'd call \"odd\": we'll see, THEY'VE said; DON'T 'S 'RE they'd I'M.",
     "1 12 123 1234 12345 123456 1234567 3.14159 1,000,000 a1b22c333d4444 \u0663\u0664\u0665 \u00bd\u00b2 \u2163\u2164",
     "a  b   c    d\n\n  e\t f\r\n \n\n\n   g\n\t\th   \n   i \r\r j\u00a0k\u3000l\u2003m ",
     "    leading and trailing    ",
     "camelCase HTTPServer XMLHttpRequest iPhone snake_case kebab-case SCREAMING_CASE fooBar123Baz",
-    "\u4f60\u597d\uff0c\u4e16\u754c\u3002\u65e5\u672c\u8a9e\u3068English\u306emix\u30c6\u30b9\u30c8123 \uc548\ub155\ud558\uc138\uc694 \uc138\uacc4",
-    "caf\u00e9 na\u00efve \u00c9cole stra\u00dfe \u0130stanbul \u01c5 \u02b0 \u00aa Ma\u00f1ana \u041f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440 \u0393\u03b5\u03b9\u03ac",
-    "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35 \u0928\u092e\u0938\u094d\u0924\u0947 \u0645\u0631\u062d\u0628\u0627 \u05e9\u05dc\u05d5\u05dd \u1019\u103c\u1014\u103a\u1019\u102c \u0939\u093f\u0928\u094d\u0926\u0940\u0964",
+    "\u4f60\u597d\uff0c\u4e16\u754c\u3002\u65e5\u672c\u8a9e\u3068English\u306emix\u30c6\u30b9\u30c8123 "
+    "\uc548\ub155\ud558\uc138\uc694 \uc138\uacc4",
+    "caf\u00e9 na\u00efve \u00c9cole stra\u00dfe \u0130stanbul \u01c5 \u02b0 \u00aa Ma\u00f1ana "
+    "\u041f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440 \u0393\u03b5\u03b9\u03ac",
+    "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35 \u0928\u092e\u0938\u094d\u0924\u0947 \u0645\u0631\u062d\u0628\u0627 "
+    "\u05e9\u05dc\u05d5\u05dd \u1019\u103c\u1014\u103a\u1019\u102c \u0939\u093f\u0928\u094d\u0926\u0940\u0964",
     "if (x <= 3) { return foo[i]->bar(); } // #include <stdio.h>\n\ta += b && c || !d; /* $%^&*~` */ http://a.b/c?d=e",
-    "\u2026 \u201cquoted\u201d \u2018single\u2019 \u2014 dash \u00bfqu\u00e9? \u00a1s\u00ed! \u20ac50 \u00a320 \u2192 \u2211 \u221e \U0001F600\U0001F468\u200d\U0001F469",
+    "\u2026 \u201cquoted\u201d \u2018single\u2019 \u2014 dash \u00bfqu\u00e9? \u00a1s\u00ed! \u20ac50 \u00a320 \u2192 "
+    "\u2211 \u221e \U0001F600\U0001F468\u200d\U0001F469",
     "...!!!??? --- === ((( ))) [[[ ]]] ,,,;;; a...b a!b a,b ?!\n!? .\n\n. /\n/ '\n'",
     "\u2581meta\u2581space \u2581 <s> </s> <0x41> <|endoftext|> [CLS] ## \u0001 \u007f \ufffd",
     "",
@@ -45,10 +49,10 @@ constexpr std::string_view kCheckTexts[] = {
 
 // One name for each set of patterns and way with merges; what other engines know as well.
 constexpr std::string_view kNames[] = {
-    "gpt-2",       "llama-bpe",    "qwen2",    "gpt-4o",     "tekken",     "dbrx",      "deepseek-v3",
-    "starcoder",   "deepseek-llm", "falcon",   "qwen35",     "bloom",      "viking",    "deepseek-coder",
-    "seed-coder",  "bailingmoe",   "kimi-k2",  "exaone-moe", "minicpm5",   "chameleon", "superbpe",
-    "youtu",       "afmoe",        "laguna",   "default",
+    "gpt-2",      "llama-bpe",    "qwen2",   "gpt-4o",     "tekken",   "dbrx",      "deepseek-v3",
+    "starcoder",  "deepseek-llm", "falcon",  "qwen35",     "bloom",    "viking",    "deepseek-coder",
+    "seed-coder", "bailingmoe",   "kimi-k2", "exaone-moe", "minicpm5", "chameleon", "superbpe",
+    "youtu",      "afmoe",        "laguna",  "default",
 };
 
 /// The words of a text as bytes. `letters`: the steps spell bytes as letters before they end.
@@ -148,8 +152,8 @@ void TokenizerJson::describe_wordpiece(Vocabulary& vocabulary, const ModelPieces
   vocabulary.scores.assign(vocabulary.pieces.size(), -1000.0f);
 }
 
-void TokenizerJson::describe_for_gguf(Vocabulary& vocabulary, const PieceIndex& index,
-                                      const std::vector<bool>& foreign, std::string& difference) const {
+void TokenizerJson::describe_for_gguf(Vocabulary& vocabulary, const PieceIndex& index, const std::vector<bool>& foreign,
+                                      std::string& difference) const {
   const ModelPieces pieces(index, foreign);
   for (const AddedToken& token : added_)
     if (!token.special &&
@@ -208,8 +212,7 @@ Vocabulary gguf_vocabulary_from_folder(const std::filesystem::path& folder, std:
   }
   if (vocabulary.model == TokenizerModel::spm) {
     const std::vector<Token> first = original.encode("a", {.add_special = false});
-    vocabulary.add_space_prefix =
-        !first.empty() && original.spelling(first.front()).starts_with(kSpaceMark);
+    vocabulary.add_space_prefix = !first.empty() && original.spelling(first.front()).starts_with(kSpaceMark);
   }
   if (found.empty()) found = difference_of(original, Tokenizer(vocabulary));
   if (!found.empty() && !difference) refuse(vocabulary.source, found);

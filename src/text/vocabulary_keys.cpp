@@ -20,7 +20,9 @@ std::string_view model_name(TokenizerModel model) {
 }  // namespace
 
 void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary) {
-  const auto set = [&](const char* name, const auto& value) { writer.set("tokenizer.ggml." + std::string(name), value); };
+  const auto set = [&](const char* name, const auto& value) {
+    writer.set("tokenizer.ggml." + std::string(name), value);
+  };
   const auto set_token = [&](const char* name, Token token) {
     if (token != kNoToken) set(name, static_cast<std::uint32_t>(token));
   };

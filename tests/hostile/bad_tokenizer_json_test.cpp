@@ -21,9 +21,9 @@ struct File {
   std::string more = {}, version = R"("1.0")";
 
   std::string text() const {
-    return R"({"version":)" + version + R"(,"truncation":null,"padding":null,"added_tokens":)" + added + R"(,"normalizer":)" +
-           normalizer + R"(,"pre_tokenizer":)" + pre + R"(,"post_processor":)" + post + R"(,"decoder":)" + decoder +
-           R"(,"model":)" + model + more + "}";
+    return R"({"version":)" + version + R"(,"truncation":null,"padding":null,"added_tokens":)" + added +
+           R"(,"normalizer":)" + normalizer + R"(,"pre_tokenizer":)" + pre + R"(,"post_processor":)" + post +
+           R"(,"decoder":)" + decoder + R"(,"model":)" + model + more + "}";
   }
 };
 
@@ -104,7 +104,9 @@ const std::vector<Bad>& bad_files() {
       {"merge_unknown_left", bad, "'z', which is no token", {.model = with_merges(R"(["z b"])")}},
       {"merge_unknown_right", bad, "'z', which is no token", {.model = with_merges(R"(["a z"])")}},
       {"merge_unknown_result", bad, "makes 'ba'", {.model = with_merges(R"(["b a"])")}},
-      {"merge_no_continuation", bad, "continuation",
+      {"merge_no_continuation",
+       bad,
+       "continuation",
        {.model = model(R"("continuing_subword_prefix":"##","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"])")}},
 
       {"unigram_object", type, "array", {.model = R"({"type":"Unigram","vocab":{"a":0}})"}},
@@ -121,7 +123,9 @@ const std::vector<Bad>& bad_files() {
       {"added_without_content", missing, "content", {.added = R"([{"id":9}])"}},
       {"added_negative", value, "negative", {.added = R"([{"id":-1,"content":"x"}])"}},
       {"added_flag_text", type, "true or false", {.added = R"([{"content":"x","special":"yes"}])"}},
-      {"added_gets_taken_id", twice, "gets the id 1",
+      {"added_gets_taken_id",
+       twice,
+       "gets the id 1",
        {.added = R"([{"id":9,"content":"x"}])", .model = model(R"("vocab":{"a":1},"merges":[])")}},
 
       {"normalizer_unknown", unknown, "NFX", {.normalizer = R"({"type":"NFX"})"}},
@@ -130,7 +134,9 @@ const std::vector<Bad>& bad_files() {
       {"strip_bare", missing, "strip_", {.normalizer = R"({"type":"Strip"})"}},
       {"replace_bare", missing, "pattern", {.normalizer = R"({"type":"Replace","content":""})"}},
       {"sequence_bare", missing, "normalizers", {.normalizer = R"({"type":"Sequence"})"}},
-      {"nested_sequences", value, "deeper",
+      {"nested_sequences",
+       value,
+       "deeper",
        {.normalizer = repeated(R"({"type":"Sequence","normalizers":[)", 60) + repeated("]}", 60)}},
       {"charsmap_no_base64", value, "base64", {.normalizer = charsmap("!!!!")}},
       {"charsmap_odd_base64", value, "base64", {.normalizer = charsmap("AAA")}},
@@ -140,19 +146,31 @@ const std::vector<Bad>& bad_files() {
       {"charsmap_half_unit", bad, "units", {.normalizer = charsmap("AgAAAAAA")}},
 
       {"pre_unknown", unknown, "Scissors", {.pre = R"({"type":"Scissors"})"}},
-      {"split_behavior", value, "Sideways",
+      {"split_behavior",
+       value,
+       "Sideways",
        {.pre = R"({"type":"Split","pattern":{"String":"x"},"behavior":"Sideways","invert":false})"}},
-      {"split_pattern_text", type, "String or Regex",
+      {"split_pattern_text",
+       type,
+       "String or Regex",
        {.pre = R"({"type":"Split","pattern":"x","behavior":"Isolated","invert":false})"}},
-      {"split_pattern_empty", value, "neither",
+      {"split_pattern_empty",
+       value,
+       "neither",
        {.pre = R"({"type":"Split","pattern":{},"behavior":"Isolated","invert":false})"}},
-      {"split_without_invert", missing, "invert",
+      {"split_without_invert",
+       missing,
+       "invert",
        {.pre = R"({"type":"Split","pattern":{"String":"x"},"behavior":"Isolated"})"}},
-      {"metaspace_scheme", value, "sometimes",
+      {"metaspace_scheme",
+       value,
+       "sometimes",
        {.pre = R"({"type":"Metaspace","replacement":"_","prepend_scheme":"sometimes"})"}},
       {"metaspace_long", value, "one character", {.pre = R"({"type":"Metaspace","replacement":"__"})"}},
       {"metaspace_empty", value, "one character", {.pre = R"({"type":"Metaspace","replacement":""})"}},
-      {"metaspace_contradiction", value, "prepend_scheme",
+      {"metaspace_contradiction",
+       value,
+       "prepend_scheme",
        {.pre = R"({"type":"Metaspace","replacement":"_","add_prefix_space":false,"prepend_scheme":"always"})"}},
       {"byte_level_bare", missing, "add_prefix_space", {.pre = R"({"type":"ByteLevel"})"}},
       {"fixed_length_zero", value, "length", {.pre = R"({"type":"FixedLength","length":0})"}},
@@ -170,23 +188,34 @@ const std::vector<Bad>& bad_files() {
 
       {"post_unknown", unknown, "Glue", {.post = R"({"type":"Glue"})"}},
       {"template_b", value, "second text", {.post = processing(R"([{"Sequence":{"id":"B","type_id":0}}])")}},
-      {"template_twice", unknown, "twice",
+      {"template_twice",
+       unknown,
+       "twice",
        {.post = processing(R"([{"Sequence":{"id":"A"}},{"Sequence":{"id":"A"}}])")}},
       {"template_empty", value, "text", {.post = processing("[]")}},
       {"template_undescribed", value, "<s>", {.post = processing(R"([{"SpecialToken":{"id":"<s>"}}])")}},
       {"template_unknown_piece", unknown, "piece", {.post = processing(R"([{"Surprise":{}}])")}},
-      {"template_id_outside", range, "ids",
-       {.post = processing(R"([{"SpecialToken":{"id":"s"}},{"Sequence":{"id":"A"}}])", R"({"s":{"id":"s","ids":[99]}})")}},
-      {"template_id_fraction", range, "ids",
+      {"template_id_outside",
+       range,
+       "ids",
+       {.post =
+            processing(R"([{"SpecialToken":{"id":"s"}},{"Sequence":{"id":"A"}}])", R"({"s":{"id":"s","ids":[99]}})")}},
+      {"template_id_fraction",
+       range,
+       "ids",
        {.post = processing(R"([{"SpecialToken":{"id":"s"}},{"Sequence":{"id":"A"}}])", R"({"s":{"ids":[0.5]}})")}},
       {"bert_shape", type, "pair", {.post = R"({"type":"BertProcessing","sep":"x","cls":["y",1]})"}},
       {"bert_id", range, "sep", {.post = R"({"type":"BertProcessing","sep":["x",77],"cls":["y",1]})"}},
 
       {"decoder_unknown", unknown, "Morse", {.decoder = R"({"type":"Morse"})"}},
-      {"decoder_strip_long", value, "one character",
+      {"decoder_strip_long",
+       value,
+       "one character",
        {.decoder = R"({"type":"Strip","content":"ab","start":1,"stop":0})"}},
       {"decoder_strip_negative", value, "start", {.decoder = R"({"type":"Strip","content":"a","start":-1,"stop":0})"}},
-      {"decoder_replace_regex", unknown, "not closed",
+      {"decoder_replace_regex",
+       unknown,
+       "not closed",
        {.decoder = R"({"type":"Replace","pattern":{"Regex":"("},"content":""})"}},
   };
   return kBad;
@@ -207,7 +236,8 @@ TEST(BadTokenizerJson, IsRefusedWithItsCode) {
 TEST(BadTokenizerJson, CutAtEveryByte) {
   File file;
   file.added = R"([{"id":5,"content":"<x>","special":true,"single_word":false,"lstrip":true,"rstrip":false}])";
-  file.normalizer = R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Replace","pattern":{"String":"x"},"content":"a"}]})";
+  file.normalizer =
+      R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Replace","pattern":{"String":"x"},"content":"a"}]})";
   file.pre = split("a+");
   file.post = processing(R"([{"SpecialToken":{"id":"s"}},{"Sequence":{"id":"A"}}])", R"({"s":{"ids":[5]}})");
   file.decoder = R"({"type":"Fuse"})";
@@ -291,7 +321,8 @@ TEST(BadTokenizerJson, TriesThatPointAnywhereEndWithAnErrorOrNoMatch) {
 
 TEST(BadTokenizerJson, LongTextsTakeLinearTime) {
   File file;
-  file.pre = R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},)" + split("\\\\s+$") + "]}";
+  file.pre =
+      R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},)" + split("\\\\s+$") + "]}";
   const Tokenizer tokenizer = load(file);
   File whole;  // one word
   const Tokenizer plain = load(whole);

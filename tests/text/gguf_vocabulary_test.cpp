@@ -50,7 +50,8 @@ TEST(GgufVocabulary, OfFoldersGivesTheRecordedIds) {
     for (std::string line; std::getline(lines, line);) {
       const json test_case = json::parse(line);
       const auto text = test_case["text"].get<std::string>();
-      EXPECT_EQ(tokenizer.encode(text, {.add_special = false, .parse_special = true}), test_case["ids"].get<std::vector<Token>>())
+      EXPECT_EQ(tokenizer.encode(text, {.add_special = false, .parse_special = true}),
+                test_case["ids"].get<std::vector<Token>>())
           << entry.path() << " (" << vocabulary.pre << "): " << text;
       EXPECT_EQ(tokenizer.encode(text, {.add_special = true, .parse_special = true}),
                 test_case["ids_special"].get<std::vector<Token>>())
@@ -85,18 +86,17 @@ TEST(GgufVocabulary, OfBertGivesTheRecordedIds) {
 TEST(GgufVocabulary, WhatCannotBeSaidIsRefusedByName) {
   PLUMB_REQUIRE_FIXTURES();
   TempDir dir;
-  for (const auto& [name, mention] : std::vector<std::pair<std::string, std::string>>{
-           {"uni-xlmr", "Unigram"},
-           {"wl-basic", "WordLevel"},
-           {"bpe-endofword", "byte fallback"},
-           {"pt-digits-individual", "pre-tokenizer without a name"},
-           {"nm-bytelevel", "pre-tokenizer without a name"},
-           {"at-l", "looks at its neighbours"}}) {
+  for (const auto& [name, mention] :
+       std::vector<std::pair<std::string, std::string>>{{"uni-xlmr", "Unigram"},
+                                                        {"wl-basic", "WordLevel"},
+                                                        {"bpe-endofword", "byte fallback"},
+                                                        {"pt-digits-individual", "pre-tokenizer without a name"},
+                                                        {"nm-bytelevel", "pre-tokenizer without a name"},
+                                                        {"at-l", "looks at its neighbours"}}) {
     fs::copy_file(fixtures_dir() / "tokenizer-json" / (name + ".json"), dir / "tokenizer.json",
                   fs::copy_options::overwrite_existing);
-    const std::string message = expect_error(ErrorCode::unsupported_tokenizer, [&, dir = dir.path()] {
-      (void)gguf_vocabulary_from_folder(dir, 1 << 20);
-    });
+    const std::string message = expect_error(
+        ErrorCode::unsupported_tokenizer, [&, dir = dir.path()] { (void)gguf_vocabulary_from_folder(dir, 1 << 20); });
     EXPECT_NE(message.find(mention), std::string::npos) << name << ": " << message;
   }
   expect_error(ErrorCode::out_of_range, [&] {
