@@ -51,7 +51,7 @@ TEST(EmbeddingModels, AreMeasuredByTheTextsTheyRead) {
 
 TEST(EmbeddingModels, BenchReadsPromptsAlone) {
   const Model model = Model::random(encoder(), DType::f32);
-  EXPECT_EQ(run_bench(model, {.prompt = 24}, {.repetitions = 2, .batch = 8}).seconds.size(), 2u);
+  EXPECT_EQ(run_bench(model, {.prompt = 24}, {.batch = 8, .repetitions = 2}).seconds.size(), 2u);
   test::expect_error(ErrorCode::unsupported_architecture, [&] { run_bench(model, {.generate = 2}, {}); });
   test::expect_error(ErrorCode::unsupported_architecture, [&] { run_bench(model, {.prompt = 2, .depth = 3}, {}); });
 }
