@@ -44,6 +44,7 @@ Tokenizer load(const TokenizeOptions& options) {
   const std::filesystem::path path = options.model;
   if (std::filesystem::is_directory(path)) return tokenizer_from_folder(path);
   if (path.extension() == ".json") return tokenizer_from_json_file(path);
+  if (path.extension() == ".model") return tokenizer_from_sentencepiece_file(path);
   OpenModelOptions open;
   if (options.vocabulary) open.tokenizer = *options.vocabulary;
   return Tokenizer::from_file(open_model_file(path, open));
@@ -68,7 +69,9 @@ void tokenize(const TokenizeOptions& options) {
 void add_tokenize(const Command& program) {
   auto options = std::make_shared<TokenizeOptions>();
   const Command command = program.add_command("tokenize", "Show a text as the model's tokens, or tokens as text");
-  command.add_option("model", options->model, "Model file, Hugging Face folder, or tokenizer.json")
+  command
+      .add_option("model", options->model,
+                  "Model file, Hugging Face folder, tokenizer.json, or tokenizer.model of SentencePiece")
       .required()
       .type_name("MODEL");
   // In an option group a TEXT after `--` would not be found (CLI11 2.1).

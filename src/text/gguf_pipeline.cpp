@@ -9,6 +9,7 @@
 #include "plumb/core/printable.hpp"
 #include "spm.hpp"
 #include "unicode.hpp"
+#include "unigram.hpp"
 #include "word_steps.hpp"
 #include "wordpiece.hpp"
 
@@ -55,8 +56,15 @@ void use_bpe(const Vocabulary& vocabulary, const PieceIndex& index, const std::v
                                               std::move(rules), vocabulary.source);
 }
 
+void use_charsmap(const Vocabulary& vocabulary, Pipeline& pipeline) {
+  if (vocabulary.charsmap.empty()) return;
+  pipeline.normalizer.add(
+      charsmap_step(Charsmap(vocabulary.charsmap, vocabulary.source + ": precompiled_charsmap"), true));
+}
+
 void use_spm(const Vocabulary& vocabulary, const PieceIndex& index, Pipeline& pipeline) {
-  pipeline.repairs_utf8 = false;
+  pipeline.repairs_utf8 = !vocabulary.charsmap.empty();
+  use_charsmap(vocabulary, pipeline);
   if (vocabulary.remove_extra_whitespaces) pipeline.normalizer.add(collapse_spaces_step());
   if (vocabulary.add_space_prefix) pipeline.normalizer.add(always_prepend_step(" "));
   pipeline.model = std::make_unique<SpmModel>(vocabulary, index);
@@ -75,6 +83,36 @@ void use_wordpiece(const Vocabulary& vocabulary, const PieceIndex& index, const 
   rules.unknown = vocabulary.unknown;
   pipeline.model = std::make_unique<WordPieceModel>(ModelPieces(index, none), vocabulary.size(), std::move(rules),
                                                     vocabulary.source);
+}
+
+void use_unigram(const Vocabulary& vocabulary, const PieceIndex& index, const std::vector<bool>& not_text,
+                 Pipeline& pipeline) {
+  use_charsmap(vocabulary, pipeline);
+  // A text of spaces alone gets no space in front.
+  const bool collapses = vocabulary.remove_extra_whitespaces;
+  if (collapses) pipeline.normalizer.add(collapse_spaces_step());
+  if (collapses || vocabulary.add_space_prefix) pipeline.normalizer.add(prepend_step(" "));
+  pipeline.normalizer.add(replace_step(TextPattern(std::string(" ")), std::string(kSpaceMark)));
+  std::vector<double> scores(vocabulary.pieces.size());
+  for (std::size_t id = 0; id < scores.size(); ++id) {
+    const bool user_defined = !vocabulary.types.empty() && vocabulary.types[id] == TokenType::user_defined;
+    scores[id] = user_defined || vocabulary.scores.empty() ? 0.0 : static_cast<double>(vocabulary.scores[id]);
+  }
+  const bool bytes = index.find(byte_spelling(0)) != kNoToken;
+  pipeline.model = std::make_unique<UnigramModel>(ModelPieces(index, not_text), scores,
+                                                  UnigramRules{vocabulary.unknown, bytes}, vocabulary.source);
+}
+
+void use_rwkv(const Vocabulary& vocabulary, Pipeline& pipeline) {
+  pipeline.repairs_utf8 = false;
+  std::vector<std::pair<std::string, Token>> pieces;
+  for (Token token = 0; token < vocabulary.size(); ++token) {
+    const auto id = static_cast<std::size_t>(token);
+    const bool text = vocabulary.types.empty() ||
+                      (vocabulary.types[id] != TokenType::control && vocabulary.types[id] != TokenType::unknown);
+    if (text) pieces.emplace_back(unescaped_rwkv(vocabulary.pieces[id]), token);
+  }
+  pipeline.model = std::make_unique<LongestPieceModel>(std::move(pieces), vocabulary.unknown);
 }
 
 /// User-defined tokens are matched always, control tokens on request.
@@ -105,7 +143,8 @@ Pipeline pipeline_of_vocabulary(const Vocabulary& vocabulary, const PieceIndex& 
     case TokenizerModel::spm: use_spm(vocabulary, index, pipeline); break;
     case TokenizerModel::bpe: use_bpe(vocabulary, index, not_text, pipeline); break;
     case TokenizerModel::wordpiece: use_wordpiece(vocabulary, index, kNone, pipeline); break;
-    case TokenizerModel::unigram:
+    case TokenizerModel::unigram: use_unigram(vocabulary, index, not_text, pipeline); break;
+    case TokenizerModel::rwkv: use_rwkv(vocabulary, pipeline); break;
     case TokenizerModel::wordlevel:
       throw Error(ErrorCode::unsupported_tokenizer,
                   vocabulary.source + ": a vocabulary of this model comes from a tokenizer.json");

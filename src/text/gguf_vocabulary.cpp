@@ -104,6 +104,24 @@ std::string difference_of(const Tokenizer& original, const Tokenizer& converted)
   return {};
 }
 
+/// With unused tokens in the gaps and up to the model's number of tokens.
+Vocabulary padded(Vocabulary vocabulary, std::int64_t size) {
+  if (vocabulary.size() > size)
+    throw Error(ErrorCode::out_of_range, vocabulary.source + ": " + std::to_string(vocabulary.size()) +
+                                             " tokens, the model has " + std::to_string(size));
+  for (std::size_t id = 0; id < static_cast<std::size_t>(size); ++id) {
+    if (id < vocabulary.pieces.size() && !vocabulary.pieces[id].empty()) continue;
+    if (id >= vocabulary.pieces.size()) {
+      vocabulary.pieces.emplace_back();
+      vocabulary.types.push_back(TokenType::unused);
+      if (!vocabulary.scores.empty()) vocabulary.scores.push_back(-1e6f);
+    }
+    vocabulary.pieces[id] = "[PAD" + std::to_string(id) + "]";
+    vocabulary.types[id] = TokenType::unused;
+  }
+  return vocabulary;
+}
+
 }  // namespace
 
 void TokenizerJson::describe_byte_level(Vocabulary& vocabulary, const ModelPieces& pieces,
@@ -172,6 +190,7 @@ Vocabulary gguf_vocabulary_from_folder(const std::filesystem::path& folder, std:
                                        std::string* difference) {
   const TokenizerFiles files(folder);
   const Tokenizer original = files.tokenizer();
+  if (!files.has_json()) return padded(original.vocabulary(), size);
   TokenizerJson json(files.json(), files.source());
   Vocabulary vocabulary = json.vocabulary();
   const std::vector<bool> foreign = json.take_foreign();
@@ -180,9 +199,6 @@ Vocabulary gguf_vocabulary_from_folder(const std::filesystem::path& folder, std:
     const PieceIndex index(vocabulary.pieces);
     json.describe_for_gguf(vocabulary, index, foreign, found);
   }
-  if (vocabulary.size() > size)
-    throw Error(ErrorCode::out_of_range, vocabulary.source + ": " + std::to_string(vocabulary.size()) +
-                                             " tokens, the model has " + std::to_string(size));
   const Vocabulary& known = original.vocabulary();
   vocabulary.bos = known.bos;
   vocabulary.eos = known.eos;
@@ -200,16 +216,7 @@ Vocabulary gguf_vocabulary_from_folder(const std::filesystem::path& folder, std:
     vocabulary.strip_accents =
         original.encode("\u00e9", {.add_special = false}) == original.encode("e", {.add_special = false});
   }
-  for (std::size_t id = 0; id < static_cast<std::size_t>(size); ++id) {
-    if (id < vocabulary.pieces.size() && !vocabulary.pieces[id].empty()) continue;
-    if (id >= vocabulary.pieces.size()) {
-      vocabulary.pieces.emplace_back();
-      vocabulary.types.push_back(TokenType::unused);
-      if (!vocabulary.scores.empty()) vocabulary.scores.push_back(-1e6f);
-    }
-    vocabulary.pieces[id] = "[PAD" + std::to_string(id) + "]";
-    vocabulary.types[id] = TokenType::unused;
-  }
+  vocabulary = padded(std::move(vocabulary), size);
   if (vocabulary.model == TokenizerModel::spm) {
     const std::vector<Token> first = original.encode("a", {.add_special = false});
     vocabulary.add_space_prefix = !first.empty() && original.spelling(first.front()).starts_with(kSpaceMark);

@@ -16,6 +16,26 @@ int hex_digit(char c) {
 
 }  // namespace
 
+std::string unescaped_rwkv(std::string_view spelling) {
+  std::string out;
+  for (std::size_t i = 0; i < spelling.size(); ++i) {
+    if (spelling[i] != '\\' || i + 1 == spelling.size()) {
+      out += spelling[i];
+      continue;
+    }
+    const char letter = spelling[++i];
+    const bool hex =
+        letter == 'x' && i + 2 < spelling.size() && hex_digit(spelling[i + 1]) >= 0 && hex_digit(spelling[i + 2]) >= 0;
+    if (hex) {
+      out += static_cast<char>(hex_digit(spelling[i + 1]) * 16 + hex_digit(spelling[i + 2]));
+      i += 2;
+    } else {
+      out += letter == 't' ? '\t' : letter == 'n' ? '\n' : letter == 'r' ? '\r' : letter;
+    }
+  }
+  return out;
+}
+
 std::string byte_spelling(unsigned byte) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   return {'<', '0', 'x', kDigits[byte >> 4], kDigits[byte & 15], '>'};

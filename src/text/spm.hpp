@@ -19,6 +19,9 @@ inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
 
 /// The byte that a spelling of the form <0xHH> stands for; -1 for any other spelling.
 int byte_of_spelling(std::string_view spelling);
+/// The bytes of a piece of an RWKV vocabulary, which has \t, \n, \r, \x0a and a backslash in front of what is meant
+/// as it is.
+std::string unescaped_rwkv(std::string_view spelling);
 /// "<0x0A>" for 10.
 std::string byte_spelling(unsigned byte);
 

@@ -6,6 +6,7 @@
 #include "json_scanner.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/text/tokenizer_folder.hpp"
+#include "sentencepiece_file.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -82,6 +83,10 @@ void read_settings(const fs::path& path, SpecialTokens& tokens) {
       for (const Token id : token_ids(scanner)) tokens.ends.push_back(id);
     else if (key == "clean_up_tokenization_spaces" && !scanner.null())
       tokens.clean_up_spaces = scanner.boolean();
+    else if (key == "add_bos_token" && !scanner.null())
+      tokens.add_bos = scanner.boolean();
+    else if (key == "add_eos_token" && !scanner.null())
+      tokens.add_eos = scanner.boolean();
     else
       (void)scanner.skip();
   }
@@ -98,10 +103,30 @@ Tokenizer tokenizer_from_json_file(const fs::path& path) {
 TokenizerFiles::TokenizerFiles(const fs::path& folder) {
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"})
     read_settings(folder / name, special_);
-  json_ = FileMapping::open(folder / "tokenizer.json");
+  std::error_code failure;
+  has_json_ = fs::exists(folder / "tokenizer.json", failure) || !fs::exists(folder / "tokenizer.model", failure);
+  file_ = FileMapping::open(folder / (has_json_ ? "tokenizer.json" : "tokenizer.model"));
 }
-std::string_view TokenizerFiles::json() const { return text_of(*json_); }
+std::string_view TokenizerFiles::json() const { return text_of(*file_); }
+
+Tokenizer TokenizerFiles::tokenizer() const {
+  if (has_json_) return Tokenizer::from_json(json(), source(), special_);
+  Vocabulary vocabulary = vocabulary_from_sentencepiece(text_of(*file_), source());
+  // Settings say which of the tokens a text begins and ends with; Llama's and Gemma's way where they are silent.
+  vocabulary.add_bos = special_.add_bos.value_or(vocabulary.model == TokenizerModel::spm) && vocabulary.bos != kNoToken;
+  vocabulary.add_eos = special_.add_eos.value_or(false) && vocabulary.eos != kNoToken;
+  for (const Token token : special_.ends)
+    if (token >= 0 && token < vocabulary.size()) vocabulary.extra_ends.push_back(token);
+  return Tokenizer(std::move(vocabulary));
+}
 
 Tokenizer tokenizer_from_folder(const fs::path& folder) { return TokenizerFiles(folder).tokenizer(); }
+
+Tokenizer tokenizer_from_sentencepiece_file(const fs::path& path) {
+  const auto file = FileMapping::open(path);
+  Vocabulary vocabulary = vocabulary_from_sentencepiece(text_of(*file), file->name());
+  vocabulary.add_bos = vocabulary.model == TokenizerModel::spm && vocabulary.bos != kNoToken;
+  return Tokenizer(std::move(vocabulary));
+}
 
 }  // namespace plumb

@@ -18,13 +18,16 @@ class TokenizerFiles {
   /// @throws as tokenizer_from_folder(), for the files around the tokenizer.json.
   explicit TokenizerFiles(const std::filesystem::path& folder);
 
+  /// Whether there is a tokenizer.json; else there is a tokenizer.model.
+  bool has_json() const { return has_json_; }
   std::string_view json() const;
-  const std::string& source() const { return json_->name(); }
-  Tokenizer tokenizer() const { return Tokenizer::from_json(json(), source(), special_); }
+  const std::string& source() const { return file_->name(); }
+  Tokenizer tokenizer() const;
 
  private:
   SpecialTokens special_;
-  std::shared_ptr<const FileMapping> json_;
+  bool has_json_ = true;
+  std::shared_ptr<const FileMapping> file_;
 };
 
 }  // namespace plumb

@@ -28,6 +28,8 @@ void append_decoded(const Vocabulary& vocabulary, TokenType type, std::string_vi
     out += static_cast<char>(byte_of_spelling(spelling));
   } else if (type == TokenType::control || type == TokenType::unknown) {
     out += spelling;
+  } else if (vocabulary.model == TokenizerModel::rwkv) {
+    out += unescaped_rwkv(spelling);
   } else if (vocabulary.model != TokenizerModel::bpe) {
     replace_marks(spelling, out);
   } else if (type == TokenType::user_defined) {

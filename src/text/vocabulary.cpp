@@ -18,10 +18,13 @@ TokenizerModel read_model(const ModelFile& file) {
   if (model == "llama") return TokenizerModel::spm;
   if (model == "gpt2") return TokenizerModel::bpe;
   if (model == "bert") return TokenizerModel::wordpiece;
+  if (model == "t5") return TokenizerModel::unigram;
+  if (model == "rwkv") return TokenizerModel::rwkv;
   file.fail_key(
       ErrorCode::unsupported_tokenizer, key("model"),
       quote(model) +
-          " is not supported, expected 'llama' (SentencePiece), 'gpt2' (byte-level BPE) or 'bert' (WordPiece)");
+          " is not supported, expected 'llama' (SentencePiece), 'gpt2' (byte-level BPE), 'bert' (WordPiece), 't5' "
+          "(Unigram) or 'rwkv'");
 }
 
 std::vector<std::string> read_strings(const ModelFile& file, const std::string& name) {
@@ -42,19 +45,20 @@ Token read_special(const ModelFile& file, std::string_view name, Token fallback,
 
 void read_special_tokens(const ModelFile& file, Vocabulary& vocabulary) {
   const std::int64_t size = vocabulary.size();
-  // Llama's and BERT's ids, for files older than the keys.
-  const auto usual = [&](Token of_spm, Token of_wordpiece) {
-    return vocabulary.model == TokenizerModel::spm         ? of_spm
-           : vocabulary.model == TokenizerModel::wordpiece ? of_wordpiece
-                                                           : kNoToken;
-  };
-  vocabulary.bos = read_special(file, "bos_token_id", usual(1, 101), size);
-  vocabulary.eos = read_special(file, "eos_token_id", usual(2, kNoToken), size);
-  vocabulary.unknown = read_special(file, "unknown_token_id", usual(0, 100), size);
+  // The families' ids, for files older than the keys.
+  struct Usual {
+    Token bos = kNoToken, eos = kNoToken, unknown = kNoToken, separator = kNoToken;
+  } usual;
+  if (vocabulary.model == TokenizerModel::spm) usual = {.bos = 1, .eos = 2, .unknown = 0};
+  if (vocabulary.model == TokenizerModel::wordpiece) usual = {.bos = 101, .unknown = 100, .separator = 102};
+  if (vocabulary.model == TokenizerModel::unigram) usual = {.eos = 1, .unknown = 2};
+  vocabulary.bos = read_special(file, "bos_token_id", usual.bos, size);
+  vocabulary.eos = read_special(file, "eos_token_id", usual.eos, size);
+  vocabulary.unknown = read_special(file, "unknown_token_id", usual.unknown, size);
   vocabulary.eot = read_special(file, "eot_token_id", kNoToken, size);
   vocabulary.eom = read_special(file, "eom_token_id", kNoToken, size);
   // So spelled in the format.
-  vocabulary.separator = read_special(file, "seperator_token_id", usual(kNoToken, 102), size);
+  vocabulary.separator = read_special(file, "seperator_token_id", usual.separator, size);
   vocabulary.padding = read_special(file, "padding_token_id", kNoToken, size);
   for (const std::string_view name : {"fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id"})
     if (const Token token = read_special(file, name, kNoToken, size); token != kNoToken)
@@ -70,7 +74,7 @@ bool is_phi3(const ModelFile& file) {
 }
 
 void read_rules(const ModelFile& file, Vocabulary& vocabulary) {
-  bool add_bos = true;
+  bool add_bos = vocabulary.model != TokenizerModel::unigram && vocabulary.model != TokenizerModel::rwkv;
   if (vocabulary.model == TokenizerModel::bpe) {
     const PretokenizerFamily* family = find_pretokenizer(vocabulary.pre);
     if (!family)
@@ -88,8 +92,10 @@ void read_rules(const ModelFile& file, Vocabulary& vocabulary) {
   }
   // A family's habit needs the token; a file that asks for a token it lacks is refused later.
   vocabulary.add_bos = file.bool_or(key("add_bos_token"), add_bos && vocabulary.bos != kNoToken);
-  vocabulary.add_eos = file.bool_or(key("add_eos_token"), false);
-  vocabulary.add_space_prefix = file.bool_or(key("add_space_prefix"), vocabulary.model != TokenizerModel::bpe);
+  const bool unigram = vocabulary.model == TokenizerModel::unigram;
+  const bool spm = vocabulary.model == TokenizerModel::spm || vocabulary.model == TokenizerModel::wordpiece;
+  vocabulary.add_eos = file.bool_or(key("add_eos_token"), unigram && vocabulary.eos != kNoToken);
+  vocabulary.add_space_prefix = file.bool_or(key("add_space_prefix"), spm);
   vocabulary.remove_extra_whitespaces = file.bool_or(key("remove_extra_whitespaces"), false);
   vocabulary.strip_right_of_special = is_phi3(file);
 }
@@ -111,7 +117,8 @@ Vocabulary vocabulary_from_file(const ModelFile& file) {
           ErrorCode::bad_tokenizer, name,
           std::to_string(found) + " elements, expected one per token: " + std::to_string(vocabulary.pieces.size()));
   };
-  if (vocabulary.model == TokenizerModel::spm || file.find(key("scores"))) {
+  const bool scored = vocabulary.model == TokenizerModel::spm || vocabulary.model == TokenizerModel::unigram;
+  if (scored || file.find(key("scores"))) {
     vocabulary.scores = file.get_floats(key("scores"));
     check_size(vocabulary.scores.size(), key("scores"));
   }
@@ -122,6 +129,9 @@ Vocabulary vocabulary_from_file(const ModelFile& file) {
     for (const std::int32_t type : types) vocabulary.types.push_back(static_cast<TokenType>(type));
   }
   if (vocabulary.model == TokenizerModel::bpe) vocabulary.merges = read_strings(file, key("merges"));
+  if (file.find(key("precompiled_charsmap")))
+    for (const std::int32_t byte : file.get_ints(key("precompiled_charsmap")))
+      vocabulary.charsmap += static_cast<char>(byte);
   read_special_tokens(file, vocabulary);
   read_rules(file, vocabulary);
   return vocabulary;

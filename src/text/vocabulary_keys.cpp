@@ -12,6 +12,7 @@ std::string_view model_name(TokenizerModel model) {
     case TokenizerModel::bpe: return "gpt2";
     case TokenizerModel::wordpiece: return "bert";
     case TokenizerModel::unigram: return "t5";
+    case TokenizerModel::rwkv: return "rwkv";
     case TokenizerModel::wordlevel: break;
   }
   throw Error(ErrorCode::unsupported_tokenizer, "GGUF has no vocabularies of whole words");
@@ -34,6 +35,11 @@ void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary) {
   for (const TokenType type : vocabulary.types) types.add(static_cast<std::int32_t>(type));
   if (types.size() > 0) set("token_type", types);
   if (!vocabulary.merges.empty()) set("merges", GgufArray::of_strings(std::span(vocabulary.merges)));
+  if (!vocabulary.charsmap.empty()) {
+    GgufArray bytes(GgufType::u8);
+    for (const char c : vocabulary.charsmap) bytes.add(static_cast<std::uint8_t>(c));
+    set("precompiled_charsmap", bytes);
+  }
   set_token("bos_token_id", vocabulary.bos);
   set_token("eos_token_id", vocabulary.eos);
   set_token("eot_token_id", vocabulary.eot);

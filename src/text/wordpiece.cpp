@@ -62,6 +62,23 @@ void WordPieceModel::encode_word(std::string_view word, std::vector<Token>& out)
     fail_unknown(source_);
 }
 
+LongestPieceModel::LongestPieceModel(std::vector<std::pair<std::string, Token>> pieces, Token unknown)
+    : trie_(std::vector<std::pair<std::string_view, Token>>(pieces.begin(), pieces.end())), unknown_(unknown) {}
+
+void LongestPieceModel::encode(std::span<const std::string_view> words, std::vector<Token>& out) const {
+  for (const std::string_view word : words)
+    for (std::size_t at = 0; at < word.size();) {
+      std::size_t length = 0;
+      Token longest = unknown_;
+      trie_.for_each_prefix(word.substr(at), [&](std::size_t candidate, Token token) {
+        length = candidate;
+        longest = token;
+      });
+      if (longest != kNoToken) out.push_back(longest);
+      at += std::max<std::size_t>(length, 1);
+    }
+}
+
 WordLevelModel::WordLevelModel(ModelPieces pieces, Token unknown, std::string source)
     : pieces_(pieces), unknown_(unknown), source_(std::move(source)) {}
 

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "trie.hpp"
@@ -34,6 +35,19 @@ class WordPieceModel : public WordModel {
   std::uint64_t seed_;
   Trie trie_;
   Trie::Node word_begin_, word_rest_;
+};
+
+/// RWKV's way: the longest piece at each place, over bytes. What begins no piece is the unknown token, byte by byte, or
+/// nothing when there is none.
+class LongestPieceModel : public WordModel {
+ public:
+  /// `pieces`: the bytes that each token stands for.
+  LongestPieceModel(std::vector<std::pair<std::string, Token>> pieces, Token unknown);
+  void encode(std::span<const std::string_view> words, std::vector<Token>& out) const override;
+
+ private:
+  Trie trie_;
+  Token unknown_;
 };
 
 /// Looks words up as a whole.

@@ -82,7 +82,7 @@ void name_cases(BadFiles& spm, BadFiles& bpe) {
   const auto set = [](const char* name, const std::string& value) {
     return [=](GgufBuilder& file) { file.set_string(key(name), value); };
   };
-  for (const std::string model : {"t5", "rwkv", "plamo2", "gemma4", "none", "no_vocab", "", "LLAMA", "hybriddna"})
+  for (const std::string model : {"t6", "RWKV", "plamo2", "gemma4", "none", "no_vocab", "", "LLAMA", "hybriddna"})
     spm.spoil("model_" + (model.empty() ? "empty" : model), ErrorCode::unsupported_tokenizer, "'" + model + "'",
               set("model", model));
   spm.spoil("model_of_escapes", ErrorCode::unsupported_tokenizer, "\\x1b[31mllama", set("model", "\x1b[31mllama"));

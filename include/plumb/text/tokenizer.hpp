@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,7 @@ struct SpecialTokens {
   std::string bos, eos, padding, unknown;
   std::vector<Token> ends;       ///< tokens that end a generation, by id; those outside of the vocabulary do not count
   bool clean_up_spaces = false;  ///< Vocabulary::clean_up_spaces
+  std::optional<bool> add_bos = {}, add_eos = {};  ///< of a tokenizer.model; a tokenizer.json has a post-processor
 };
 
 /// An immutable tokenizer. Cheap to copy (copies share the tables), safe to use from any number of threads.

@@ -18,7 +18,8 @@ enum class TokenizerModel {
   spm,        ///< SentencePiece BPE: adjacent pieces are joined while the result is a piece, best score first ("llama")
   bpe,        ///< byte-level BPE: a pre-tokenizer cuts words, then listed pairs are merged, lowest rank first ("gpt2")
   wordpiece,  ///< a word is cut into the longest pieces from the left ("bert")
-  unigram,    ///< the pieces with the best sum of scores; only from a tokenizer.json so far
+  unigram,    ///< the pieces with the best sum of scores ("t5")
+  rwkv,       ///< the longest pieces from the left, over bytes ("rwkv")
   wordlevel,  ///< a word is a piece or unknown; only from a tokenizer.json
 };
 
@@ -42,6 +43,7 @@ struct Vocabulary {
       pieces;                    ///< [size] spelling of each token; byte-level BPE spells bytes as visible characters
   std::vector<float> scores;     ///< [size], or empty for all zero; spm: larger is joined first
   std::vector<TokenType> types;  ///< [size], or empty for all normal
+  std::string charsmap;  ///< unigram, spm: SentencePiece's table of replacements, as the file has it; empty: none
   std::vector<std::string> merges;  ///< "left right", best first; bpe only
 
   Token bos = kNoToken;           ///< beginning of sequence
@@ -56,8 +58,8 @@ struct Vocabulary {
   bool add_bos = false;                   ///< encode() with add_special starts with bos
   bool add_eos = false;                   ///< encode() with add_special ends with eos
   bool add_separator = false;             ///< wordpiece: encode() with add_special ends with the separator
-  bool add_space_prefix = false;          ///< spm: text begins as if a space stood before it
-  bool remove_extra_whitespaces = false;  ///< spm: runs of spaces count as one, none at either end
+  bool add_space_prefix = false;          ///< spm, unigram: text begins as if a space stood before it
+  bool remove_extra_whitespaces = false;  ///< spm, unigram: runs of spaces count as one, none at either end
   bool lowercase = false;                 ///< wordpiece: text is turned into lower case
   bool strip_accents = false;             ///< wordpiece: marks that have no width are left out of a text
   bool ignore_merges = false;             ///< bpe: a word that is a token as a whole is not built from merges
