@@ -15,6 +15,7 @@
 #include <string>
 
 #include "plumb/cpu/isa.hpp"
+#include "plumb/cpu/kernel_table.hpp"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 

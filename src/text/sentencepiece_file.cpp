@@ -43,7 +43,9 @@ class Message {
       fail(ErrorCode::bad_tokenizer, "field " + std::to_string(field.number) + " has wire type " +
                                          std::to_string(field.kind) + ", expected " + std::to_string(kind));
   }
-  [[noreturn]] void fail(ErrorCode code, const std::string& problem) const { throw Error(code, source_ + ": " + problem); }
+  [[noreturn]] void fail(ErrorCode code, const std::string& problem) const {
+    throw Error(code, source_ + ": " + problem);
+  }
 
  private:
   std::string_view take(std::uint64_t size) {

@@ -22,7 +22,9 @@ std::string varint(std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) out += static_cast<char>((value & 0x7F) | 0x80);
   return out + static_cast<char>(value);
 }
-std::string number(int field, std::uint64_t value) { return varint(static_cast<std::uint64_t>(field) << 3) + varint(value); }
+std::string number(int field, std::uint64_t value) {
+  return varint(static_cast<std::uint64_t>(field) << 3) + varint(value);
+}
 std::string bytes(int field, const std::string& value) {
   return varint(static_cast<std::uint64_t>(field) << 3 | 2) + varint(value.size()) + value;
 }
@@ -41,8 +43,9 @@ std::string model_of(const Vocabulary& vocabulary, int kind, const std::string& 
   std::string out;
   for (std::size_t id = 0; id < vocabulary.pieces.size(); ++id)
     out += piece(vocabulary.pieces[id], vocabulary.scores[id], vocabulary.types[id]);
-  return out + bytes(2, number(3, static_cast<std::uint64_t>(kind)) + number(40, 0) + number(41, 1) + number(42, 2) +
-                            number(43, ~std::uint64_t{0})) +
+  return out +
+         bytes(2, number(3, static_cast<std::uint64_t>(kind)) + number(40, 0) + number(41, 1) + number(42, 2) +
+                      number(43, ~std::uint64_t{0})) +
          bytes(3, normalizer);
 }
 
@@ -78,7 +81,8 @@ TEST(SentencePiece, MalformedFilesAreRefused) {
   vocabulary.types = {TokenType::unknown, TokenType::control, TokenType::control,
                       TokenType::normal,  TokenType::normal,  TokenType::normal};
   const std::string good = model_of(vocabulary, 1, number(3, 0) + number(4, 0));
-  EXPECT_EQ(load(dir, good).encode("ab", {.add_special = false}), (std::vector<Token>{5})) << "-3 in both ways: the first found";
+  EXPECT_EQ(load(dir, good).encode("ab", {.add_special = false}), (std::vector<Token>{5}))
+      << "-3 in both ways: the first found";
   const auto refused = [&](ErrorCode code, const std::string& content) {
     expect_error(code, [&] { (void)load(dir, content); });
   };
