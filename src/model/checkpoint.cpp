@@ -1,11 +1,13 @@
 #include "plumb/model/checkpoint.hpp"
 
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "plumb/io/open_model.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/model/pack_weights.hpp"
+#include "plumb/text/tokenizer_folder.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -71,9 +73,17 @@ Checkpoint checkpoint_from_file(const ModelFile& file) {
     return take_over(*source, tensor, *std::move(made));
   };
   checkpoint.tensors.name_of = [spec](const TensorId& id) { return tensor_name(spec, id); };
-  if (has_vocabulary(file))
-    checkpoint.tokenizer = [shared] { return std::make_unique<const Tokenizer>(Tokenizer::from_file(*shared)); };
-  checkpoint.chat_templates = chat_templates_from_file(file);
+  if (file.assembly()) {
+    const std::filesystem::path folder = file.assembly()->folder();
+    std::error_code absent;
+    if (std::filesystem::exists(folder / "tokenizer.json", absent))
+      checkpoint.tokenizer = [folder] { return std::make_unique<const Tokenizer>(tokenizer_from_folder(folder)); };
+    checkpoint.chat_templates = chat_templates_from_folder(folder);
+  } else {
+    if (has_vocabulary(file))
+      checkpoint.tokenizer = [shared] { return std::make_unique<const Tokenizer>(Tokenizer::from_file(*shared)); };
+    checkpoint.chat_templates = chat_templates_from_file(file);
+  }
   checkpoint.release = [shared](const std::byte* begin, std::size_t bytes) { shared->release(begin, bytes); };
   checkpoint.left_out = [shared, spec] { return left_out(*shared, spec); };
   return checkpoint;

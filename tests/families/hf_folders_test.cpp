@@ -67,6 +67,13 @@ TEST_P(Folders, ConvertedFilesGiveTheSameBits) {
     EXPECT_EQ(logits(gguf, exact), logits(fixture(GetParam()), exact)) << (exact ? "exact" : "packed");
 }
 
+TEST_P(Folders, TokenizersComeWithThem) {
+  PLUMB_REQUIRE_FIXTURES();
+  const Model model = Model::load(fixture(GetParam()));
+  ASSERT_TRUE(model.has_tokenizer());
+  EXPECT_FALSE(model.tokenizer().encode("Once upon a time").empty());
+}
+
 /// Where the fixtures have the same model as a GGUF file that another tool made of it.
 TEST_P(Folders, TensorsEqualThoseOfTheOtherConverter) {
   PLUMB_REQUIRE_FIXTURES();
