@@ -125,12 +125,15 @@
 #include "plumb/model/weights.hpp"
 #include "plumb/model/bind_weights.hpp"
 #include "plumb/model/forward_pass.hpp"    // the whole transformer on a page
+#include "plumb/model/chat_templates.hpp"  // where the templates of a model stand
 #include "plumb/model/checkpoint.hpp"      // description, tensors, vocabulary, whatever they came from
 #include "plumb/model/pack_weights.hpp"
 #include "plumb/model/named_types.hpp"     // "q4_k_m" for a model
 #include "plumb/model/model.hpp"
 #include "plumb/model/generation.hpp"
 #include "plumb/model/session.hpp"
+#include "plumb/model/reply_parts.hpp"     // reasoning and calls of tools in what a model says
+#include "plumb/model/chat.hpp"            // conversations
 #include "plumb/model/random_weights.hpp"
 #include "plumb/model/synth.hpp"
 #include "plumb/model/text_windows.hpp"

@@ -17,6 +17,7 @@
 #include "plumb/text/stop_texts.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
+#include "plumb/model/chat.hpp"      // conversations: templates, replies, what is kept from turn to turn
 #include "plumb/quantize/quantize.hpp"       // weights in fewer bits
 #include "plumb/quantize/quantize_model.hpp" // a file in fewer bits
 #include "plumb/perf/ledger.hpp"      // what a pass must do and move

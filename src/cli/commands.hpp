@@ -11,6 +11,7 @@ namespace plumb::cli {
 
 void add_bench(const Command& program);
 void add_calibrate(const Command& program);
+void add_chat(const Command& program);
 void add_compare_logits(const Command& program);
 void add_embed(const Command& program);
 void add_explain(const Command& program);

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   const Command root = program.root();
   add_bench(root);
   add_calibrate(root);
+  add_chat(root);
   add_compare_logits(root);
   add_embed(root);
   add_explain(root);

@@ -51,11 +51,12 @@ Value folded(Interpreter& in, const Value& value) {
   return value.is(Kind::string) ? in.text(to_lower(value.string())) : value;
 }
 
-/// What a filter compares items by: an attribute, or several with commas between them.
+/// What a filter compares items by: an attribute, or a list of several with commas between them.
 class Key {
  public:
-  Key(Interpreter& in, const Value& attribute, bool case_sensitive) : in_(in), case_sensitive_(case_sensitive) {
-    if (!attribute.is(Kind::string)) {
+  Key(Interpreter& in, const Value& attribute, bool case_sensitive, bool several = false)
+      : in_(in), case_sensitive_(case_sensitive), several_(several) {
+    if (!attribute.is(Kind::string) || !several) {
       getters_.emplace_back(in, attribute);
       return;
     }
@@ -66,7 +67,7 @@ class Key {
   }
 
   Value operator()(const Value& item, const Value* otherwise = nullptr) const {
-    if (getters_.size() == 1) return one(getters_[0](item, otherwise));
+    if (!several_) return one(getters_[0](item, otherwise));
     std::vector<Value> keys;
     for (const Getter& getter : getters_) keys.push_back(one(getter(item, otherwise)));
     return in_.list(std::move(keys));
@@ -76,7 +77,7 @@ class Key {
   Value one(Value value) const { return case_sensitive_ ? value : folded(in_, value); }
 
   Interpreter& in_;
-  bool case_sensitive_;
+  bool case_sensitive_, several_;
   std::vector<Getter> getters_;
 };
 
@@ -120,7 +121,7 @@ std::vector<Value> items_of(std::vector<Keyed> from) {
 }
 
 Value filter_sort(Call& c) {
-  const Key key(c.in, c.value(2, {}), c.flag(1, false));
+  const Key key(c.in, c.value(2, {}), c.flag(1, false), true);
   return c.in.list(items_of(sorted(c.in, keyed(c, key), c.flag(0, false))));
 }
 

@@ -32,7 +32,12 @@ Value filter_title(Call& c) {
       splits = is_space(point) || point == '-' || point == '(' || point == '{' || point == '[' || point == '<';
     }
     if (!splits) end = at;
-    out += capitalize(std::string_view(text).substr(begin, end - begin));
+    if (end > begin) {
+      std::size_t rest = begin;
+      next_code_point(text, rest);
+      out += to_upper(std::string_view(text).substr(begin, rest - begin));
+      out += to_lower(std::string_view(text).substr(rest, end - rest));
+    }
     out.append(text, end, at - end);
     begin = at;
   }
@@ -58,6 +63,9 @@ Value filter_string(Call& c) {
 Value filter_center(Call& c) { return c.in.text(padded(c.in, c.in.str(c.self), c.integer(0, 80), " ", Side::both)); }
 
 Value filter_indent(Call& c) {
+  need_defined(c.self);
+  if (!c.self.is(Kind::string))
+    stop(Fault::type, "TypeError: unsupported operand type(s) for +=: '" + type_name(c.self) + "' and 'str'");
   const std::string text = c.in.str(c.self) + "\n";  // so that an empty last line counts
   std::string indent;
   if (c.has(0) && c[0].is(Kind::string)) {
@@ -81,14 +89,16 @@ Value filter_indent(Call& c) {
 }
 
 Value filter_truncate(Call& c) {
-  const std::string text = c.in.str(c.self);
+  const std::optional<std::int64_t> items = length_of(c.self);
+  if (!items) stop(Fault::type, "TypeError: object of type '" + type_name(c.self) + "' has no len()");
   const std::string end = c.has(2) ? c.in.str(c[2]) : "...";
   const auto end_size = static_cast<std::int64_t>(code_points(end));
   const std::int64_t length = c.integer(0, 255), leeway = c.integer(3, 5);
   if (length < end_size) stop(Fault::type, "AssertionError: expected length >= " + std::to_string(end_size));
   if (leeway < 0) stop(Fault::type, "AssertionError: expected leeway >= 0");
-  const auto size = static_cast<std::int64_t>(code_points(text));
-  if (size <= length || size - length <= leeway) return c.in.text(text);
+  if (*items <= length || *items - length <= leeway) return c.self;
+  if (!c.self.is(Kind::string)) stop(Fault::type, "TypeError: can only concatenate str to a text that is cut");
+  const std::string& text = c.self.string();
   std::string kept = text.substr(0, byte_of(text, static_cast<std::size_t>(length - end_size)));
   if (!c.flag(1, false)) kept = kept.substr(0, kept.rfind(' '));
   return c.in.text(kept + end);

@@ -21,7 +21,7 @@ Value object(A&&... arguments) {
 Value function_range(Call& c) {
   constexpr std::size_t kMaxRange = 100'000;
   const auto bound = [&](std::size_t i) {
-    constexpr std::int64_t kFar = std::int64_t{1} << 62;
+    constexpr std::int64_t kFar = std::int64_t{1} << 60;
     return std::clamp(index_of(c[i]), -kFar, kFar);
   };
   const bool both = c.has(1);

@@ -24,7 +24,7 @@ struct Range : Object {
   }
   Value at(std::size_t i) const { return start + static_cast<std::int64_t>(i) * step; }
 
-  std::int64_t start, stop, step;  // within +-2^62, as many items as a Range may have
+  std::int64_t start, stop, step;  // within +-2^61, as many items as a Range may have
 };
 
 /// d.items(), d.keys(), d.values().

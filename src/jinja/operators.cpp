@@ -180,7 +180,9 @@ std::size_t hash_of(const Value& value) {
       }
       break;
     case Kind::dict: break;
-    case Kind::object: return std::hash<const void*>()(value.object().get());
+    case Kind::object:
+      if (value.as<DictView>()) break;
+      return std::hash<const void*>()(value.object().get());
   }
   stop(Fault::type, "TypeError: unhashable type: '" + type_name(value) + "'");
 }

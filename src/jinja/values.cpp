@@ -248,6 +248,12 @@ Value Interpreter::slice(const Value& value, const Value& start, const Value& st
   const std::int64_t distance = step > 0 ? last - first : first - last;
   const auto stride = step > 0 ? static_cast<std::uint64_t>(step) : 0 - static_cast<std::uint64_t>(step);
   const std::uint64_t count = distance <= 0 ? 0 : (static_cast<std::uint64_t>(distance) - 1) / stride + 1;
+  if (range) {
+    const std::int64_t begin = count > 0 ? range->at(static_cast<std::size_t>(first)).integer() : 0;
+    const std::int64_t by = count > 1 ? range->step * step : 1;
+    return Value(std::static_pointer_cast<Object>(
+        std::make_shared<Range>(begin, begin + static_cast<std::int64_t>(count) * by, by)));
+  }
   budget.spend_bytes(value.is(Kind::string) ? value.string().size() : 0);
   budget.spend_bytes(count * sizeof(Value));
   budget.expect(count * sizeof(Value));
@@ -269,7 +275,7 @@ Value Interpreter::slice(const Value& value, const Value& start, const Value& st
     return text(std::move(out), value.text().markup);
   }
   std::vector<Value> out;
-  for (const std::size_t i : chosen) out.push_back(range ? range->at(i) : value.items()[i]);
+  for (const std::size_t i : chosen) out.push_back(value.items()[i]);
   return list(std::move(out), value.is_tuple());
 }
 
