@@ -64,8 +64,7 @@ constexpr const char* kHelp =
 
 class Conversation {
  public:
-  Conversation(const ChatArguments& arguments, Chat chat)
-      : arguments_(arguments), chat_(std::move(chat)) {
+  Conversation(const ChatArguments& arguments, Chat chat) : arguments_(arguments), chat_(std::move(chat)) {
     if (!arguments.system.empty()) set_system(arguments.system);
   }
 
@@ -174,7 +173,8 @@ class Conversation {
     } else if (name == "/stats") {
       stats();
     } else {
-      note(fmt::format("there is no command {}; /help lists them, and // begins a message with a slash", printable(name)));
+      note(fmt::format("there is no command {}; /help lists them, and // begins a message with a slash",
+                       printable(name)));
     }
     return true;
   }

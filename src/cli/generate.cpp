@@ -12,8 +12,8 @@
 #include "interrupt.hpp"
 #include "options.hpp"
 #include "progress.hpp"
-#include "text_file.hpp"
 #include "sampling_options.hpp"
+#include "text_file.hpp"
 
 namespace plumb::cli {
 namespace {

@@ -26,11 +26,12 @@ struct LineEditor::Library {
     history(past, &event, H_SETSIZE, 1000);
     history(past, &event, H_SETUNIQUE, 1);
     el_set(editor, EL_CLIENTDATA, this);
-    el_set(editor, EL_PROMPT, +[](EditLine* of) {
-      Library* self = nullptr;
-      el_get(of, EL_CLIENTDATA, &self);
-      return self->prompt.data();
-    });
+    el_set(
+        editor, EL_PROMPT, +[](EditLine* of) {
+          Library* self = nullptr;
+          el_get(of, EL_CLIENTDATA, &self);
+          return self->prompt.data();
+        });
     el_set(editor, EL_EDITOR, "emacs");
     el_set(editor, EL_HIST, history, past);
     // Ctrl-C is a key while a line is typed: it wipes the line.

@@ -76,9 +76,8 @@ std::string Chat::State::render(const std::vector<jinja::Value>& conversation, b
 void Chat::State::find_end() {
   const std::string mark = "plumb-reply";
   try {
-    const std::string text = render({chat::Dict{{"role", "user"}, {"content", "x"}},
-                                     chat::Dict{{"role", "assistant"}, {"content", mark}}},
-                                    false);
+    const std::string text = render(
+        {chat::Dict{{"role", "user"}, {"content", "x"}}, chat::Dict{{"role", "assistant"}, {"content", mark}}}, false);
     const std::size_t at = text.rfind(mark);
     if (at == std::string::npos) return;
     for (const Token token : tokenizer.encode(text.substr(at + mark.size()), chat::kTemplateText)) {
@@ -167,8 +166,9 @@ ChatReply Chat::reply(const Sink& sink) {
   const auto take = [&](const std::vector<ReplyParser::Piece>& pieces) {
     for (const ReplyParser::Piece& piece : pieces) {
       if (piece.begins) give_calls();
-      (piece.part == ReplyPart::answer ? reply.answer : piece.part == ReplyPart::reasoning ? reply.reasoning : calls) +=
-          piece.text;
+      (piece.part == ReplyPart::answer      ? reply.answer
+       : piece.part == ReplyPart::reasoning ? reply.reasoning
+                                            : calls) += piece.text;
       if (sink && going) going = sink(piece.part, piece.text);
     }
   };

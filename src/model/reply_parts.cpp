@@ -29,7 +29,7 @@ const std::vector<Family>& families() {
   return all;
 }
 
-constexpr std::string_view kChannelMarks[] = {"<|channel|>", "<|message|>", "<|end|>",   "<|start|>",
+constexpr std::string_view kChannelMarks[] = {"<|channel|>", "<|message|>", "<|end|>",      "<|start|>",
                                               "<|call|>",    "<|return|>",  "<|constrain|>"};
 
 /// Where a mark begins in `text`, whole or cut off by its end; npos if nowhere.
@@ -58,7 +58,8 @@ ReplyFormat ReplyFormat::of_template(std::string_view text) {
   // Qwen3-Coder has functions inside of its calls.
   if (has("<tool_call>")) std::erase_if(out.marks, [](const PartMarks& m) { return m.begin == "<function="; });
   if (has("<｜tool▁calls▁begin｜>")) out.dropped = {"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"};
-  if (has("<|START_RESPONSE|>")) out.dropped = {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"};
+  if (has("<|START_RESPONSE|>"))
+    out.dropped = {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"};
   out.bare_calls = has("<|python_tag|>") || has("\"parameters\": dictionary of argument name");
   return out;
 }

@@ -38,7 +38,8 @@ SplicedTokens splice_tokens(const Tokenizer& tokenizer, std::span<const Token> r
       std::mismatch(old.bytes.begin(), old.bytes.begin() + static_cast<std::ptrdiff_t>(both), now.bytes.begin()).first -
       old.bytes.begin());
   SplicedTokens out;
-  std::size_t kept = static_cast<std::size_t>(std::upper_bound(old.ends.begin(), old.ends.end(), same) - old.ends.begin());
+  std::size_t kept =
+      static_cast<std::size_t>(std::upper_bound(old.ends.begin(), old.ends.end(), same) - old.ends.begin());
   for (; kept > 0; --kept) {
     const std::size_t cut = old.ends[kept - 1];
     // The first wanted token that ends behind the cut; where it begins before the cut, its tail is spelled anew.

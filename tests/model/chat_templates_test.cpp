@@ -110,7 +110,8 @@ TEST(ChatTemplates, OtherPlacesInAFolder) {
   EXPECT_EQ(templates.variables.get("image_token")->string(), "<i>");
   const std::string message =
       test::expect_error(ErrorCode::missing_key, [&] { static_cast<void>(templates.choose("rag")); });
-  EXPECT_NE(message.find("there is no chat template 'rag'; name one of default, tool_use"), std::string::npos) << message;
+  EXPECT_NE(message.find("there is no chat template 'rag'; name one of default, tool_use"), std::string::npos)
+      << message;
 }
 
 TEST(ChatTemplates, BadFilesAreRefusedByName) {
@@ -128,12 +129,12 @@ TEST(ChatTemplates, BadFilesAreRefusedByName) {
       {"tokenizer_config.json", R"({"chat_template": [1]})", ErrorCode::wrong_type, "a list of objects"},
       {"tokenizer_config.json", R"({"chat_template": [{}]})", ErrorCode::missing_key, "without 'name' or 'template'"},
       {"tokenizer_config.json", R"({"chat_template": [{"name": "a"}]})", ErrorCode::missing_key, "without 'name'"},
-      {"tokenizer_config.json", R"({"chat_template": [{"name": 1, "template": "x"}]})", ErrorCode::wrong_type, "'name'"},
+      {"tokenizer_config.json", R"({"chat_template": [{"name": 1, "template": "x"}]})", ErrorCode::wrong_type,
+       "'name'"},
       {"tokenizer_config.json", R"({"chat_template": [{"name": "a", "template": []}]})", ErrorCode::wrong_type,
        "'template'"},
-      {"tokenizer_config.json",
-       R"({"chat_template": [{"name": "a", "template": ""}, {"name": "a", "template": ""}]})", ErrorCode::duplicate,
-       "'a' stands twice"},
+      {"tokenizer_config.json", R"({"chat_template": [{"name": "a", "template": ""}, {"name": "a", "template": ""}]})",
+       ErrorCode::duplicate, "'a' stands twice"},
       {"chat_template.json", "7", ErrorCode::wrong_type, "expected a JSON object"},
       {"chat_template.json", R"({"chat_template": 7})", ErrorCode::wrong_type, "a list of named templates"},
       {"special_tokens_map.json", "\"x\"", ErrorCode::wrong_type, "expected a JSON object"},
@@ -142,8 +143,7 @@ TEST(ChatTemplates, BadFilesAreRefusedByName) {
   for (const Bad& bad : kBad) {
     const test::TempDir folder;
     folder.file(bad.file, bad.text);
-    const std::string message =
-        test::expect_error(bad.code, [&] { chat_templates_from_folder(folder.path()); });
+    const std::string message = test::expect_error(bad.code, [&] { chat_templates_from_folder(folder.path()); });
     EXPECT_NE(message.find(bad.part), std::string::npos) << bad.text << ": " << message;
     EXPECT_NE(message.find(folder.path().native()), std::string::npos) << bad.text << ": " << message;
   }

@@ -21,7 +21,8 @@ constexpr const char* kLlama2 =
     "{{ m.content }} {{ eos_token }}{% endif %}{% endfor %}";
 /// Forgets what was said earlier, as templates of reasoning models do.
 constexpr const char* kForgetful =
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content if loop.revindex < 3 or m.role == 'user' }}<|im_end|>\n"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content if loop.revindex < 3 or m.role == 'user' "
+    "}}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 /// A small model whose vocabulary has the marks of ChatML.
@@ -150,7 +151,8 @@ TEST(Chat, TheSinkEndsAReply) {
 
 TEST(Chat, RefusesWhatItCannotDo) {
   const test::BuiltModel bare(chat_model(false, ""));
-  EXPECT_NE(test::expect_error(ErrorCode::missing_key, [&] { Chat(bare.model, options(bare.model)); }).find("no chat template"),
+  EXPECT_NE(test::expect_error(ErrorCode::missing_key, [&] { Chat(bare.model, options(bare.model)); })
+                .find("no chat template"),
             std::string::npos);
   ChatOptions plain = options(bare.model);
   plain.templates = plain_chat_template(bare.model);

@@ -35,19 +35,21 @@ constexpr Case kCases[] = {
      "", "", "f {\"city\": \"Paris\", \"n\": 2}"},
     {"GLM 4.5", "<think> <tool_call> <arg_key>", "",
      "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>x y</arg_value>\n</tool_call>", "", "", "f {\"a\": \"x y\"}"},
-    {"Mistral", "[TOOL_CALLS]", "", "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", "", "", "f {\"a\": 1}"},
+    {"Mistral", "[TOOL_CALLS]", "", "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", "", "",
+     "f {\"a\": 1}"},
     {"Mistral Small", "[TOOL_CALLS] [ARGS]", "", "[TOOL_CALLS]f[ARGS]{\"a\": 1}[TOOL_CALLS]g[ARGS]{}", "", "",
      "f {\"a\": 1}; g {}"},
     {"Llama 3", "<|python_tag|>", "", "{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "", "", "f {\"a\": 1}"},
     {"Llama 3, several", "<|python_tag|>", "",
-     "<|python_tag|>{\"name\": \"f\", \"parameters\": {}}; {\"name\": \"g\", \"parameters\": {}}", "", "", "f {}; g {}"},
+     "<|python_tag|>{\"name\": \"f\", \"parameters\": {}}; {\"name\": \"g\", \"parameters\": {}}", "", "",
+     "f {}; g {}"},
     {"DeepSeek R1", "<think> <｜tool▁calls▁begin｜> <｜tool▁call▁begin｜>", "",
      "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"a\": 1}\n```<｜tool▁call▁end｜>"
      "<｜tool▁calls▁end｜>",
      "", "", "f {\"a\": 1}"},
     {"DeepSeek 3.1", "</think> <｜tool▁calls▁begin｜> <｜tool▁call▁begin｜>", "</think>",
-     "Ok<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\": 1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", "Ok",
-     "", "f {\"a\": 1}"},
+     "Ok<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\": 1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+     "Ok", "", "f {\"a\": 1}"},
     {"gpt-oss", "<|channel|> <|message|>", "<|start|>assistant",
      "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Yes", "Yes", "hm", ""},
     {"gpt-oss, a call", "<|channel|> <|message|>", "<|start|>assistant",
@@ -75,7 +77,9 @@ TEST(ReplyParts, KnownFamilies) {
       const auto take = [&](const std::vector<ReplyParser::Piece>& pieces) {
         for (const auto& piece : pieces) {
           if (piece.begins) read_calls();
-          (piece.part == ReplyPart::answer ? answer : piece.part == ReplyPart::reasoning ? reasoning : call) += piece.text;
+          (piece.part == ReplyPart::answer      ? answer
+           : piece.part == ReplyPart::reasoning ? reasoning
+                                                : call) += piece.text;
         }
       };
       const std::string reply = c.reply;
@@ -90,7 +94,8 @@ TEST(ReplyParts, KnownFamilies) {
 }
 
 TEST(ReplyParts, WhatIsNoCallIsNone) {
-  for (const char* text : {"", "hello", "{", "{\"a\": 1}", "[1, 2]", "f{", "a b {}", "<function=", "<arg_key>", "{};{};"})
+  for (const char* text :
+       {"", "hello", "{", "{\"a\": 1}", "[1, 2]", "f{", "a b {}", "<function=", "<arg_key>", "{};{};"})
     for (const jinja::Value& call : parse_tool_calls(text)) EXPECT_TRUE(call.is(jinja::Kind::dict)) << text;
   EXPECT_TRUE(parse_tool_calls("[1, {\"a\": 2}]").empty());
 }

@@ -20,11 +20,11 @@ namespace plumb::inline PLUMB_ABI {
 struct ChatOptions {
   SessionOptions session = {};
   GenerateOptions generate = {};
-  ChatTemplates templates = {};      ///< instead of the model's; empty: the model's
-  std::string template_name = {};    ///< which of several; empty: as ChatTemplates::choose
-  jinja::Dict variables = {};        ///< more for the template, such as enable_thinking
+  ChatTemplates templates = {};              ///< instead of the model's; empty: the model's
+  std::string template_name = {};            ///< which of several; empty: as ChatTemplates::choose
+  jinja::Dict variables = {};                ///< more for the template, such as enable_thinking
   std::optional<jinja::LocalTime> now = {};  ///< for templates that show the date
-  jinja::Value tools = {};           ///< a list of tools as JSON schemas, or None
+  jinja::Value tools = {};                   ///< a list of tools as JSON schemas, or None
 };
 
 /// A reply, and what it cost.

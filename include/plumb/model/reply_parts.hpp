@@ -26,7 +26,8 @@ struct ReplyFormat {
   bool bare_calls = false;           ///< Llama 3: a reply that is a JSON object is a call
 
   /// <think>, [THINK], <|START_THINKING|>; <tool_call> (Hermes, Qwen, GLM), [TOOL_CALLS] (Mistral), <|python_tag|> and
-  /// bare JSON (Llama 3), DeepSeek's marks, <|tool_call|> (Granite, Phi), <|START_ACTION|> (Command R), channels (gpt-oss).
+  /// bare JSON (Llama 3), DeepSeek's marks, <|tool_call|> (Granite, Phi), <|START_ACTION|> (Command R), channels
+  /// (gpt-oss).
   static ReplyFormat of_template(std::string_view text);
   /// Whether this spelling of a control token belongs to a mark; others mean nothing to a reader.
   bool knows(std::string_view spelling) const;
@@ -59,9 +60,9 @@ class PLUMB_API ReplyParser {
   ReplyFormat format_;
   std::string held_;
   ReplyPart part_ = ReplyPart::answer;
-  std::string end_;        // of the part that is open; empty: the answer, or up to the end
-  bool fresh_ = true;      // nothing of the part was handed out
-  bool started_ = false;   // something of the reply was
+  std::string end_;       // of the part that is open; empty: the answer, or up to the end
+  bool fresh_ = true;     // nothing of the part was handed out
+  bool started_ = false;  // something of the reply was
 };
 
 /// The calls that the text of a tool_call part spells, as templates take them back:
