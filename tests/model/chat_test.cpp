@@ -17,8 +17,8 @@ constexpr const char* kChatMl =
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 constexpr const char* kLlama2 =
-    "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]{% else %} "
-    "{{ m.content }} {{ eos_token }}{% endif %}{% endfor %}";
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]{% else %}"
+    "{{ m.content }}{{ eos_token }}{% endif %}{% endfor %}";
 /// Forgets what was said earlier, as templates of reasoning models do.
 constexpr const char* kForgetful =
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content if loop.revindex < 3 or m.role == 'user' "
