@@ -8,9 +8,12 @@
 #include <string>
 
 #include "commands.hpp"
+#include "options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/io/open_model.hpp"
+#include "plumb/model/chat_templates.hpp"
 #include "plumb/quantize/quantize_model.hpp"
+#include "plumb/text/vocabulary_keys.hpp"
 #include "progress.hpp"
 
 namespace plumb::cli {
@@ -44,12 +47,30 @@ std::string type_of(const ModelFile& file) {
   return blocks ? "*_exps=mxfp4,*=" + usual : usual;
 }
 
+/// The keys of the folder's tokenizer and chat templates; what a GGUF file cannot say of them is told and left out.
+void set_text_keys(GgufWriter& writer, const std::string& folder, std::int64_t vocab_size) {
+  try {
+    std::string difference;
+    set_vocabulary(writer, gguf_vocabulary_from_folder(folder, vocab_size, &difference));
+    if (!difference.empty()) print_warning("the tokenizer is not quite the folder's: " + difference);
+  } catch (const Error& error) {
+    print_warning("written without a tokenizer: " + std::string(error.what()));
+  }
+  for (const ChatTemplates::Named& named : chat_templates_from_folder(folder).templates)
+    writer.set(named.name == "default" ? "tokenizer.chat_template" : "tokenizer.chat_template." + named.name,
+               named.text);
+}
+
 void run(const ConvertArguments& arguments) {
   if (!is_model_folder(arguments.folder))
     throw Error(ErrorCode::invalid_argument,
                 quote(arguments.folder) + " is no folder with a config.json; to change a file, see `plumb quantize`");
   QuantizeOptions options;
-  options.recipe = Recipe::parse(arguments.type.empty() ? type_of(open_model_file(arguments.folder)) : arguments.type);
+  const ModelFile file = open_model_file(arguments.folder);
+  options.recipe = Recipe::parse(arguments.type.empty() ? type_of(file) : arguments.type);
+  options.keys = [&, rows = file.get_tensor("token_embd.weight").view.shape().rows()](GgufWriter& writer) {
+    set_text_keys(writer, arguments.folder, rows);
+  };
   options.threads = arguments.threads;
   Progress progress;
   if (!arguments.quiet)

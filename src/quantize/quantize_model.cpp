@@ -350,6 +350,7 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
     quantized = quantized || dtype_info(t.to).quantized();
   }
   set_metadata(writer, file, file_type, quantized);
+  if (options.keys) options.keys(writer);
 
   const int threads = options.threads > 0 ? options.threads : default_threads();
   Compensations compensations(options);

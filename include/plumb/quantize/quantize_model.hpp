@@ -12,6 +12,7 @@
 
 #include "plumb/core/dtype.hpp"
 #include "plumb/core/tensor.hpp"
+#include "plumb/io/gguf_writer.hpp"
 #include "plumb/quantize/gptq.hpp"
 #include "plumb/quantize/quantize.hpp"
 #include "plumb/quantize/recipe.hpp"
@@ -57,6 +58,8 @@ struct QuantizeOptions {
   std::function<void(const QuantizeProgress&)> progress;
   /// One line each: a fallback type, a tensor without importance, weights that were quantized before.
   std::function<void(const std::string&)> log;
+  /// Sets keys beside those of the input, or in their place.
+  std::function<void(GgufWriter&)> keys = {};
   std::stop_token cancel = {};  ///< ends the run within some rows of a tensor: Error{cancelled}, `out` as it was
 };
 
