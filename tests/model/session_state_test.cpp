@@ -129,6 +129,28 @@ TEST(Forks, GoOnAsIfReadAnew) {
   }
 }
 
+TEST(Forks, AreCutInTheMiddleAsAnUnsharedSequenceIs) {
+  for (const int threads : {1, 2}) {
+    Session alone(test::state_model("attention").model, {.threads = threads, .sequences = 2});
+    Session forked(test::state_model("attention").model, {.threads = threads, .sequences = 2});
+    const std::vector<Token> text = test::state_text(700);
+    for (Session* session : {&alone, &forked}) session->prefill(text, 0);
+    forked.copy(0, 1, 700);
+    for (Session* session : {&alone, &forked}) {
+      session->remove(0, 5, 280);
+      session->decode(3, 0);
+    }
+    const std::span<const float> want = alone.logits(), got = forked.logits();
+    EXPECT_TRUE(std::equal(want.begin(), want.end(), got.begin(), got.end())) << "the one that was cut";
+    forked.decode(4, 1);
+    alone.clear(0);
+    alone.prefill(text, 0);
+    alone.decode(4, 0);
+    const std::span<const float> whole = alone.logits(), other = forked.logits();
+    EXPECT_TRUE(std::equal(whole.begin(), whole.end(), other.begin(), other.end())) << "the other";
+  }
+}
+
 TEST(Forks, OfOnePromptTakeTheMemoryOfOne) {
   Session session(test::state_model("attention").model, {.threads = 2, .sequences = 200});
   session.prefill(test::state_text(1030), 0);

@@ -61,7 +61,8 @@ class SessionState {
   /// Makes the first `length` positions of `to`, a number that restorable() gave, equal to those of `from`: whole
   /// blocks are shared, the last one, rings and recurrent values are copied. @throws Error{out_of_range}.
   void copy(int from, int to, int length);
-  /// Positions [first, end) of sequence s are about to be written: blocks of theirs that are shared are copied first.
+  /// Positions [first, end) of sequence s are about to be written: blocks of theirs that are shared are copied first,
+  /// with all that s holds there.
   void prepare(int s, int first, int end);
   /// A forward pass is about to change sequence s. Recurrent values are zeroed before the first position. Until
   /// `extend` is called they may be half changed.
@@ -363,9 +364,10 @@ inline void SessionState::put(int s, int length, int held) {
 
 inline void SessionState::prepare(int s, int first, int end) {
   if (!blocks_.any_shared()) return;
+  const std::int64_t held = lengths_[checked_sequence(s)];
   for (auto b = static_cast<int>(first / block_positions_); b < blocks_of(end); ++b) {
     const std::byte* const before = blocks_.own(s, b);
-    const std::int64_t kept = first - b * block_positions_;
+    const std::int64_t kept = std::min<std::int64_t>(held - b * block_positions_, block_positions_);
     if (before && kept > 0) copy_block(before, blocks_.block(s, b), static_cast<int>(kept));
   }
 }
