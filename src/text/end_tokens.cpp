@@ -68,13 +68,13 @@ std::vector<Token> find_end_tokens(const Vocabulary& vocabulary, const PieceInde
   };
   for_each_token(kEndOfTurn, index, add);
   for_each_token(kOtherEnds, index, add);
-  // In gpt-oss and Solar files <|end|> closes one message of several: the turn ends with <|return|> or <|call|>.
-  const auto has = [&](std::string_view spelling) { return index.find(spelling) != kNoToken; };
-  if ((has("<|return|>") && has("<|call|>")) || (has("<|calls|>") && has("<|flush|>")))
-    std::erase(ends, index.find("<|end|>"));
   add(vocabulary.eos);
   add(vocabulary.eot);
   add(vocabulary.eom);
+  // In gpt-oss and Solar files <|end|> closes one message of several: the turn ends with <|return|> or <|call|>.
+  const auto has = [&](std::string_view spelling) { return index.find(spelling) != kNoToken; };
+  if ((has("<|return|>") && has("<|call|>")) || (has("<|calls|>") && has("<|flush|>")))
+    std::erase(ends, index.find("<|end|>"));  // whatever says that it ends a turn
   std::sort(ends.begin(), ends.end());
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
   return ends;

@@ -10,6 +10,7 @@
 #include "spm.hpp"
 #include "unicode.hpp"
 #include "unigram.hpp"
+#include "utf8.hpp"
 #include "word_steps.hpp"
 #include "wordpiece.hpp"
 
@@ -116,7 +117,9 @@ void use_rwkv(const Vocabulary& vocabulary, Pipeline& pipeline) {
 }
 
 /// User-defined tokens are matched always, control tokens on request.
-std::vector<AddedToken> matched_tokens(const Vocabulary& vocabulary) {
+/// `repaired`: texts are made valid UTF-8 first. Then a spelling that is not can stand only inside of a character,
+/// which it must not cut.
+std::vector<AddedToken> matched_tokens(const Vocabulary& vocabulary, bool repaired) {
   std::vector<AddedToken> tokens;
   for (std::size_t id = 0; id < vocabulary.types.size(); ++id) {
     const TokenType type = vocabulary.types[id];
@@ -125,6 +128,8 @@ std::vector<AddedToken> matched_tokens(const Vocabulary& vocabulary) {
     if (!token.special && type != TokenType::user_defined) continue;
     token.id = static_cast<Token>(id);
     token.content = vocabulary.pieces[id];
+    std::string storage;
+    if (repaired && valid_utf8(token.content, storage).data() != token.content.data()) continue;
     const bool strips = vocabulary.strip_right_of_special && token.id != vocabulary.bos &&
                         token.id != vocabulary.unknown && token.content != "<|endoftext|>";
     if (strips) token.right = SwallowedSpace::ascii;
@@ -149,7 +154,8 @@ Pipeline pipeline_of_vocabulary(const Vocabulary& vocabulary, const PieceIndex& 
       throw Error(ErrorCode::unsupported_tokenizer,
                   vocabulary.source + ": a vocabulary of this model comes from a tokenizer.json");
   }
-  pipeline.added = AddedTokens(matched_tokens(vocabulary), pipeline.normalizer, SpecialAsText::not_matched);
+  pipeline.added =
+      AddedTokens(matched_tokens(vocabulary, pipeline.repairs_utf8), pipeline.normalizer, SpecialAsText::not_matched);
   if (vocabulary.add_bos) pipeline.before.push_back(vocabulary.bos);
   if (vocabulary.add_eos) pipeline.after.push_back(vocabulary.eos);
   if (vocabulary.add_separator) pipeline.after.push_back(vocabulary.separator);

@@ -101,6 +101,11 @@ std::string difference_of(const Tokenizer& original, const Tokenizer& converted)
     for (const bool add_special : {false, true})
       if (original.encode(text, {.add_special = add_special}) != converted.encode(text, {.add_special = add_special}))
         return "other tokens come out of the text " + quote(text);
+  for (Token token = 0; token < original.size(); ++token) {
+    if (original.type(token) != TokenType::user_defined) continue;
+    const std::string spelling(original.spelling(token)), text = "a " + spelling + " b" + spelling;
+    if (original.encode(text) != converted.encode(text)) return "other tokens come out of the text " + quote(text);
+  }
   return {};
 }
 
@@ -161,7 +166,8 @@ void TokenizerJson::describe_wordpiece(Vocabulary& vocabulary, const ModelPieces
   vocabulary.unknown = pieces.find(model_.unknown);
   for (std::size_t id = 0; id < vocabulary.pieces.size(); ++id) {
     std::string& piece = vocabulary.pieces[id];
-    if (vocabulary.types[id] == TokenType::control || piece.empty()) continue;
+    const TokenType type = vocabulary.types[id];
+    if (type == TokenType::control || type == TokenType::user_defined || piece.empty()) continue;
     if (piece.starts_with("##"))
       piece.erase(0, 2);
     else
@@ -190,7 +196,10 @@ Vocabulary gguf_vocabulary_from_folder(const std::filesystem::path& folder, std:
                                        std::string* difference) {
   const TokenizerFiles files(folder);
   const Tokenizer original = files.tokenizer();
-  if (!files.has_json()) return padded(original.vocabulary(), size);
+  if (!files.has_json()) {
+    if (difference) difference->clear();
+    return padded(original.vocabulary(), size);
+  }
   TokenizerJson json(files.json(), files.source());
   Vocabulary vocabulary = json.vocabulary();
   const std::vector<bool> foreign = json.take_foreign();

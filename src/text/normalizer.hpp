@@ -30,7 +30,6 @@ using TextStepPtr = std::unique_ptr<const TextStep>;
 class Normalizer {
  public:
   void add(TextStepPtr step) { steps_.push_back(std::move(step)); }
-  bool empty() const { return steps_.empty(); }
 
   /// Memory of a run: steps write in turn to the one and the other.
   using Storage = std::array<std::string, 2>;

@@ -24,7 +24,7 @@ struct SplitStep {
     ascii_triples,  ///< the same for runs of 0-9 inside runs of numbers, with a cut where a run of 3n begins
   };
   Kind kind = Kind::pattern;
-  std::string_view pattern = {};  ///< Perl syntax; \s means Unicode White_Space; \S its complement
+  std::string_view pattern = {};  ///< as Regex takes it: Oniguruma's syntax
 };
 
 /// What a value of `tokenizer.ggml.pre` means.

@@ -86,6 +86,8 @@ class ReplaceDecoder : public EachText {
       : pattern_(std::move(pattern)), replacement_(std::move(replacement)) {}
   void run_inner(std::string& text) const override {
     if (const std::string* literal = pattern_.literal()) return replace_all(text, *literal, replacement_);
+    std::string storage;
+    if (valid_utf8(text, storage).data() != text.data()) return;  // a part of a character: no pattern sees it
     std::string out;
     pattern_.for_each(text, [&](std::size_t begin, std::size_t end, bool is_match) {
       out += is_match ? std::string_view(replacement_) : std::string_view(text).substr(begin, end - begin);

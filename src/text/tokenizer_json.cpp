@@ -171,14 +171,15 @@ void TokenizerJson::read_added_tokens() {
   const PieceIndex index(contents_);
   if (index.first_duplicate() == kNoToken) return;
   std::vector<AddedToken> distinct;
+  std::vector<std::size_t> places(added_.size(), added_.size());  // in `distinct`, by the number of the first of equals
   for (AddedToken& token : added_) {
-    const auto first = static_cast<std::size_t>(index.find(token.content));
-    const auto same = std::find_if(distinct.begin(), distinct.end(),
-                                   [&](const AddedToken& other) { return other.content == contents_[first]; });
-    if (same == distinct.end())
+    std::size_t& place = places[static_cast<std::size_t>(index.find(token.content))];
+    if (place == added_.size()) {
+      place = distinct.size();
       distinct.push_back(std::move(token));
-    else
-      *same = std::move(token);
+    } else {
+      distinct[place] = std::move(token);
+    }
   }
   added_.swap(distinct);
   contents_.clear();

@@ -25,8 +25,6 @@ class Trie {
   Node child(Node node, char byte) const;
   /// The node below `from` that these bytes lead to, or kNone.
   Node descend(Node from, std::string_view bytes) const;
-  /// The piece that ends at a node, or kNoToken.
-  Token token(Node node) const { return tokens_[node]; }
 
   /// Calls visit(length, token) for every piece below `from` that `text` begins with, the shortest first.
   template <class Visit>

@@ -95,6 +95,8 @@ TEST(SpecialTokens, InGptOssEndClosesAMessageAndNotTheTurn) {
   EXPECT_FALSE(t.is_end(t.find("<|end|>")));
   EXPECT_TRUE(t.is_end(t.find("<|return|>")));
   EXPECT_TRUE(t.is_end(t.find("<|call|>")));
+  vocabulary.eot = t.find("<|end|>");  // as where no other mark of a turn's end is there
+  EXPECT_FALSE(Tokenizer(vocabulary).is_end(vocabulary.eot));
 }
 
 TEST(SpecialTokens, TurnMarksAreControlTokensWhateverTheFileSays) {

@@ -11,8 +11,8 @@
 
 namespace plumb::inline PLUMB_ABI {
 
-/// Writes the `tokenizer.ggml.*` keys of a vocabulary: vocabulary_from_file() reads the same back, but for extra_ends
-/// and what follows from the name of the pre-tokenizer.
+/// Writes the `tokenizer.ggml.*` keys of a vocabulary: vocabulary_from_file() reads the same back, but for extra_ends,
+/// what follows from the name of the pre-tokenizer, and special tokens that are kNoToken: the model's usual ids.
 PLUMB_API void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary);
 
 /// What a GGUF file can say of a folder's tokenizer.json: byte-level BPE with a pre-tokenizer that has a name, BPE with
