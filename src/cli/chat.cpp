@@ -5,14 +5,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <string>
 
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "line_editor.hpp"
 #include "local_time.hpp"
 #include "options.hpp"
@@ -36,14 +35,6 @@ struct ChatArguments {
   std::string system, template_file;
   bool stats = false, hide_reasoning = false;
 };
-
-// Ctrl-C while a reply is made; a second one before it was noticed ends the program.
-volatile std::sig_atomic_t interrupts = 0;
-
-void on_interrupt(int) {
-  if (interrupts > 0) std::_Exit(130);
-  interrupts = 1;
-}
 
 void print_text(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
@@ -128,24 +119,26 @@ class Conversation {
 
   /// Lets the model reply to the conversation as it stands.
   void answer() {
-    interrupts = 0;
+    const Interrupt interrupt;
+    chat_.options().generate.cancel = interrupt.token();
     bool reasoning = false, line_open = false;
     const bool colours = lines_.interactive();
     const auto show = [&](ReplyPart part, std::string_view text) {
       const bool dim = part == ReplyPart::reasoning;
-      if (dim && (arguments_.hide_reasoning || !colours)) return interrupts == 0;
+      if (dim && (arguments_.hide_reasoning || !colours)) return !interrupt.happened();
       if (dim != reasoning) print_text(dim ? "\x1b[2m" : "\x1b[0m\n");
       reasoning = dim;
       print_text(text);
       line_open = !text.ends_with('\n');
-      return interrupts == 0;
+      return !interrupt.happened();
     };
     last_ = chat_.reply(show);
     if (reasoning) print_text("\x1b[0m");
     if (line_open || last_->new_tokens == 0) print_text("\n");
-    if (interrupts > 0) note("stopped");
+    if (last_->stop == StopReason::cancelled && last_->new_tokens == 0)
+      throw Error(ErrorCode::cancelled, "stopped before the reply");  // the message is taken back
+    if (interrupt.happened()) note("stopped");
     if (last_->stop == StopReason::context_full) note("the context is full: /clear starts a new conversation");
-    interrupts = 0;
     if (arguments_.stats) stats();
   }
 
@@ -286,9 +279,6 @@ void run(ChatArguments& arguments) {
     fmt::print(stderr, "plumb: {} has no chat template: it continues what you type, as one text\n", model.source());
   }
   Conversation conversation(arguments, Chat(model, options));
-  struct sigaction action = {};
-  action.sa_handler = on_interrupt;
-  ::sigaction(SIGINT, &action, nullptr);
   conversation.run();
 }
 

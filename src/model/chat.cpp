@@ -115,7 +115,11 @@ void Chat::State::read(ChatReply& reply) {
   reply.read_tokens = reply.prompt_tokens - have;
   const auto start = chat::Clock::now();
   try {
-    if (reply.read_tokens > 0) session.prefill(std::span(history).subspan(static_cast<std::size_t>(have)));
+    const auto rest = std::span<const Token>(history).subspan(static_cast<std::size_t>(have));
+    if (!rest.empty() && session.prefill(rest, 0, options.generate.cancel) == ReadResult::stopped) {
+      history.resize(static_cast<std::size_t>(session.length()));
+      reply.stop = StopReason::cancelled;
+    }
   } catch (...) {
     history.resize(static_cast<std::size_t>(session.length()));
     throw;
@@ -156,6 +160,7 @@ ChatReply Chat::reply(const Sink& sink) {
   State& s = *state_;
   ChatReply reply;
   s.read(reply);
+  if (reply.stop == StopReason::cancelled) return reply;
   ReplyParser parser(s.format, s.prompt_end);
   std::string calls;
   bool going = true;
@@ -191,7 +196,10 @@ ChatReply Chat::reply(const Sink& sink) {
   take(parser.flush());
   give_calls();
   reply.decode_seconds = chat::seconds_since(start);
+  // At a full context tokens in the middle are forgotten.
+  if (generation.shifted() > 0) s.history.assign(s.session.tokens().begin(), s.session.tokens().end());
   if (reply.stop == StopReason::none && going) reply.stop = generation.stop_reason();
+  if (reply.stop == StopReason::cancelled && reply.new_tokens == 0) return reply;  // no empty message
   add(s.message(reply));
   return reply;
 }

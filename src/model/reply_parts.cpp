@@ -71,7 +71,8 @@ bool ReplyFormat::knows(std::string_view spelling) const {
            std::end(reply_parts::kChannelMarks);
   const auto holds = [&](const std::string& mark) { return mark.find(spelling) != std::string::npos; };
   return std::any_of(marks.begin(), marks.end(), [&](const PartMarks& m) { return holds(m.begin) || holds(m.end); }) ||
-         std::any_of(dropped.begin(), dropped.end(), holds) || spelling == "<｜tool▁sep｜>";
+         std::any_of(dropped.begin(), dropped.end(), holds) || spelling == "<｜tool▁sep｜>" ||
+         spelling == "[CALL_ID]" || spelling == "[ARGS]";
 }
 
 ReplyParser::ReplyParser(ReplyFormat format, std::string_view prompt_end) : format_(std::move(format)) {

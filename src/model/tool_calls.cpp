@@ -87,7 +87,8 @@ Value key_value_form(std::string_view text) {
   return call(name, Value(std::move(arguments)));
 }
 
-/// NAME{...}, NAME[ARGS]{...}, NAME<｜tool▁sep｜>{...}; DeepSeek R1 has function<｜tool▁sep｜>NAME and a block of code.
+/// NAME{...}, NAME[ARGS]{...}, NAME[CALL_ID]ID[ARGS]{...}, NAME<｜tool▁sep｜>{...}; DeepSeek R1 has
+/// function<｜tool▁sep｜>NAME and a block of code.
 std::optional<Value> named_form(std::string_view text) {
   constexpr std::string_view kSeparator = "<｜tool▁sep｜>", kFunction = "function<｜tool▁sep｜>", kArgs = "[ARGS]";
   if (text.starts_with(kFunction)) text.remove_prefix(kFunction.size());
@@ -98,6 +99,7 @@ std::optional<Value> named_form(std::string_view text) {
   if (arguments.ends_with("```")) arguments = trimmed(arguments.substr(0, arguments.size() - 3));
   for (const std::string_view mark : {kSeparator, kArgs})
     if (name.ends_with(mark)) name = trimmed(name.substr(0, name.size() - mark.size()));
+  name = trimmed(name.substr(0, name.find("[CALL_ID]")));
   const auto json = json_of(arguments);
   if (!json || name.empty() || name.find_first_of(" \n\"[]") != std::string_view::npos) return std::nullopt;
   return call(name, *json);
@@ -114,15 +116,15 @@ std::vector<jinja::Value> parse_tool_calls(std::string_view text) {
   const auto add = [&](std::optional<Value> found) {
     if (found) out.push_back(std::move(*found));
   };
-  if (text.find("<function=") != std::string_view::npos) {
-    add(function_form(text));
-  } else if (text.find("<arg_key>") != std::string_view::npos) {
-    add(key_value_form(text));
-  } else if (const auto json = json_of(text)) {
+  if (const auto json = json_of(text)) {  // first: its arguments may speak of other forms
     if (json->is(Kind::list))
       for (const Value& entry : json->items()) add(call_of(entry));
     else
       add(call_of(*json));
+  } else if (text.find("<function=") != std::string_view::npos) {
+    add(function_form(text));
+  } else if (text.find("<arg_key>") != std::string_view::npos) {
+    add(key_value_form(text));
   } else if (text.find("[TOOL_CALLS]") != std::string_view::npos) {  // several in a row
     while (!text.empty()) {
       const std::size_t next = std::min(text.find("[TOOL_CALLS]"), text.size());

@@ -70,7 +70,8 @@ class PLUMB_API Chat {
 
   /// Reads what is new, lets the model reply, and adds the reply to the messages. Ends at the model's end tokens and
   /// at the one that the template ends a reply with. @throws TemplateError, Error{context_overflow} for a conversation
-  /// that is longer than the context; the messages are then as before.
+  /// that is longer than the context; the messages are then as before. They are too where generate.cancel asks for an
+  /// end before the first token: `stop` is then `cancelled`, and what was read stays read.
   ChatReply reply(const Sink& sink = {});
 
   ChatOptions& options();
