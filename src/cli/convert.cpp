@@ -77,7 +77,7 @@ void run(const ConvertArguments& arguments) {
     options.progress = [&](const QuantizeProgress& p) {
       progress.show(static_cast<double>(p.bytes_done) / static_cast<double>(p.bytes_total), "writing");
     };
-  const QuantizeResult result = quantize_model(arguments.folder, arguments.out, options);
+  const QuantizeResult result = quantize_model(file, arguments.out, options);
   if (arguments.quiet) return;
   fmt::print(stderr, "{}: {} tensors, {:.1f} MB, {:.3f} bits per weight\n", printable(arguments.out, 4096),
              result.tensors.size(), static_cast<double>(result.bytes_after) / 1e6, result.bits_per_weight());
@@ -90,7 +90,8 @@ void add_convert(const Command& program) {
   const Command command = program.add_command("convert", "Write a Hugging Face folder as a GGUF file");
   command.add_option("FOLDER", arguments->folder, "Folder with a config.json and safetensors").required();
   command.add_option("OUT", arguments->out, "GGUF file to write: complete or not at all").required();
-  command.add_option("--type", arguments->type, "Recipe, as `plumb quantize --type` (default: types as in the folder)");
+  command.add_option("--type", arguments->type,
+                     "Recipe, as `plumb quantize --type` (default: the type that most matrices have)");
   command.add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
       .not_negative();
   command.add_flag("--quiet", arguments->quiet, "No progress, no summary");

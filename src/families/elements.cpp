@@ -138,6 +138,9 @@ Elements scaled_bytes(const Safetensors& weights, const SafeTensor& tensor, cons
   const SafeTensor* const scale = find_scale(weights, tensor);
   if (!scale && tensor.type == SafeType::i8)
     fail(ErrorCode::unsupported_type, where, tensor.name, "type I8 without a tensor of scales");
+  if (const SafeTensor* zero = weights.find(tensor.name + "_zero_point");
+      zero && std::any_of(zero->bytes.begin(), zero->bytes.end(), [](std::byte b) { return b != std::byte{0}; }))
+    fail(ErrorCode::unsupported_type, where, zero->name, "holds zero points, expected none, or zeros");
   std::shared_ptr<const Scales> scales;
   float most = largest_finite(numbers);
   if (scale) {

@@ -50,10 +50,10 @@ bool is_table_of_code(std::string_view name) {
 struct PartName {
   std::string_view end, whole;
 };
-constexpr std::array<PartName, 7> kParts{PartName{"_scale_inv", ""},       PartName{"_scale", ""},
-                                         PartName{"_scales", "_blocks"},   PartName{"qzeros", "qweight"},
-                                         PartName{"scales", "qweight"},    PartName{"g_idx", "qweight"},
-                                         PartName{"input_scale", "weight"}};
+constexpr std::array<PartName, 8> kParts{PartName{"_zero_point", ""},   PartName{"_scale_inv", ""},
+                                         PartName{"_scale", ""},        PartName{"_scales", "_blocks"},
+                                         PartName{"qzeros", "qweight"}, PartName{"scales", "qweight"},
+                                         PartName{"g_idx", "qweight"},  PartName{"input_scale", "weight"}};
 
 /// Keys and values of layers that read those of an earlier one: no pass needs them, but other engines ask for them.
 std::vector<TensorSpec> spares_of(const ModelSpec& spec) {

@@ -127,10 +127,6 @@ Gather take_minus_exp(const Asked&) {
   return {.change = [](std::int64_t, float number) { return -std::exp(number); }};
 }
 
-Gather take_plus_one(const Asked&) {
-  return {.change = [](std::int64_t, float number) { return number + 1.0f; }};
-}
-
 Gather take_latent_keys(const Asked& asked) {
   const auto& latent = std::get<LatentAttentionSpec>(asked.layer().mixer);
   // Seen as [heads, nope + v_dims, kv_rank], of which each head's first rows are the columns of ours.

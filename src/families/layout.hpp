@@ -51,7 +51,6 @@ struct Asked {
 
   const LayerSpec& layer() const { return spec.layers[static_cast<std::size_t>(tensor.id.layer)]; }
   const AttentionSpec& attention() const { return std::get<AttentionSpec>(layer().mixer); }
-  const ExpertsSpec& experts() const { return std::get<ExpertsSpec>(layer().ffn); }
   RowShape shape() const { return row_shape(tensor); }
 };
 using Take = Gather (*)(const Asked&);
@@ -127,8 +126,6 @@ Gather take_turned_gate_up(const Asked& asked);
 Gather take_turned(const Asked& asked);
 /// -exp of each number.
 Gather take_minus_exp(const Asked& asked);
-/// Each number plus one.
-Gather take_plus_one(const Asked& asked);
 /// Keys' rows of a matrix that makes keys and values of latent attention, turned; values' rows.
 Gather take_latent_keys(const Asked& asked);
 Gather take_latent_values(const Asked& asked);

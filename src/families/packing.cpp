@@ -170,6 +170,9 @@ Elements packed_of(const Packing& packing, const PackedParts& parts, const std::
     fail(ErrorCode::unsupported_type, where, *parts.codes,
          "groups of " + std::to_string(matrix.group) + " for " + std::to_string(matrix.cols) +
              " columns, expected groups of a multiple of 32 that divides them");
+  if (matrix.rows % per_word != 0)  // or the zero points of a group end within a word
+    fail(ErrorCode::bad_shape, where, *parts.codes,
+         std::to_string(matrix.rows) + " rows, expected a multiple of " + std::to_string(per_word));
   const std::int64_t groups = matrix.cols / matrix.group;
   expect(*parts.codes, SafeType::i32, parts.codes->shape, where);
   expect(*parts.zeros, SafeType::i32, {groups, matrix.rows / per_word}, where);
@@ -178,8 +181,9 @@ Elements packed_of(const Packing& packing, const PackedParts& parts, const std::
   matrix.codes = Words(*parts.codes, packing.bits);
   matrix.zeros = Words(*parts.zeros, packing.bits);
   matrix.scales = parts.scales->bytes.data();
-  std::optional<DType> type = integer_type_of(packing.bits, static_cast<int>(matrix.group), !matrix.symmetric());
-  if (!type && whole_rows) type = integer_type_of(packing.bits, kWholeRow, !matrix.symmetric());
+  const bool zero_point = !matrix.symmetric();
+  std::optional<DType> type = integer_type_of(packing.bits, static_cast<int>(matrix.group), zero_point);
+  if (!type && whole_rows) type = integer_type_of(packing.bits, kWholeRow, zero_point);
   if (!type)
     fail(ErrorCode::unsupported_type, where, *parts.codes,
          "groups of " + std::to_string(matrix.group) + " columns, expected 32, 64, 128 or a whole row");

@@ -76,7 +76,8 @@ Checkpoint checkpoint_from_file(const ModelFile& file) {
   if (file.assembly()) {
     const std::filesystem::path folder = file.assembly()->folder();
     std::error_code absent;
-    if (std::filesystem::exists(folder / "tokenizer.json", absent))
+    if (std::filesystem::exists(folder / "tokenizer.json", absent) ||
+        std::filesystem::exists(folder / "tokenizer.model", absent))
       checkpoint.tokenizer = [folder] { return std::make_unique<const Tokenizer>(tokenizer_from_folder(folder)); };
     checkpoint.chat_templates = chat_templates_from_folder(folder);
   } else {

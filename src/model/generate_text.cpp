@@ -60,6 +60,7 @@ TextReport generate_text(const Model& model, std::string_view prompt, const Text
   report.prefill_seconds = seconds_since(start);
   if (read == ReadResult::stopped) {
     report.stop = StopReason::cancelled;
+    report.prompt_tokens = session.length();
     return report;
   }
   const Clock::time_point decoding = Clock::now();
@@ -67,6 +68,7 @@ TextReport generate_text(const Model& model, std::string_view prompt, const Text
   for (const Token token : generation) {
     emit(texts.push(decoder.push(token)));
     report.tokens.push_back(token);
+    if (texts.found()) break;
   }
   if (!texts.found()) {
     emit(texts.push(decoder.flush()));
@@ -74,7 +76,7 @@ TextReport generate_text(const Model& model, std::string_view prompt, const Text
   }
   report.decode_seconds = seconds_since(decoding);
   report.new_tokens = static_cast<int>(report.tokens.size());
-  report.stop = generation.stop_reason();
+  report.stop = texts.found() ? StopReason::stop_text : generation.stop_reason();
   report.forgotten = generation.shifted();
   return report;
 }

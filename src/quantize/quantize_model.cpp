@@ -330,9 +330,12 @@ std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, const Quan
 
 QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
                               const QuantizeOptions& options) {
+  return quantize_model(open_model_file(in), out, options);
+}
+
+QuantizeResult quantize_model(const ModelFile& file, const std::filesystem::path& out, const QuantizeOptions& options) {
   const int file_type = options.recipe.file_type();
   active_kernels();  // throws here, before anything is written, where a forced tier cannot run
-  const ModelFile file = open_model_file(in);
   const Assembly* const assembly = file.assembly();
   if (assembly) assembly->check_writable();
   refuse_same_file(file, out);

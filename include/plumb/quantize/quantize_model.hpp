@@ -84,6 +84,10 @@ PLUMB_API std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, 
 /// @throws Error{invalid_argument} when `out` is the input or a part of it, Error{bad_value} for a NaN or infinity,
 /// naming tensor, row and column, Error{cancelled}, Error{unsupported_type} for a type that exists in memory only, and
 /// what opening and writing throw.
+/// A tensor that a folder holds otherwise is made whole first.
+PLUMB_API QuantizeResult quantize_model(const ModelFile& file, const std::filesystem::path& out,
+                                        const QuantizeOptions& options);
+/// The same, of a file or folder that is to be opened.
 PLUMB_API QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
                                         const QuantizeOptions& options);
 
