@@ -118,6 +118,7 @@ void Chat::State::read(ChatReply& reply) {
     const auto rest = std::span<const Token>(history).subspan(static_cast<std::size_t>(have));
     if (!rest.empty() && session.prefill(rest, 0, options.generate.cancel) == ReadResult::stopped) {
       history.resize(static_cast<std::size_t>(session.length()));
+      reply.read_tokens = session.length() - have;
       reply.stop = StopReason::cancelled;
     }
   } catch (...) {
