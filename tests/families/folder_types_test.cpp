@@ -271,5 +271,43 @@ TEST(FolderTypes, WhatCannotBeKeptIsRefusedByName) {
   refused(plain, section(R"("quant_method":7)"), ErrorCode::wrong_type, "quant_method");
 }
 
+// Zero points of 12 rows end within a word of 8: what stands behind is no zero point of theirs.
+TEST(FolderTypes, PackedRowsThatEndWithinAWordAreRefused) {
+  const PackedSpelling packed;
+  TwoSpellings both(packed, packed.fields());
+  ModelFolder& folder = both.spelled;
+  folder.config.insert(1, R"("head_dim":6,)");
+  const auto spell = [&](const std::string& name, std::int64_t rows) {
+    folder.tensors[name + ".qweight"] = {"I32", {8, rows}};
+    folder.tensors[name + ".qzeros"] = {"I32", {2, rows / 8}};
+    folder.tensors[name + ".scales"] = {"F16", {2, rows}};
+  };
+  spell("model.layers.0.self_attn.q_proj", 24);
+  spell("model.layers.0.self_attn.k_proj", 12);
+  const test::TempDir place;
+  folder.write(place);
+  const std::string message = test::expect_error(ErrorCode::bad_shape, [&] { open_model_file(place.path()); });
+  EXPECT_NE(message.find("12 rows, expected a multiple of 8"), std::string::npos) << message;
+}
+
+TEST(FolderTypes, ZeroPointsOfBytesAreRefusedUnlessTheyAreZero) {
+  for (const char zero : {'\0', '\1'}) {
+    ModelFolder folder = test::small_llama_folder();
+    folder.config.insert(1, R"("quantization_config":{"quant_method":"compressed-tensors","format":"int-quantized"},)");
+    const std::string name = "model.layers.0.mlp.up_proj.weight";
+    folder.tensors[name] = {"I8", {16, 8}};
+    folder.tensors[name + "_scale"] = {"F32", {16, 1}};
+    folder.tensors[name + "_zero_point"] = {"I8", {16, 1}, std::string(16, zero)};
+    const test::TempDir place;
+    folder.write(place);
+    if (zero == 0) {
+      open_model_file(place.path());
+      continue;
+    }
+    const std::string message = test::expect_error(ErrorCode::unsupported_type, [&] { open_model_file(place.path()); });
+    EXPECT_NE(message.find("_zero_point"), std::string::npos) << message;
+  }
+}
+
 }  // namespace
 }  // namespace plumb::folder_types_test

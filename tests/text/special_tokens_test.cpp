@@ -87,6 +87,16 @@ TEST(SpecialTokens, EndsAreKnownBySpellingToo) {
   EXPECT_TRUE(std::is_sorted(told.ends().begin(), told.ends().end()));
 }
 
+TEST(SpecialTokens, SpellingsThatAreNoUtf8CutNoCharacter) {
+  Vocabulary vocabulary = small_bpe();
+  const std::string text = "the \xF0\x9F\x98\x80 mill";
+  const std::vector<Token> want = Tokenizer(vocabulary).encode(text, kParsed);
+  add_token(vocabulary, "\x98\x80", TokenType::user_defined);
+  add_token(vocabulary, "e \xF0", TokenType::control);
+  vocabulary.scores.clear();
+  EXPECT_EQ(Tokenizer(vocabulary).encode(text, kParsed), want);
+}
+
 TEST(SpecialTokens, InGptOssEndClosesAMessageAndNotTheTurn) {
   Vocabulary vocabulary = small_bpe("gpt-4o");
   for (const char* piece : {"<|end|>", "<|return|>", "<|call|>"}) add_token(vocabulary, piece, TokenType::control);
