@@ -48,16 +48,13 @@ struct AltupLayerWeights {
   Vector scale;      // [D]
 };
 
-template <class Visit>
-void altup_spread_tensors(const AltupSpec& spec, int width, AltupWeights& w, const TensorList<Visit>& list) {
+inline void altup_spread_tensors(const AltupSpec& spec, int width, AltupWeights& w, const TensorList& list) {
   list.stack(TensorRole::altup_spread, w.spread, spec.streams - 1, width, width);
 }
-template <class Visit>
-void altup_merge_tensors(const AltupSpec& spec, int width, AltupWeights& w, const TensorList<Visit>& list) {
+inline void altup_merge_tensors(const AltupSpec& spec, int width, AltupWeights& w, const TensorList& list) {
   list.stack(TensorRole::altup_merge, w.merge, spec.streams - 1, width, width);
 }
-template <class Visit>
-void altup_layer_tensors(const AltupSpec& spec, int width, AltupLayerWeights& w, const TensorList<Visit>& list) {
+inline void altup_layer_tensors(const AltupSpec& spec, int width, AltupLayerWeights& w, const TensorList& list) {
   const std::int64_t s = spec.streams;
   norm_tensors(spec.norm, TensorRole::altup_router_norm, Shape{width}, w.norm, list);
   list.vector(TensorRole::altup_router, w.router, Shape{s, width});

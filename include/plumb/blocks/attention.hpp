@@ -127,8 +127,7 @@ inline Shape qk_norm_shape(const AttentionSpec& spec, int heads) {
   return Shape{std::int64_t{heads} * spec.head_dim};
 }
 
-template <class Visit>
-void attention_tensors(const AttentionSpec& spec, int width, AttentionWeights& w, const TensorList<Visit>& list) {
+inline void attention_tensors(const AttentionSpec& spec, int width, AttentionWeights& w, const TensorList& list) {
   list.matrix(TensorRole::attn_q, w.q, spec.q_matrix_rows(), width, spec.qkv_bias);
   if (spec.own_kv()) list.matrix(TensorRole::attn_k, w.k, spec.k_rows(), width, spec.qkv_bias);
   if (spec.own_kv() && !spec.values_are_keys) list.matrix(TensorRole::attn_v, w.v, spec.v_rows(), width, spec.qkv_bias);

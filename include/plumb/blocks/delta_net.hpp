@@ -63,8 +63,7 @@ struct DeltaNetWeights {
   Vector taps;                          // [kernel, channels]: not stored, see delta_net_derive
 };
 
-template <class Visit>
-void delta_net_tensors(const DeltaNetSpec& spec, int width, DeltaNetWeights& w, const TensorList<Visit>& list) {
+inline void delta_net_tensors(const DeltaNetSpec& spec, int width, DeltaNetWeights& w, const TensorList& list) {
   if (spec.fused) {
     list.matrix(TensorRole::attn_qkv, w.qkv, spec.channels(), width);
     list.vector(TensorRole::ssm_conv, w.conv, Shape{spec.channels(), spec.kernel});

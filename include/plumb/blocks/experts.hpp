@@ -65,8 +65,7 @@ struct ExpertsWeights {
 inline constexpr DenseRoles kExpertRoles{TensorRole::expert_gate, TensorRole::expert_up, TensorRole::expert_down};
 inline constexpr DenseRoles kSharedRoles{TensorRole::shared_gate, TensorRole::shared_up, TensorRole::shared_down};
 
-template <class Visit>
-void experts_tensors(const ExpertsSpec& spec, int width, ExpertsWeights& w, const TensorList<Visit>& list) {
+inline void experts_tensors(const ExpertsSpec& spec, int width, ExpertsWeights& w, const TensorList& list) {
   const DenseSpec& expert = spec.expert;
   const auto norm = [&](TensorRole role, NormWeights& weights) {
     if (spec.apart) norm_tensors(*spec.apart, role, Shape{width}, weights, list);

@@ -71,9 +71,8 @@ struct DenseRoles {
   TensorRole gate = TensorRole::ffn_gate, up = TensorRole::ffn_up, down = TensorRole::ffn_down;
 };
 
-template <class Visit>
-void dense_tensors(const DenseSpec& spec, int width, DenseWeights& w, const TensorList<Visit>& list,
-                   const DenseRoles& roles = {}) {
+inline void dense_tensors(const DenseSpec& spec, int width, DenseWeights& w, const TensorList& list,
+                          const DenseRoles& roles = {}) {
   if (spec.shift) list.vector(TensorRole::ffn_shift, w.shares, Shape{width});
   if (spec.gated) list.matrix(roles.gate, w.gate, spec.inner, width, spec.bias);
   list.matrix(roles.up, w.up, spec.inner, width, spec.bias);

@@ -43,8 +43,7 @@ struct IndexerWeights {
 };
 
 /// `q_cols`: width of the compressed query.
-template <class Visit>
-void indexer_tensors(const IndexerSpec& spec, int width, int q_cols, IndexerWeights& w, const TensorList<Visit>& list) {
+inline void indexer_tensors(const IndexerSpec& spec, int width, int q_cols, IndexerWeights& w, const TensorList& list) {
   list.matrix(TensorRole::indexer_q, w.q, spec.q_rows(), q_cols);
   list.matrix(TensorRole::indexer_k, w.k, spec.dims, width);
   norm_tensors(spec.norm, TensorRole::indexer_k_norm, Shape{spec.dims}, w.k_norm, list);

@@ -70,9 +70,8 @@ constexpr TensorRole latent_query_role(const LatentAttentionSpec& spec) {
   return spec.q_rank > 0 ? TensorRole::mla_q_up : TensorRole::attn_q;
 }
 
-template <class Visit>
-void latent_attention_tensors(const LatentAttentionSpec& spec, int width, LatentAttentionWeights& w,
-                              const TensorList<Visit>& list) {
+inline void latent_attention_tensors(const LatentAttentionSpec& spec, int width, LatentAttentionWeights& w,
+                                     const TensorList& list) {
   const int q_cols = spec.q_rank > 0 ? spec.q_rank : width;
   if (spec.q_rank > 0) {
     list.matrix(TensorRole::mla_q_down, w.q_down, spec.q_rank, width, spec.down_bias);

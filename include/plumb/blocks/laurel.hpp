@@ -28,8 +28,7 @@ struct LaurelWeights {
   NormWeights norm;  // [D]
 };
 
-template <class Visit>
-void laurel_tensors(const LaurelSpec& spec, int width, LaurelWeights& w, const TensorList<Visit>& list) {
+inline void laurel_tensors(const LaurelSpec& spec, int width, LaurelWeights& w, const TensorList& list) {
   list.matrix(TensorRole::laurel_down, w.down, spec.rank, width);
   list.matrix(TensorRole::laurel_up, w.up, width, spec.rank);
   norm_tensors(spec.norm, TensorRole::laurel_norm, Shape{width}, w.norm, list);

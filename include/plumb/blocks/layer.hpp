@@ -59,8 +59,7 @@ struct LayerWeights {
 };
 
 /// Lists the tensors of a layer in the order in which a forward pass meets them.
-template <class Visit>
-void layer_tensors(const LayerSpec& spec, int width, LayerWeights& w, const TensorList<Visit>& list) {
+inline void layer_tensors(const LayerSpec& spec, int width, LayerWeights& w, const TensorList& list) {
   const auto norm = [&](const std::optional<NormSpec>& norm, TensorRole role, NormWeights& weights) {
     if (norm) norm_tensors(*norm, role, Shape{width}, weights, list);
   };

@@ -28,8 +28,7 @@ inline int rotated_dims(std::span<const RopeSpec> ropes, int rope) {
   return table.pairs == RopePairs::none ? 0 : table.dims;
 }
 
-template <class Visit>
-void mixer_tensors(const Mixer& mixer, int width, MixerWeights& w, const TensorList<Visit>& list) {
+inline void mixer_tensors(const Mixer& mixer, int width, MixerWeights& w, const TensorList& list) {
   match(
       mixer, [](const Nothing&) {},
       [&](const AttentionSpec& s) { attention_tensors(s, width, weights_as<AttentionWeights>(w), list); },

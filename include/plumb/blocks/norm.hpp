@@ -28,9 +28,8 @@ struct NormWeights {
   Vector weight, bias;  // [width], or empty
 };
 
-template <class Visit>
-void norm_tensors(const NormSpec& spec, TensorRole role, const Shape& shape, NormWeights& w,
-                  const TensorList<Visit>& list) {
+inline void norm_tensors(const NormSpec& spec, TensorRole role, const Shape& shape, NormWeights& w,
+                         const TensorList& list) {
   if (spec.weight) list.vector(role, w.weight, shape);
   if (spec.bias) list.bias(role, w.bias, shape);
 }

@@ -38,18 +38,16 @@ struct PerLayerBranchWeights {
   NormWeights norm;  // [D]
 };
 
-template <class Visit>
-void per_layer_tensors(const PerLayerEmbeddingSpec& spec, int width, int layers, int vocab, PerLayerEmbeddingWeights& w,
-                       const TensorList<Visit>& list) {
+inline void per_layer_tensors(const PerLayerEmbeddingSpec& spec, int width, int layers, int vocab,
+                              PerLayerEmbeddingWeights& w, const TensorList& list) {
   const std::int64_t all = std::int64_t{layers} * spec.width;
   list.matrix(TensorRole::per_layer_table, w.table, spec.vocab > 0 ? spec.vocab : vocab, all);
   list.matrix(TensorRole::per_layer_inputs, w.inputs, all, width);
   norm_tensors(spec.norm, TensorRole::per_layer_norm, Shape{spec.width}, w.norm, list);
 }
 
-template <class Visit>
-void per_layer_branch_tensors(const PerLayerEmbeddingSpec& spec, int width, PerLayerBranchWeights& w,
-                              const TensorList<Visit>& list) {
+inline void per_layer_branch_tensors(const PerLayerEmbeddingSpec& spec, int width, PerLayerBranchWeights& w,
+                                     const TensorList& list) {
   list.matrix(TensorRole::per_layer_gate, w.gate, spec.width, width);
   list.matrix(TensorRole::per_layer_out, w.out, width, spec.width);
   norm_tensors(spec.norm, TensorRole::per_layer_post_norm, Shape{width}, w.norm, list);

@@ -61,8 +61,7 @@ struct RwkvWeights {
   Linear out;                                       // [D, C]
 };
 
-template <class Visit>
-void rwkv_tensors(const RwkvSpec& spec, int width, RwkvWeights& w, const TensorList<Visit>& list) {
+inline void rwkv_tensors(const RwkvSpec& spec, int width, RwkvWeights& w, const TensorList& list) {
   const int channels = spec.channels();
   const auto low_rank = [&](TensorRole down, TensorRole up, int rank, Linear& first, Linear& second) {
     list.matrix(down, first, rank, width);

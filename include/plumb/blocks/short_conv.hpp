@@ -31,8 +31,7 @@ struct ShortConvWeights {
   Vector taps;  // [kernel, C]: not stored, see short_conv_derive
 };
 
-template <class Visit>
-void short_conv_tensors(const ShortConvSpec& spec, int width, ShortConvWeights& w, const TensorList<Visit>& list) {
+inline void short_conv_tensors(const ShortConvSpec& spec, int width, ShortConvWeights& w, const TensorList& list) {
   list.matrix(TensorRole::shortconv_in, w.in, 3 * std::int64_t{spec.channels}, width);
   list.vector(TensorRole::shortconv_conv, w.conv, Shape{spec.channels, spec.kernel});
   list.matrix(TensorRole::shortconv_out, w.out, width, spec.channels);

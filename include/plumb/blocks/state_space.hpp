@@ -74,8 +74,7 @@ struct StateSpaceWeights {
   Vector rate_blocks;  // rates of Mamba 1 in blocks of channels: not stored
 };
 
-template <class Visit>
-void state_space_tensors(const StateSpaceSpec& spec, int width, StateSpaceWeights& w, const TensorList<Visit>& list) {
+inline void state_space_tensors(const StateSpaceSpec& spec, int width, StateSpaceWeights& w, const TensorList& list) {
   list.matrix(TensorRole::ssm_in, w.in, spec.projected(), width);
   list.vector(TensorRole::ssm_conv, w.conv, Shape{spec.channels(), spec.kernel});
   if (spec.conv_bias) list.bias(TensorRole::ssm_conv, w.conv_bias, Shape{spec.channels()});

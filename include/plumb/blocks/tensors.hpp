@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "plumb/core/function_ref.hpp"
 #include "plumb/core/tensor.hpp"
 #include "plumb/io/tensor_id.hpp"
 #include "plumb/ops/weight_matrix.hpp"
@@ -43,12 +44,14 @@ struct TensorSlot {
   Vector* vector = nullptr;
 };
 
-/// What a block lists its tensors with. Calls visit(const TensorSlot&) for each.
-template <class Visit>
+/// What is done with each tensor of a list.
+using TensorVisit = FunctionRef<void(const TensorSlot&)>;
+
+/// What a block lists its tensors with. Calls `visit` for each.
 class TensorList {
  public:
   /// `layer`: -1 outside the layers.
-  TensorList(int layer, const Visit& visit) : layer_(layer), visit_(visit) {}
+  TensorList(int layer, TensorVisit visit) : layer_(layer), visit_(visit) {}
 
   /// W [rows, cols], and its bias [rows] if it has one.
   void matrix(TensorRole role, Linear& linear, std::int64_t rows, std::int64_t cols, bool bias = false) const {
@@ -70,7 +73,7 @@ class TensorList {
 
  private:
   int layer_;
-  const Visit& visit_;
+  TensorVisit visit_;
 };
 
 }  // namespace plumb

@@ -52,11 +52,10 @@ inline int rope_factor_count(const ModelSpec& spec, RopeFactors kind) {
 
 }  // namespace detail
 
-/// Calls visit(const TensorSlot&) for every tensor of the model, in the order in which a forward pass meets them. A
+/// Calls `visit` for every tensor of the model, in the order in which a forward pass meets them. A
 /// tied head is the embedding and not listed. `weights.layers` must have the layers of the spec.
-template <class Visit>
-void for_each_slot(const ModelSpec& spec, Weights& weights, const Visit& visit) {
-  const TensorList<Visit> list(-1, visit);
+inline void for_each_slot(const ModelSpec& spec, Weights& weights, TensorVisit visit) {
+  const TensorList list(-1, visit);
   list.matrix(TensorRole::token_embedding, weights.embedding, spec.vocab_size, spec.width);
   if (spec.embedding.positions)
     list.matrix(TensorRole::position_embedding, weights.positions, spec.context, spec.width);
@@ -81,7 +80,7 @@ void for_each_slot(const ModelSpec& spec, Weights& weights, const Visit& visit) 
   }
   for (int l = 0; l < spec.n_layers(); ++l) {
     const auto i = static_cast<std::size_t>(l);
-    const TensorList<Visit> own(l, visit);
+    const TensorList own(l, visit);
     layer_tensors(spec.layers[i], spec.width, weights.layers[i], own);
     if (altup) altup_layer_tensors(*altup, spec.width, weights.altup_layers[i], own);
     if (per_layer) per_layer_branch_tensors(*per_layer, spec.width, weights.per_layer_branches[i], own);
@@ -100,10 +99,9 @@ void for_each_slot(const ModelSpec& spec, Weights& weights, const Visit& visit) 
     list.bias(TensorRole::head, weights.head.bias, Shape{spec.vocab_size});
 }
 
-/// Calls visit(const TensorSpec&) for every tensor of the spec, without any weights. Rope factors, which are no
+/// Calls `visit` for every tensor of the spec, without any weights. Rope factors, which are no
 /// weights, are listed too.
-template <class Visit>
-void for_each_tensor(const ModelSpec& spec, const Visit& visit) {
+inline void for_each_tensor(const ModelSpec& spec, FunctionRef<void(const TensorSpec&)> visit) {
   Weights none;
   none.layers.resize(spec.layers.size());
   for_each_slot(spec, none, [&](const TensorSlot& slot) { visit(slot.spec); });
@@ -115,18 +113,19 @@ constexpr bool is_rope_factors(TensorRole role) {
          role == TensorRole::rope_factors_short;
 }
 
-/// Calls visit(const TensorSpec&, ops::WeightMatrix&) for every matrix; a tied head is visited once, as the embedding,
+/// Calls `visit` for every matrix; a tied head is visited once, as the embedding,
 /// and the experts of a layer together, as a stack.
-template <class Visit>
-void for_each_matrix(const ModelSpec& spec, Weights& weights, const Visit& visit) {
+inline void for_each_matrix(const ModelSpec& spec, Weights& weights,
+                            FunctionRef<void(const TensorSpec&, ops::WeightMatrix&)> visit) {
   for_each_slot(spec, weights, [&](const TensorSlot& slot) {
     if (slot.matrix) visit(slot.spec, *slot.matrix);
   });
 }
-template <class Visit>
-void for_each_matrix(const ModelSpec& spec, const Weights& weights, const Visit& visit) {
-  for_each_matrix(spec, const_cast<Weights&>(weights),
-                  [&](const TensorSpec& tensor, const ops::WeightMatrix& w) { visit(tensor, w); });
+inline void for_each_matrix(const ModelSpec& spec, const Weights& weights,
+                            FunctionRef<void(const TensorSpec&, const ops::WeightMatrix&)> visit) {
+  for_each_slot(spec, const_cast<Weights&>(weights), [&](const TensorSlot& slot) {
+    if (slot.matrix) visit(slot.spec, *slot.matrix);
+  });
 }
 
 /// Bytes of all matrices and vectors; a tied head counts once.

@@ -30,6 +30,9 @@
 
 namespace plumb::inline PLUMB_ABI::ops {
 
+/// Bytes of keys, and of values, that are asked for before their range is attended to: as far as kernels ask ahead.
+inline constexpr std::int64_t kPrefetchRangeBytes = 8192;
+
 /// Running softmax of query rows: what kernels fold ranges into.
 struct AttentionState {
   float* top = nullptr;    // [queries]
@@ -221,6 +224,7 @@ class AttentionWorker {
       range.top = state.top;
       range.total = state.total;
       range.acc = state.acc;
+      if (r + 1 < end && queries <= kCutQueries) prefetch_range(head, tile, r + 1);
       attend_range(head, tile, r, range);
     }
     if (part || open) return;
@@ -240,6 +244,18 @@ class AttentionWorker {
     range.slope = call_.slopes ? scratch_.slope(worker_) : nullptr;
     range.scores = scratch_.scores(worker_);
     return range;
+  }
+
+  /// Asks for the first keys and values of a range: kernels that stream ask ahead within a block, not for the next one.
+  void prefetch_range(std::int64_t head, const AttentionTile& tile, std::int32_t r) const {
+    if (kv_.latent) return;
+    const std::int64_t first = std::int64_t{r} * kBlockTiles;
+    const std::byte* const k = kv_.key_tile(tile.sequence, head, first);
+    const std::byte* const v = kv_.value_tile(tile.sequence, head, first);
+    for (std::int64_t at = 0; at < kPrefetchRangeBytes; at += kAlignment) {
+      __builtin_prefetch(k + at, 0, 2);
+      __builtin_prefetch(v + at, 0, 2);
+    }
   }
 
   void attend_range(std::int64_t head, const AttentionTile& tile, std::int32_t r, AttentionRange& range) {
