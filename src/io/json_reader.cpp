@@ -1,5 +1,6 @@
 #include "json_reader.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -92,9 +93,14 @@ std::string read_json_text(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path, failure)) throw Error(ErrorCode::io, name + " is not a readable file");
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Error(ErrorCode::io, "cannot open " + name);
-  std::string text(kJsonMaxBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
+  std::string text;
+  std::size_t read = 0;
+  while (in && read <= kJsonMaxBytes) {  // no file is believed to be as long as it says
+    text.resize(std::clamp<std::size_t>(2 * read, std::size_t{1} << 14, kJsonMaxBytes + 1));
+    in.read(text.data() + read, static_cast<std::streamsize>(text.size() - read));
+    read += static_cast<std::size_t>(in.gcount());
+  }
+  text.resize(read);
   if (in.bad()) throw Error(ErrorCode::io, "cannot read " + name);
   if (text.empty()) throw Error(ErrorCode::truncated, name + " is empty");
   return text;

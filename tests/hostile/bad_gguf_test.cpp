@@ -92,9 +92,9 @@ void count_cases() {
                                     {"2_60", std::uint64_t{1} << 60},
                                     {"2_32", std::uint64_t{1} << 32}}) {
     spoil("tensor_count_" + name, ErrorCode::truncated, "tensor count",
-          [count](GgufBuilder& file) { file.tensor_count = count; });
+          [count = count](GgufBuilder& file) { file.tensor_count = count; });
     spoil("key_count_" + name, ErrorCode::truncated, "key count",
-          [count](GgufBuilder& file) { file.key_count = count; });
+          [count = count](GgufBuilder& file) { file.key_count = count; });
   }
   const auto bare = [](const std::string& name, const std::string& mention, const auto& change) {
     bad_files().make(name, ErrorCode::truncated, mention, [change] {

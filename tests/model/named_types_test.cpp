@@ -144,8 +144,9 @@ TEST(NamedTypes, OfBoundWeightsAreTheirOwn) {
     weights.layers.resize(spec.layers.size());
     for_each_matrix(spec, weights, [&](const TensorSpec& tensor, ops::WeightMatrix& w) { w.type = types.of(tensor); });
     const WeightTypes stored = stored_types(spec, weights);
+    SCOPED_TRACE(kind);
     for_each_tensor(spec, [&](const TensorSpec& tensor) {
-      EXPECT_EQ(stored.of(tensor), types.of(tensor)) << kind << ' ' << gguf_tensor_name(tensor.id);
+      EXPECT_EQ(stored.of(tensor), types.of(tensor)) << gguf_tensor_name(tensor.id);
     });
   }
 }

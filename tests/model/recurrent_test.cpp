@@ -311,7 +311,7 @@ std::vector<float> last_row(const Session& session) { return {session.logits().b
 TEST(RecurrentSessions, TwoMixersSideBySideAddUp) {
   const std::vector<Token> tokens = text(30, 9);
   const std::vector<float> whole = test::all_logits(hybrid(), tokens, tokens.size());
-  for (const std::size_t chunk : {1, 3, 11})
+  for (const std::size_t chunk : {1U, 3U, 11U})
     for (const int threads : {1, 3}) EXPECT_EQ(test::all_logits(hybrid(), tokens, chunk, {.threads = threads}), whole);
 }
 

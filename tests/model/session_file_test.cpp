@@ -30,7 +30,7 @@ std::vector<float> continued(Session& session, int s) {
 TEST(SavedSessions, GoOnBitForBit) {
   for (const StateModel& kind : test::state_models())
     for (const DType kv : {DType::f32, DType::f16, DType::i8})
-      for (const std::size_t length : {1, 16, 100, 400}) {
+      for (const std::size_t length : {1U, 16U, 100U, 400U}) {
         if (kv != DType::f32 && length != 100) continue;
         SCOPED_TRACE(testing::Message() << kind.name << " " << kv_type_name(kv) << " " << length << " tokens");
         Session session(kind.model, {.threads = 2, .batch = 30, .kv = kv});

@@ -174,7 +174,7 @@ TEST(ChecksumOf, KnownTexts) {
   EXPECT_EQ(of("abc"), 0x44bc2cf5ad770999u);
   EXPECT_EQ(of("Nobody inspects the spammish repetition"), 0xfbcea83c8a378bf1u);
   const std::string text(1000, 'x');
-  for (const std::size_t cut : {1, 31, 32, 33, 500}) {
+  for (const std::size_t cut : {1U, 31U, 32U, 33U, 500U}) {
     Checksum parts;
     parts.add(std::as_bytes(std::span(text).first(cut)));
     parts.add(std::as_bytes(std::span(text).subspan(cut)));

@@ -42,7 +42,7 @@ std::vector<Token> text(std::size_t count, unsigned seed = 1) {
 TEST(Session, AnySplitGivesTheSameBits) {
   const std::vector<Token> tokens = text(kContext);
   const std::vector<float> whole = test::all_logits(model(), tokens, kContext);
-  for (const std::size_t chunk : {1, 2, 3, 64, 255, 299})
+  for (const std::size_t chunk : {1U, 2U, 3U, 64U, 255U, 299U})
     EXPECT_EQ(test::all_logits(model(), tokens, chunk), whole) << chunk;
   for (const DType kv : {DType::f32, DType::f16}) {
     const auto at_once = test::all_logits(model(), tokens, kContext, {.threads = 2, .kv = kv});
@@ -73,7 +73,7 @@ TEST(Session, ReadsItsOwnTokensAgain) {
   session.prefill(session.tokens());
   const std::vector<Token> once = text(50);
   ASSERT_EQ(session.length(), 100);
-  for (const std::size_t first : {0, 50}) EXPECT_TRUE(std::ranges::equal(session.tokens().subspan(first, 50), once));
+  for (const std::size_t first : {0U, 50U}) EXPECT_TRUE(std::ranges::equal(session.tokens().subspan(first, 50), once));
 }
 
 TEST(Session, InterleavedSequencesGiveWhatEachGivesAlone) {
