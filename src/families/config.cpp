@@ -38,6 +38,16 @@ TypeOfFamily find_type(std::string_view name, const JsonFields& json, const nloh
             "is " + quote(name, 60) + ", expected one of the " + std::to_string(known) + " types that families list");
 }
 
+/// Newer versions of transformers save the number of experts under another name than the type's own.
+void take_newer_names(const ModelType& type, const nlohmann::json& object, nlohmann::json& filled) {
+  std::string own = "num_experts";
+  for (const Alias& alias : type.aliases)
+    if (alias.usual == "num_experts") own = alias.own;
+  if (own.empty() || object.contains(own)) return;
+  for (const char* const name : {"num_local_experts", "num_experts"})
+    if (object.contains(name)) filled[own] = object.at(name);
+}
+
 }  // namespace
 
 Config::Config(std::string_view text, std::string_view where)
@@ -55,6 +65,7 @@ Config::Config(std::string_view text, std::string_view where)
   }
   filled_ = std::make_unique<nlohmann::json>(nlohmann::json::parse(found.type->defaults));
   filled_->update(*object);
+  take_newer_names(*found.type, *object, *filled_);
   family_ = found.family;
   type_ = found.type;
   keys_ = std::make_unique<Keys>(json.over(*filled_), *type_);
