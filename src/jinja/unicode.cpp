@@ -3,29 +3,11 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <array>
+
+#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI::jinja {
 namespace {
-
-/// Length of the code point at text[at], or 0 where there is none.
-std::size_t valid_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(at);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead >= 0xF0 && lead <= 0xF4  ? 4
-                             : lead >= 0xE0 && lead < 0xF0 ? 3
-                             : lead >= 0xC2 && lead < 0xE0 ? 2
-                                                           : 0;
-  if (length == 0 || text.size() - at < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(at + i) & 0xC0) != 0x80) return 0;
-  const unsigned char second = byte(at + 1);
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0) || (lead == 0xF0 && second < 0x90) ||
-      (lead == 0xF4 && second >= 0x90))
-    return 0;
-  return length;
-}
 
 utf8proc_category_t category(CodePoint c) { return utf8proc_category(c); }
 
@@ -117,45 +99,20 @@ std::string mapped(std::string_view text, const Append& append) {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = valid_length(text, at);
-    if (length == 0) return false;
-    at += length;
-  }
-  return true;
-}
+bool is_utf8(std::string_view text) { return first_invalid_utf8(text) == text.size(); }
 
 std::string valid_text(std::string_view text) {
-  if (is_utf8(text)) return std::string(text);
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = valid_length(text, at);
-    out += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(at, length);
-    at += std::max<std::size_t>(length, 1);
-  }
-  return out;
+  std::string storage;
+  return std::string(valid_utf8(text, storage));
 }
 
 void append_code_point(CodePoint c, std::string& out) {
-  std::array<utf8proc_uint8_t, 4> bytes;
   if (c < 0 || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000)) c = 0xFFFD;
-  const auto length = utf8proc_encode_char(c, bytes.data());
-  out.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(length));
+  append_utf8(static_cast<char32_t>(c), out);
 }
 
 CodePoint next_code_point(std::string_view text, std::size_t& at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(at);
-  if (lead < 0x80) {
-    ++at;
-    return static_cast<CodePoint>(lead);
-  }
-  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  unsigned c = lead & (0x7Fu >> length);
-  for (std::size_t i = 1; i < length; ++i) c = c << 6 | (byte(at + i) & 0x3F);
-  at += length;
-  return static_cast<CodePoint>(c);
+  return static_cast<CodePoint>(plumb::next_code_point(text, at));
 }
 
 std::size_t code_points(std::string_view text) {

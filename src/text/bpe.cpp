@@ -6,7 +6,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
 #include "spm.hpp"
-#include "utf8.hpp"
+#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

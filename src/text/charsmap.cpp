@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "plumb/core/error.hpp"
-#include "utf8.hpp"
+#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

@@ -10,7 +10,7 @@
 #include "spm.hpp"
 #include "unicode.hpp"
 #include "unigram.hpp"
-#include "utf8.hpp"
+#include "../core/utf8.hpp"
 #include "word_steps.hpp"
 #include "wordpiece.hpp"
 

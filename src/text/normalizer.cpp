@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "byte_alphabet.hpp"
-#include "utf8.hpp"
+#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

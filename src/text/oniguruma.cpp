@@ -5,10 +5,10 @@
 #include <array>
 #include <vector>
 
+#include "../core/utf8.hpp"
 #include "oniguruma_class.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
-#include "utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

@@ -1,6 +1,6 @@
 #include "pipeline.hpp"
 
-#include "utf8.hpp"
+#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

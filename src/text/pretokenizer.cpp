@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "../core/utf8.hpp"
 #include "regex.hpp"
-#include "utf8.hpp"
 #include "word_steps.hpp"
 
 namespace plumb::inline PLUMB_ABI {

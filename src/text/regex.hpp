@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "../core/utf8.hpp"
 #include "plumb/core/version.hpp"
-#include "utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "utf8.hpp"
+#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

@@ -1,7 +1,7 @@
 #include <utility>
 
+#include "../core/utf8.hpp"
 #include "plumb/text/tokenizer.hpp"
-#include "utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

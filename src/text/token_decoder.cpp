@@ -5,7 +5,7 @@
 
 #include "byte_alphabet.hpp"
 #include "spm.hpp"
-#include "utf8.hpp"
+#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "../core/utf8.hpp"
 #include "../io/json_reader.hpp"
 #include "charsmap.hpp"
 #include "plumb/core/printable.hpp"
-#include "utf8.hpp"
 #include "word_steps.hpp"
 
 namespace plumb::inline PLUMB_ABI {

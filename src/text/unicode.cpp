@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "utf8.hpp"
+#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

@@ -4,9 +4,9 @@
 #include <limits>
 #include <utility>
 
+#include "../core/utf8.hpp"
 #include "plumb/core/error.hpp"
 #include "spm.hpp"
-#include "utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 

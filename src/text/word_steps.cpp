@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "../core/utf8.hpp"
 #include "byte_alphabet.hpp"
-#include "utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

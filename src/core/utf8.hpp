@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// Just enough UTF-8 for tokenizers: where code points end, and what to do with bytes that are none.
+/// UTF-8: where code points end, and what to do with bytes that are none.
 
 #include <cstddef>
 #include <string>
@@ -28,6 +28,9 @@ struct Utf8Step {
 /// Classifies what stands at text[position]; position < text.size(). Overlong forms, surrogates and values beyond
 /// U+10FFFF are invalid.
 Utf8Step utf8_step(std::string_view text, std::size_t position);
+
+/// Where the first byte stands that belongs to no code point; the size of the text where all do.
+std::size_t first_invalid_utf8(std::string_view text);
 
 /// `text` itself when it is valid UTF-8; otherwise a copy in `storage` with U+FFFD for each byte that belongs to no
 /// code point. One U+FFFD per byte, not per maximal sequence: so the reference engine reads such text.

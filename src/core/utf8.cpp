@@ -39,7 +39,7 @@ Utf8Step utf8_step(std::string_view text, std::size_t position) {
   return {Utf8Kind::valid, length};
 }
 
-std::string_view valid_utf8(std::string_view text, std::string& storage) {
+std::size_t first_invalid_utf8(std::string_view text) {
   std::size_t position = 0;
   while (position < text.size()) {
     std::uint64_t word = 0;  // eight bytes of ASCII at once
@@ -54,6 +54,11 @@ std::string_view valid_utf8(std::string_view text, std::string& storage) {
     if (step.kind != Utf8Kind::valid) break;
     position += step.length;
   }
+  return position;
+}
+
+std::string_view valid_utf8(std::string_view text, std::string& storage) {
+  std::size_t position = first_invalid_utf8(text);
   if (position == text.size()) return text;
   storage.assign(text.substr(0, position));
   while (position < text.size()) {

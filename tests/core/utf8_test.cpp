@@ -1,6 +1,6 @@
 /// UTF-8 against a decoder by arithmetic: a code point is valid when encoding it again gives the same bytes.
 
-#include "src/text/utf8.hpp"
+#include "src/core/utf8.hpp"
 
 #include <gtest/gtest.h>
 
