@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "unicode.hpp"
 #include "../core/utf8.hpp"
+#include "unicode.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -31,7 +31,7 @@ void AddedTokens::Set::finish() {
 }
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer& normalizer, SpecialAsText mode)
-    : tokens_(std::move(tokens)) {
+    : tokens_(std::move(tokens)), mode_(mode) {
   bool words = false;
   for (const AddedToken& token : tokens_) {
     words = words || token.single_word;

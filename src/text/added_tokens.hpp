@@ -26,7 +26,7 @@ struct AddedToken {
 /// What happens to special tokens where they are text.
 enum class SpecialAsText {
   matched_and_passed,  ///< they are found, and what they cover is text: no other token is found inside (tokenizer.json)
-  not_matched,         ///< as if they were not there (GGUF)
+  not_matched,         ///< as if they were not there (GGUF, where nothing is found in swallowed white space either)
 };
 
 /// A set of added tokens. A search gives the leftmost, and of those the longest.
@@ -75,11 +75,13 @@ class AddedTokens {
       if (span.begin > done) visit(text.substr(done, span.begin - done), kNoToken);
       visit(text.substr(span.begin, span.end - span.begin), token.id);
       done = span.end;
+      if (mode_ == SpecialAsText::not_matched) from = done;
     }
     if (done < text.size()) visit(text.substr(done), kNoToken);
   }
 
   std::vector<AddedToken> tokens_;
+  SpecialAsText mode_ = SpecialAsText::matched_and_passed;
   Set raw_, normalized_;
   Set plain_;  // SpecialAsText::not_matched: those that are not special
   std::shared_ptr<const Regex> word_;

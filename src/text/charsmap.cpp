@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "plumb/core/error.hpp"
 #include "../core/utf8.hpp"
+#include "plumb/core/error.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -48,6 +48,12 @@ std::string_view Charsmap::replacement(std::uint32_t value) const {
                                               std::to_string(replacements_.size()) + " bytes");
   const std::size_t end = std::min(replacements_.find('\0', value), replacements_.size());
   return std::string_view(replacements_).substr(value, end - value);
+}
+
+bool Charsmap::begins_key(char byte) const {
+  const auto label = static_cast<unsigned char>(byte);
+  const std::uint32_t node = offset_of(units_[0]) ^ label;
+  return node < units_.size() && label_of(units_[node]) == label;
 }
 
 Charsmap::Match Charsmap::find(std::string_view text, bool first) const {

@@ -27,6 +27,8 @@ class Charsmap {
   /// outside of the table.
   Match shortest(std::string_view text) const { return find(text, true); }
   Match longest(std::string_view text) const { return find(text, false); }
+  /// Whether some key begins with this byte.
+  bool begins_key(char byte) const;
 
  private:
   Match find(std::string_view text, bool first) const;

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "../core/utf8.hpp"
 #include "bpe.hpp"
 #include "pipeline.hpp"
 #include "plumb/core/error.hpp"
@@ -10,7 +11,6 @@
 #include "spm.hpp"
 #include "unicode.hpp"
 #include "unigram.hpp"
-#include "../core/utf8.hpp"
 #include "word_steps.hpp"
 #include "wordpiece.hpp"
 
@@ -89,10 +89,9 @@ void use_wordpiece(const Vocabulary& vocabulary, const PieceIndex& index, const 
 void use_unigram(const Vocabulary& vocabulary, const PieceIndex& index, const std::vector<bool>& not_text,
                  Pipeline& pipeline) {
   use_charsmap(vocabulary, pipeline);
+  if (vocabulary.remove_extra_whitespaces) pipeline.normalizer.add(collapse_spaces_step());
   // A text of spaces alone gets no space in front.
-  const bool collapses = vocabulary.remove_extra_whitespaces;
-  if (collapses) pipeline.normalizer.add(collapse_spaces_step());
-  if (collapses || vocabulary.add_space_prefix) pipeline.normalizer.add(prepend_step(" "));
+  if (vocabulary.add_space_prefix) pipeline.normalizer.add(prepend_step(" "));
   pipeline.normalizer.add(replace_step(TextPattern(std::string(" ")), std::string(kSpaceMark)));
   std::vector<double> scores(vocabulary.pieces.size());
   for (std::size_t id = 0; id < scores.size(); ++id) {

@@ -197,8 +197,13 @@ Vocabulary gguf_vocabulary_from_folder(const std::filesystem::path& folder, std:
   const TokenizerFiles files(folder);
   const Tokenizer original = files.tokenizer();
   if (!files.has_json()) {
-    if (difference) difference->clear();
-    return padded(original.vocabulary(), size);
+    const Vocabulary& vocabulary = original.vocabulary();
+    const bool bare = vocabulary.model == TokenizerModel::unigram && vocabulary.remove_extra_whitespaces &&
+                      !vocabulary.add_space_prefix;
+    const std::string what = bare ? "spaces count once, and none stands before a text" : "";
+    if (bare && !difference) refuse(vocabulary.source, what);
+    if (difference) *difference = what;
+    return padded(vocabulary, size);
   }
   TokenizerJson json(files.json(), files.source());
   Vocabulary vocabulary = json.vocabulary();

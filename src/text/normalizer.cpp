@@ -4,8 +4,8 @@
 #include <array>
 #include <utility>
 
-#include "byte_alphabet.hpp"
 #include "../core/utf8.hpp"
+#include "byte_alphabet.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -176,9 +176,10 @@ class CharsmapStep : public TextStep {
   CharsmapStep(Charsmap map, bool longest_match) : map_(std::move(map)), longest_(longest_match) {
     for (std::size_t c = 1; c < plain_.size(); ++c) {
       const char byte = static_cast<char>(c);
-      plain_[c] = map_.shortest(std::string_view(&byte, 1)).length == 0;
+      // A cluster has one such character, but for \r with the newline behind it.
+      plain_[c] =
+          longest_ ? !map_.begins_key(byte) : map_.shortest(std::string_view(&byte, 1)).length == 0 && c != '\r';
     }
-    plain_['\r'] = false;  // a cluster with the newline
   }
 
   std::string_view run(std::string_view text, std::string& out, bool& keeps_begin) const override {
@@ -186,7 +187,7 @@ class CharsmapStep : public TextStep {
     out.reserve(text.size());
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t begin = at, size = out.size();
-      if (is_plain(text, at) && (at + 1 == text.size() || is_plain(text, at + 1)))
+      if (is_plain(text, at) && (longest_ || at + 1 == text.size() || is_plain(text, at + 1)))
         out += text[at++];
       else
         at += longest_ ? replace_longest(text.substr(at), out) : replace_cluster(text.substr(at), out);
@@ -231,7 +232,7 @@ class CharsmapStep : public TextStep {
 
   Charsmap map_;
   bool longest_;
-  std::array<bool, 128> plain_{};  // ASCII characters that begin no key
+  std::array<bool, 128> plain_{};  // ASCII characters that stay, whatever follows
 };
 
 class CollapseSpacesStep : public TextStep {

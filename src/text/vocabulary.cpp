@@ -95,8 +95,10 @@ void read_rules(const ModelFile& file, Vocabulary& vocabulary) {
   const bool unigram = vocabulary.model == TokenizerModel::unigram;
   const bool spm = vocabulary.model == TokenizerModel::spm || vocabulary.model == TokenizerModel::wordpiece;
   vocabulary.add_eos = file.bool_or(key("add_eos_token"), unigram && vocabulary.eos != kNoToken);
-  vocabulary.add_space_prefix = file.bool_or(key("add_space_prefix"), spm);
   vocabulary.remove_extra_whitespaces = file.bool_or(key("remove_extra_whitespaces"), false);
+  // Readers of Unigram files that collapse spaces put one before every word, the first one too.
+  vocabulary.add_space_prefix =
+      file.bool_or(key("add_space_prefix"), spm) || (unigram && vocabulary.remove_extra_whitespaces);
   vocabulary.strip_right_of_special = is_phi3(file);
 }
 

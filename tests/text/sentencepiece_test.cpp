@@ -137,6 +137,45 @@ TEST(Unigram, OfAGgufVocabularyFindsTheBestSum) {
   EXPECT_EQ(tokenizer.decode(ids("b ab")), "b ab");
 }
 
+TEST(Unigram, OfAFileMayCollapseSpacesAndPutNoneInFront) {
+  const TempDir dir;
+  Vocabulary vocabulary;
+  vocabulary.pieces = {"<unk>", "<s>", "</s>", "\u2581", "a", "b", "\u2581a"};
+  vocabulary.scores = {0, 0, 0, -2, -1, -1, -1};
+  vocabulary.types.assign(vocabulary.pieces.size(), TokenType::normal);
+  vocabulary.types[0] = TokenType::unknown;
+  vocabulary.types[1] = vocabulary.types[2] = TokenType::control;
+  const Tokenizer bare = load(dir, model_of(vocabulary, 1, number(3, 0) + number(4, 1)));
+  EXPECT_EQ(bare.encode("  a  a b ", {.add_special = false}), (std::vector<Token>{4, 6, 3, 5}));
+  const Tokenizer prefixed = load(dir, model_of(vocabulary, 1, number(3, 1) + number(4, 1)));
+  EXPECT_EQ(prefixed.encode("  a  a b ", {.add_special = false}), (std::vector<Token>{6, 6, 3, 5}));
+}
+
+/// A double-array trie of the one key "ab", and its replacement "X".
+std::string charsmap_of_ab() {
+  std::vector<std::uint32_t> units(0x304);
+  units['a'] = 0x100u << 10 | 'a';
+  units['a' ^ 0x100 ^ 'b'] = 0x200u << 10 | 1u << 8 | 'b';
+  std::string out;
+  const auto put = [&](std::size_t word) {
+    for (int i = 0; i < 4; ++i) out += static_cast<char>(word >> 8 * i & 0xFF);
+  };
+  put(4 * units.size());
+  for (const std::uint32_t unit : units) put(unit);
+  return out + std::string("X\0", 2);
+}
+
+TEST(SentencePiece, KeysOfSeveralAsciiLettersAreReplaced) {
+  const TempDir dir;
+  Vocabulary vocabulary;
+  vocabulary.pieces = {"<unk>", "<s>", "</s>", "a", "b", "X"};
+  vocabulary.scores = {0, 0, 0, -1, -1, -1};
+  vocabulary.types = {TokenType::unknown, TokenType::control, TokenType::control,
+                      TokenType::normal,  TokenType::normal,  TokenType::normal};
+  const std::string file = model_of(vocabulary, 1, bytes(2, charsmap_of_ab()) + number(3, 0) + number(4, 0));
+  EXPECT_EQ(load(dir, file).encode("aabbab", {.add_special = false}), (std::vector<Token>{3, 5, 4, 5}));
+}
+
 TEST(Rwkv, TakesTheLongestPiece) {
   Vocabulary vocabulary;
   vocabulary.model = TokenizerModel::rwkv;

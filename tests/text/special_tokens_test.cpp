@@ -66,6 +66,11 @@ TEST(SpecialTokens, Phi3SwallowsTheSpaceAfterThem) {
   EXPECT_NE(keeps.encode("<|user|>\nthe", kParsed), keeps.encode("<|user|>the", kParsed));
   EXPECT_EQ(strips.encode("<|user|> \n", kParsed), std::vector<Token>{strips.find("<|user|>")});
   EXPECT_EQ(strips.encode("<s> the", kParsed), keeps.encode("<s> the", kParsed)) << "not after <s>";
+  // Nor is anything found in the space that is gone.
+  add_token(vocabulary, "\n\n", TokenType::user_defined);
+  const Tokenizer lines(vocabulary);
+  EXPECT_EQ(lines.encode("<|user|>\n\nthe", kParsed), strips.encode("<|user|>the", kParsed));
+  EXPECT_EQ(lines.encode("the\n\n", kParsed).back(), lines.find("\n\n"));
 }
 
 TEST(SpecialTokens, EndsAreKnownBySpellingToo) {
