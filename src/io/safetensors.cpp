@@ -22,6 +22,20 @@ bool is_plain_name(const std::string& name) {
 
 }  // namespace
 
+/// Which file each tensor is in.
+struct Safetensors::Index {
+  explicit Index(const std::filesystem::path& path);
+  ~Index();
+  const nlohmann::json& map() const;
+  /// Whether all files are there.
+  bool complete() const;
+
+  std::filesystem::path folder;
+  std::string name;  // for messages
+  std::unique_ptr<const nlohmann::json> json;
+  std::vector<std::string> shards;  // ascending
+};
+
 void Safetensors::add(std::shared_ptr<const FileMapping> mapping) {
   for (SafeTensor& tensor : read_safetensors(mapping->bytes(), mapping->name())) {
     tensor.file = files_.size();
@@ -52,15 +66,13 @@ Safetensors Safetensors::open(const std::filesystem::path& path, FileMapping::Mo
   return from_mapping(FileMapping::open(path, mode));
 }
 
-Safetensors Safetensors::open_index(const std::filesystem::path& index, FileMapping::Mode mode) {
-  Safetensors opened;
-  opened.path_ = quote(index.string());
-  const nlohmann::json json = parse_json_object(read_json_text(index), opened.path_);
-  const JsonFields fields(json, opened.path_);
+Safetensors::Index::Index(const std::filesystem::path& path)
+    : folder(path.parent_path()),
+      name(quote(path.string())),
+      json(std::make_unique<nlohmann::json>(parse_json_object(read_json_text(path), name))) {
+  const JsonFields fields(*json, name);
   if (!fields.object("weight_map")) fields.fail(ErrorCode::missing_key, "weight_map", "is missing");
-  const nlohmann::json& map = json["weight_map"];
-  std::vector<std::string> shards;
-  for (const auto& [tensor, shard] : map.items()) {
+  for (const auto& [tensor, shard] : map().items()) {
     if (!shard.is_string()) fields.fail(ErrorCode::wrong_type, "weight_map." + tensor, "is no string");
     shards.push_back(shard.get<std::string>());
     if (!is_plain_name(shards.back()))
@@ -69,17 +81,37 @@ Safetensors Safetensors::open_index(const std::filesystem::path& index, FileMapp
   if (shards.empty()) fields.refuse("weight_map", "names no tensor");
   std::sort(shards.begin(), shards.end());
   shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
-  for (const std::string& shard : shards) opened.add(FileMapping::open(index.parent_path() / shard, mode));
+}
+
+Safetensors::Index::~Index() = default;
+
+const nlohmann::json& Safetensors::Index::map() const { return (*json)["weight_map"]; }
+
+bool Safetensors::Index::complete() const {
+  std::error_code failure;
+  return std::all_of(shards.begin(), shards.end(),
+                     [&](const std::string& shard) { return std::filesystem::exists(folder / shard, failure); });
+}
+
+Safetensors Safetensors::of_index(const Index& index, FileMapping::Mode mode) {
+  Safetensors opened;
+  opened.path_ = index.name;
+  for (const std::string& shard : index.shards) opened.add(FileMapping::open(index.folder / shard, mode));
   opened.finish();
-  for (const auto& [name, shard] : map.items()) {
+  for (const auto& [name, shard] : index.map().items()) {
     const SafeTensor* tensor = opened.find(name);
-    const auto expected = std::lower_bound(shards.begin(), shards.end(), shard.get_ref<const std::string&>());
-    if (!tensor || tensor->file != static_cast<std::size_t>(expected - shards.begin()))
-      throw Error(ErrorCode::missing_key, opened.files_[static_cast<std::size_t>(expected - shards.begin())]->name() +
-                                              ": tensor " + quote(name) + " is not in it, as " + opened.path_ +
-                                              " says");
+    const auto expected =
+        std::lower_bound(index.shards.begin(), index.shards.end(), shard.get_ref<const std::string&>());
+    const auto file = static_cast<std::size_t>(expected - index.shards.begin());
+    if (!tensor || tensor->file != file)
+      throw Error(ErrorCode::missing_key, opened.files_[file]->name() + ": tensor " + quote(name) +
+                                              " is not in it, as " + opened.path_ + " says");
   }
   return opened;
+}
+
+Safetensors Safetensors::open_index(const std::filesystem::path& index, FileMapping::Mode mode) {
+  return of_index(Index(index), mode);
 }
 
 void Safetensors::merge(const Safetensors& others, const std::string& prefix) {
@@ -99,8 +131,10 @@ bool Safetensors::in_folder(const std::filesystem::path& folder) {
 
 Safetensors Safetensors::open_folder(const std::filesystem::path& folder, FileMapping::Mode mode) {
   std::error_code failure;
-  if (std::filesystem::exists(folder / kIndex, failure)) return open_index(folder / kIndex, mode);
-  if (std::filesystem::exists(folder / kSingle, failure)) return open(folder / kSingle, mode);
+  const bool single = std::filesystem::exists(folder / kSingle, failure);
+  if (std::filesystem::exists(folder / kIndex, failure))
+    if (const Index index(folder / kIndex); !single || index.complete()) return of_index(index, mode);
+  if (single) return open(folder / kSingle, mode);
   throw Error(ErrorCode::io,
               quote(folder.string()) + " has neither " + std::string(kSingle) + " nor " + std::string(kIndex));
 }

@@ -125,7 +125,10 @@ std::vector<BadFolder> bad_folders() {
       place.file("model.safetensors.index.json", R"({"weight_map":)" + map + "}");
     });
   };
-  index("of_a_shard_that_is_missing", ErrorCode::io, "model-00002", R"({"a":"model-00002-of-00002.safetensors"})");
+  files("index_of_a_shard_that_is_missing", ErrorCode::io, "model-00002", [](ModelFolder&, const test::TempDir& place) {
+    std::filesystem::remove(place.path() / "model.safetensors");
+    place.file("model.safetensors.index.json", R"({"weight_map":{"a":"model-00002-of-00002.safetensors"}})");
+  });
   index("outside_the_folder", ErrorCode::bad_value, "../", R"({"a":"../model.safetensors"})");
   index("of_an_absolute_path", ErrorCode::bad_value, "/etc", R"({"a":"/etc/passwd"})");
   index("of_a_tensor_that_is_missing", ErrorCode::missing_key, "'ghost'", R"({"ghost":"model.safetensors"})");

@@ -74,6 +74,25 @@ TEST(Safetensors, ShardsByAnIndex) {
   refused(R"({"x":"one.safetensors","y":"two.safetensors"})", ErrorCode::duplicate, "'x'");
 }
 
+TEST(Safetensors, AnIndexThatWasLeftBehindIsNotAsked) {
+  const test::TempDir folder;
+  folder.file("model.safetensors",
+              test::safetensors_bytes(R"({"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})", 3));
+  const auto index = [&](const std::string& map) {
+    folder.file("model.safetensors.index.json", R"({"weight_map":)" + map + "}");
+  };
+  index(R"({"x":"model-00001-of-00002.safetensors","y":"model-00002-of-00002.safetensors"})");
+  EXPECT_EQ(Safetensors::open_folder(folder.path()).tensors().size(), 1u);
+  folder.file("model-00001-of-00002.safetensors",
+              test::safetensors_bytes(R"({"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2));
+  EXPECT_EQ(Safetensors::open_folder(folder.path()).find("x")->bytes.size(), 3u) << "one shard is not enough";
+  folder.file("model-00002-of-00002.safetensors",
+              test::safetensors_bytes(R"({"y":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2));
+  EXPECT_EQ(Safetensors::open_folder(folder.path()).tensors().size(), 2u);
+  index(R"({"x":"../model.safetensors"})");
+  test::expect_error(ErrorCode::bad_value, [&] { Safetensors::open_folder(folder.path()); });
+}
+
 TEST(Safetensors, FoldersWithoutWeightsAreRefused) {
   const test::TempDir folder;
   EXPECT_FALSE(Safetensors::in_folder(folder.path()));

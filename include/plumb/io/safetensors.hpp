@@ -48,7 +48,8 @@ class Safetensors {
   /// @throws as open, and of the index Error{bad_value, missing_key, wrong_type, duplicate}: a shard that is no plain
   /// file name, a tensor that is not in the shard that the index says, or in two of them.
   static Safetensors open_index(const std::filesystem::path& index, FileMapping::Mode mode = FileMapping::Mode::map);
-  /// The weights of a folder: its index if it has one, else its model.safetensors.
+  /// The weights of a folder: its index if it has one, else its model.safetensors. So too where the index names files
+  /// that are not there, as it does when shards were joined and it was left behind.
   /// @throws Error{io} for a folder with neither.
   static Safetensors open_folder(const std::filesystem::path& folder, FileMapping::Mode mode = FileMapping::Mode::map);
   /// Whether a folder has weights that open_folder would look at.
@@ -66,6 +67,8 @@ class Safetensors {
   const std::string& path() const { return path_; }
 
  private:
+  struct Index;
+  static Safetensors of_index(const Index& index, FileMapping::Mode mode);
   /// Reads the header of one more file.
   void add(std::shared_ptr<const FileMapping> mapping);
   /// Puts the tensors in order. @throws Error{duplicate}.
