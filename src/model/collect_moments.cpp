@@ -56,7 +56,7 @@ SecondMoments collect_second_moments(const Model& model, std::span<const Token> 
   std::vector<Sum> sums;
   sums.reserve(inputs.size());
   for (const ProductInput& input : inputs) sums.push_back({input, std::make_shared<SecondMoment>(input.columns), {}});
-  const int threads = options.session.threads > 0 ? options.session.threads : default_threads();
+  const int threads = options.session.threads > 0 ? granted_threads(options.session.threads) : default_threads();
   observe_inputs(
       model, inputs, text, options,
       [&](std::size_t index, std::int64_t, const ops::Activations& x) { sums[index].keep(x); },

@@ -10,7 +10,7 @@
 
 namespace plumb::inline PLUMB_ABI {
 
-inline constexpr int kMaxThreads = 4096, kMaxSequences = 1 << 16, kMaxBatch = 1 << 20, kMaxCheckpoints = 1 << 16;
+inline constexpr int kMaxSequences = 1 << 16, kMaxBatch = 1 << 20, kMaxCheckpoints = 1 << 16;
 
 /// @throws Error{invalid_argument} for an option outside [low, high].
 inline int option_in_range(const char* name, int value, int low, int high) {
@@ -21,7 +21,8 @@ inline int option_in_range(const char* name, int value, int low, int high) {
 }
 
 inline int chosen_threads(const SessionOptions& options) {
-  return option_in_range("threads", options.threads, 0, kMaxThreads) == 0 ? default_threads() : options.threads;
+  const int wanted = option_in_range("threads", options.threads, 0, kMostThreads);
+  return wanted == 0 ? default_threads() : granted_threads(wanted);
 }
 
 inline int chosen_context(const SessionOptions& options, const ModelSpec& spec) {

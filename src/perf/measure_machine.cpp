@@ -24,12 +24,12 @@ constexpr double kSlice = 3e-3;      // seconds of one repetition
 constexpr double kMoved = 0.8;       // change of the logarithm of a barrier's time: the processors are others now
 constexpr double kKernelSteps = 20;  // how long the kernels take, in steps of the progress
 
-/// Thread counts to measure: what the caller wants, else powers of two up to all usable processors.
+/// Thread counts to measure: what the caller wants, else powers of two up to all that help.
 std::vector<int> thread_counts(const MachineOptions& options, const SystemInfo& system) {
   std::vector<int> counts = options.threads;
   if (counts.empty()) {
-    for (int t = 1; t < system.usable; t *= 2) counts.push_back(t);
-    counts.push_back(system.usable);
+    for (int t = 1; t < system.useful_threads(); t *= 2) counts.push_back(t);
+    counts.push_back(system.useful_threads());
   }
   std::sort(counts.begin(), counts.end());
   counts.erase(std::unique(counts.begin(), counts.end()), counts.end());

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "plumb/core/printable.hpp"
+#include "plumb/core/processors.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -115,14 +115,6 @@ void read_topology(const fs::path& cpus, SystemInfo& info) {
   info.packages = std::max<int>(1, static_cast<int>(packages.size()));
 }
 
-/// "max 100000" or "150000 100000": microseconds of processor time per period (control groups, version 2).
-double read_quota(const fs::path& root) {
-  std::istringstream text(read_text(root / "sys/fs/cgroup/cpu.max"));
-  double quota = 0, period = 0;
-  if (!(text >> quota >> period) || !(quota > 0) || !(period > 0)) return 0;
-  return quota / period;
-}
-
 int usable_processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -132,11 +124,7 @@ int usable_processors() {
 
 }  // namespace
 
-int SystemInfo::useful_threads() const {
-  int threads = std::max(1, std::min(usable, cores));
-  if (cpu_quota > 0) threads = std::min(threads, std::max(1, static_cast<int>(std::ceil(cpu_quota))));
-  return threads;
-}
+int SystemInfo::useful_threads() const { return processors_within(cpu_quota, usable); }
 
 SystemInfo read_system_info(const fs::path& root) {
   SystemInfo info;
@@ -154,7 +142,7 @@ SystemInfo read_system_info(const fs::path& root) {
   info.caches = read_caches(cpus / "cpu0");
   info.governor = printable(read_text(cpus / "cpu0/cpufreq/scaling_governor"));
   info.huge_pages = printable(chosen(read_text(root / "sys/kernel/mm/transparent_hugepage/enabled")));
-  info.cpu_quota = read_quota(root);
+  info.cpu_quota = processor_quota(root);
   if (const long page = ::sysconf(_SC_PAGESIZE); page > 0) info.page_bytes = static_cast<double>(page);
   std::istringstream(read_text(root / "proc/loadavg")) >> info.load_average;
   return info;

@@ -36,7 +36,7 @@ class Comparison {
   Comparison(const ConstTensorView& base, const ConstTensorView& other, const InputRows* inputs, int threads)
       : base_(base),
         other_(other),
-        threads_(threads > 0 ? threads : default_threads()),
+        threads_(threads > 0 ? granted_threads(threads) : default_threads()),
         columns_(base.cols()),
         block_(std::min(kBlockRows, base.rows())),
         samples_(inputs != nullptr ? inputs->rows() : 0),

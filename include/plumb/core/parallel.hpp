@@ -5,12 +5,14 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <new>
 #include <utility>
 
 #include "plumb/core/trace.hpp"
+#include "plumb/core/version.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -92,8 +94,22 @@ struct Worker {
   bool first() const { return index == 0; }
 };
 
-/// Threads to use when the caller does not say: OMP_NUM_THREADS or the processors this process may run on.
-inline int default_threads() { return omp_get_max_threads(); }
+/// Most threads of a team.
+inline constexpr int kMostThreads = 4096;
+
+/// Threads that run when `wanted` are asked for: the runtime may grant fewer (OMP_THREAD_LIMIT).
+inline int granted_threads(int wanted) {
+  const int most = std::max(1, std::min(omp_get_thread_limit(), kMostThreads));
+  return std::clamp(wanted, 1, most);
+}
+
+/// Threads to use when the caller does not say: OMP_NUM_THREADS, or the processors this process may run on, but no more
+/// than its control groups grant time for (processor_quota). On the headers alone, control groups are not looked at.
+#if defined(PLUMB_COMPILED)
+PLUMB_API int default_threads();
+#else
+inline int default_threads() { return granted_threads(omp_get_max_threads()); }
+#endif
 
 /// Runs body(Worker) on `threads` threads at once and returns when all are done. The body must not throw.
 /// If the runtime grants fewer threads than asked, the team is that much smaller (results do not depend on it).

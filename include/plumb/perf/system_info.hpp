@@ -38,7 +38,7 @@ struct SystemInfo {
 
   /// Bytes of the last cache level; 0 when unknown.
   double last_cache_bytes() const { return caches.empty() ? 0 : caches.back().bytes; }
-  /// Cores that can make progress at once: usable processors, no more than the quota, hyper-threads counted once.
+  /// Processors that this process may use at once: those it may run on, but no more than the quota has time for.
   int useful_threads() const;
 };
 
