@@ -104,6 +104,14 @@ std::vector<float> ImportanceMatrix::mean_squares(std::string_view name, std::in
   return means;
 }
 
+bool ImportanceMatrix::knows(std::string_view name, const Shape& shape) const {
+  if (shape.rank() < 2 || shape.elements() == 0) return false;
+  const std::int64_t matrices = shape.rank() > 2 ? shape.rows() / shape[shape.rank() - 2] : 1;
+  for (std::int64_t matrix = 0; matrix < matrices; ++matrix)
+    if (!mean_squares(name, shape.cols(), matrix, matrices).empty()) return true;
+  return false;
+}
+
 ImportanceMatrix ImportanceMatrix::read(const std::filesystem::path& path) {
   const std::shared_ptr<const FileMapping> mapping = FileMapping::open(path);
   return from_memory(mapping->bytes(), mapping->name());

@@ -1,6 +1,7 @@
 #include "src/quantize/named_recipe.hpp"
 
 #include <string>
+#include <utility>
 
 #include "plumb/core/dtype.hpp"
 
@@ -160,6 +161,18 @@ const NamedRecipe* find_named_recipe(std::string_view name) {
   for (const NamedRecipe& recipe : named_recipes())
     if (recipe.name == name) return &recipe;
   return nullptr;
+}
+
+int file_type_of(DType type) {
+  constexpr std::pair<DType, int> kWithoutRecipe[] = {{DType::iq2_xxs, 19}, {DType::iq2_xs, 20}, {DType::iq3_xxs, 23},
+                                                      {DType::iq1_s, 24},   {DType::iq3_s, 26},  {DType::iq2_s, 28},
+                                                      {DType::iq1_m, 31},   {DType::tq1_0, 36},  {DType::tq2_0, 37}};
+  for (const auto& [of, number] : kWithoutRecipe)
+    if (of == type) return number;
+  int least = -1;  // mixes of a type are numbered from the one that has most of it
+  for (const NamedRecipe& recipe : kFileRecipes)
+    if (recipe.base == type && (least < 0 || recipe.file_type < least)) least = recipe.file_type;
+  return least;
 }
 
 DType named_recipe_type(const NamedRecipe& recipe, RecipePart part, int layer, const Shape& shape,

@@ -52,6 +52,8 @@ RecipePart recipe_part(std::string_view base);
 const std::vector<NamedRecipe>& named_recipes();
 /// The recipe of that name in lower case, or nullptr.
 const NamedRecipe* find_named_recipe(std::string_view name);
+/// What GGUF calls a file whose matrices are mostly of this type, without a mix; -1 where it has no number for that.
+int file_type_of(DType type);
 /// Type of a quantizable tensor.
 DType named_recipe_type(const NamedRecipe& recipe, RecipePart part, int layer, const Shape& shape,
                         const RecipeFacts& facts);

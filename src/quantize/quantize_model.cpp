@@ -14,9 +14,9 @@
 #include "plumb/io/gguf_writer.hpp"
 #include "plumb/io/open_model.hpp"
 #include "plumb/quant/dequantize.hpp"
-#include "plumb/quant/fitting_type.hpp"
 #include "plumb/quantize/importance.hpp"
 #include "src/quantize/in_order.hpp"
+#include "src/quantize/plan.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -284,49 +284,16 @@ void copy_tensor(const ModelFile& file, const GgufTensor& tensor, bool allow_non
   }
 }
 
-void log_choices(const std::vector<QuantizedTensor>& plan, const QuantizeOptions& options) {
-  if (!options.log) return;
-  std::size_t again = 0;
-  for (const QuantizedTensor& t : plan) {
-    if (t.to != t.wanted)
-      options.log("tensor " + quote(t.name) + ": rows of " + std::to_string(t.shape.cols()) +
-                  " weights are no multiple of the " + std::string(dtype_name(t.wanted)) + " block of " +
-                  std::to_string(dtype_info(t.wanted).block_elements) + "; " + std::string(dtype_name(t.to)) +
-                  " instead");
-    again += !t.copied() && dtype_info(t.from).quantized() ? 1 : 0;
-  }
-  if (again > 0)
-    options.log(std::to_string(again) +
-                " tensors were quantized before; errors add up: start from F32, F16 or BF16 where you can");
-}
-
 void set_metadata(GgufWriter& writer, const ModelFile& file, int file_type, bool quantized) {
   writer.copy_metadata(file);
-  if (file_type >= 0) writer.set("general.file_type", static_cast<std::uint32_t>(file_type));
+  if (file_type >= 0)
+    writer.set("general.file_type", static_cast<std::uint32_t>(file_type));
+  else
+    writer.remove("general.file_type");
   if (quantized) writer.set("general.quantization_version", std::uint32_t{2});  // of the block layouts
 }
 
 }  // namespace
-
-std::vector<QuantizedTensor> plan_quantization(const ModelFile& file, const QuantizeOptions& options) {
-  RecipeFacts facts = recipe_facts(file);
-  facts.has_importance = options.importance != nullptr;
-  std::vector<QuantizedTensor> plan;
-  for (const GgufTensor& tensor : file.tensors()) {
-    QuantizedTensor t;
-    t.name = tensor.name;
-    t.shape = tensor.view.shape();
-    t.from = t.wanted = t.to = tensor.view.dtype();
-    t.bytes_before = tensor.view.bytes();
-    if (dtype_info(t.from).computed) {  // what cannot be read is copied
-      t.wanted = options.recipe.wanted(tensor.name, t.from, t.shape, facts);
-      t.to = fitting_type(t.wanted, t.shape.cols());
-    }
-    t.bytes_after = tensor_bytes(t.to, t.shape);
-    plan.push_back(std::move(t));
-  }
-  return plan;
-}
 
 QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
                               const QuantizeOptions& options) {
@@ -334,14 +301,15 @@ QuantizeResult quantize_model(const std::filesystem::path& in, const std::filesy
 }
 
 QuantizeResult quantize_model(const ModelFile& file, const std::filesystem::path& out, const QuantizeOptions& options) {
-  const int file_type = options.recipe.file_type();
+  const int named_type = options.recipe.file_type();  // refuses what no file holds
   active_kernels();  // throws here, before anything is written, where a forced tier cannot run
   const Assembly* const assembly = file.assembly();
   if (assembly) assembly->check_writable();
   refuse_same_file(file, out);
+  if (options.importance) detail::check_importance(file, *options.importance);
   QuantizeResult result;
   result.tensors = plan_quantization(file, options);
-  log_choices(result.tensors, options);
+  detail::log_choices(result.tensors, options);
 
   GgufWriter writer;
   bool quantized = false;
@@ -352,10 +320,11 @@ QuantizeResult quantize_model(const ModelFile& file, const std::filesystem::path
     result.weights += static_cast<std::uint64_t>(t.shape.elements());
     quantized = quantized || dtype_info(t.to).quantized();
   }
-  set_metadata(writer, file, file_type, quantized);
+  set_metadata(writer, file, named_type >= 0 ? named_type : detail::file_type_of_rules(file, result.tensors),
+               quantized);
   if (options.keys) options.keys(writer);
 
-  const int threads = options.threads > 0 ? options.threads : default_threads();
+  const int threads = options.threads > 0 ? granted_threads(options.threads) : default_threads();
   Compensations compensations(options);
   std::size_t index = 0;
   std::uint64_t done = 0;

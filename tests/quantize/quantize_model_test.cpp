@@ -260,5 +260,72 @@ TEST_F(QuantizeModel, BadInputAndUnwritableOutputAreErrors) {
   EXPECT_FALSE(fs::exists(path("out.gguf")));
 }
 
+TEST_F(QuantizeModel, FilesByRulesAreCalledAfterWhatTheyMostlyHold) {
+  const struct {
+    const char* rules;
+    int want;
+  } cases[] = {
+      {"ffn_down=q8_0,*=q4_0", 2}, {"*=q4_k", 14}, {"*=q6_k", 18}, {"*=iq4_nl", 25}, {"*=tq2_0", 37}, {"*=f16", 1},
+      {"token_embd=q8_0", 0}};
+  for (const auto& [rules, want] : cases) {
+    (void)quantize_model(model(), path("out.gguf"), options(rules));
+    EXPECT_EQ(GgufFile::open(path("out.gguf")).int_or("general.file_type", -1), want) << rules;
+  }
+  // A mix keeps its name as long as most of it is what it was.
+  (void)quantize_model(model(), path("mix.gguf"), options("q4_k_m"));
+  (void)quantize_model(path("mix.gguf"), path("out.gguf"), options("ffn_down=q5_0"));
+  EXPECT_EQ(GgufFile::open(path("out.gguf")).get_int("general.file_type"), 15);
+  (void)quantize_model(path("mix.gguf"), path("out.gguf"), options("*=q4_0"));
+  EXPECT_EQ(GgufFile::open(path("out.gguf")).get_int("general.file_type"), 2);
+}
+
+/// Importance of every matrix of model(), of another width if wanted.
+ImportanceMatrix importance_of(std::int64_t more_columns, const std::vector<std::string>& names) {
+  ImportanceMatrix importance;
+  for (const std::string& name : names) {
+    const std::int64_t columns = (name.ends_with("ffn_down.weight") ? 96 : 256) + more_columns;
+    importance.add(name, std::vector<float>(static_cast<std::size_t>(columns), 1.0f), columns);
+  }
+  return importance;
+}
+
+TEST_F(QuantizeModel, ImportanceOfAnotherModelIsRefused) {
+  const fs::path in = model();
+  const std::vector<std::string> names = {"blk.0.attn_v.weight", "blk.1.ffn_up.weight"};
+  QuantizeOptions o = options("iq4_xs");
+  for (const auto& [importance, mention] : {std::pair(importance_of(7, names), "263 columns"),
+                                            std::pair(importance_of(0, {"blk.7.attn_v.weight"}), "none of"),
+                                            std::pair(ImportanceMatrix(), "none of its 0")}) {
+    o.importance = &importance;
+    std::string message;
+    EXPECT_EQ(code_of([&] { (void)quantize_model(in, path("out.gguf"), o); }, &message), "invalid_argument");
+    EXPECT_NE(message.find(mention), std::string::npos) << message;
+    EXPECT_FALSE(fs::exists(path("out.gguf")));
+  }
+  const ImportanceMatrix right = importance_of(0, names);
+  o.importance = &right;
+  EXPECT_NO_THROW((void)quantize_model(in, path("out.gguf"), o));
+}
+
+/// What recipes do where importance is at hand, they do for the tensors that it is of.
+TEST_F(QuantizeModel, ImportanceChangesTypesOfItsOwnTensorsAlone) {
+  GgufWriter writer;
+  writer.set("general.architecture", "llama");
+  for (int layer = 0; layer < 16; ++layer)
+    writer.add_tensor("blk." + std::to_string(layer) + ".ffn_down.weight", DType::f32, Shape{8, 256});
+  writer.write(path("deep.gguf"), [](const GgufTensorPlan& plan, const GgufAppend& append) {
+    append(std::vector<std::byte>(plan.bytes));
+  });
+  const GgufFile file = GgufFile::open(path("deep.gguf"));
+  ImportanceMatrix importance;
+  importance.add("blk.1.ffn_down.weight", std::vector<float>(256, 1.0f), 256);
+  QuantizeOptions o = options("iq4_xs");
+  o.importance = &importance;
+  const std::vector<QuantizedTensor> plan = plan_quantization(file, o);
+  EXPECT_EQ(plan[0].to, DType::q5_k);
+  EXPECT_EQ(plan[1].to, DType::iq4_xs);
+  EXPECT_EQ(plan[2].to, DType::iq4_xs);
+}
+
 }  // namespace
 }  // namespace plumb::quantize_model_test

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plumb/core/dtype.hpp"
+#include "plumb/core/tensor.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -41,6 +42,9 @@ class PLUMB_API ImportanceMatrix {
   /// of columns or matrices, no token seen. A tensor with one matrix answers for any of a stack.
   std::vector<float> mean_squares(std::string_view name, std::int64_t columns, std::int64_t matrix = 0,
                                   std::int64_t matrices = 1) const;
+
+  /// Whether mean_squares() knows of any matrix of a tensor of this name and shape.
+  bool knows(std::string_view name, const Shape& shape) const;
 
   const std::map<std::string, ImportanceEntry, std::less<>>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }
