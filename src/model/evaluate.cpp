@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <string>
 #include <vector>
+
+#include "plumb/core/error.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
@@ -62,7 +65,7 @@ double kl_divergence(std::span<const float> base, double base_lse, std::span<con
   double sum = 0;
   for (std::size_t v = 0; v < base.size(); ++v) {
     const double ln_p = static_cast<double>(base[v]) - base_lse, ln_q = static_cast<double>(other[v]) - other_lse;
-    sum += std::exp(ln_p) * (ln_p - ln_q);
+    if (const double p = std::exp(ln_p); p > 0) sum += p * (ln_p - ln_q);
   }
   return std::max(sum, 0.0);
 }
@@ -104,6 +107,13 @@ double percentile(const std::vector<double>& sorted, double part) {
   return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
+/// @throws Error{bad_value} for what is no finite number: nothing measured afterwards would be one.
+void check_finite(double value, const Model& model, const char* what) {
+  if (!std::isfinite(value))
+    throw Error(ErrorCode::bad_value, model.source() + ": " + what + " is " + std::to_string(value) +
+                                          ", expected a finite number; weights may be damaged");
+}
+
 Perplexity perplexity_of(const Mean& nll, std::span<const Token> text, const WindowOptions& windows,
                          const ModelSpec& spec) {
   return {text.size(), nll.count(), window_context(windows, spec), windows.stride, nll.estimate()};
@@ -122,7 +132,9 @@ Perplexity measure_perplexity(const Model& model, std::span<const Token> text, c
   for_each_scored_token(
       {&model, 1}, text, windows, session,
       [&](Token token, std::span<const std::span<const float>> logits) {
-        nll.add(log_sum_exp(logits[0]) - at(logits[0], token));
+        const double loss = log_sum_exp(logits[0]) - at(logits[0], token);
+        check_finite(loss, model, "the loss of a token");
+        nll.add(loss);
       },
       progress);
   return perplexity_of(nll, text, windows, model.spec());
@@ -139,10 +151,13 @@ LogitComparison compare_logits(const Model& base, const Model& other, std::span<
     const std::span<const float> p = logits[0], q = logits[1];
     const double p_lse = log_sum_exp(p), q_lse = log_sum_exp(q);
     const double p_nll = p_lse - at(p, token), q_nll = q_lse - at(q, token);
+    check_finite(p_nll, base, "the loss of a token");
+    check_finite(q_nll, other, "the loss of a token");
     base_nll.add(p_nll);
     other_nll.add(q_nll);
     difference.add(q_nll - p_nll);
     all_kl.push_back(kl_divergence(p, p_lse, q, q_lse));
+    check_finite(all_kl.back(), other, "the divergence of a prediction");
     kl.add(all_kl.back());
     const TopTokens p_top(p), q_top(q);
     top1.add(p_top.first() == q_top.first() ? 1 : 0);

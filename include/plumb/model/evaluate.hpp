@@ -40,12 +40,12 @@ struct LogitComparison {
   Estimate logits_nmse;  ///< sum (other - base)^2 / sum base^2 over all scored logits; error of the ratio of means
 };
 
-/// @throws Error as for_each_scored_token().
+/// @throws Error as for_each_scored_token(); {bad_value} where a prediction is no finite number.
 Perplexity measure_perplexity(const Model& model, std::span<const Token> text, const WindowOptions& windows = {},
                               const SessionOptions& session = {}, const WindowProgress& progress = {});
 
 /// Both models read the text side by side, window by window. Memory: 8 bytes a scored token beside the two sessions.
-/// @throws Error as for_each_scored_token().
+/// @throws Error as for_each_scored_token(); {bad_value} where a prediction is no finite number.
 PLUMB_API LogitComparison compare_logits(const Model& base, const Model& other, std::span<const Token> text,
                                          const WindowOptions& windows = {}, const SessionOptions& session = {},
                                          const WindowProgress& progress = {});
