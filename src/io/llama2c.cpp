@@ -198,11 +198,11 @@ bool Llama2cFile::recognises(std::span<const std::byte> bytes) {
 
 Llama2cFile Llama2cFile::open(const std::filesystem::path& path, const std::optional<std::filesystem::path>& tokenizer,
                               FileMapping::Mode mode) {
-  return open(FileMapping::open(path, mode), path, tokenizer);
+  return open(FileMapping::open(path, mode), path, {tokenizer, true});
 }
 
 Llama2cFile Llama2cFile::open(const std::shared_ptr<const FileMapping>& mapping, const std::filesystem::path& path,
-                              const std::optional<std::filesystem::path>& tokenizer) {
+                              const Llama2cVocabulary& vocabulary) {
   ByteReader reader(mapping->bytes(), mapping->name());
   const Llama2cHeader header = read_llama2c_header(reader);
   const std::uint64_t expected = file_bytes(header, mapping->name());
@@ -214,8 +214,8 @@ Llama2cFile Llama2cFile::open(const std::shared_ptr<const FileMapping>& mapping,
   GgufWriter keys;
   set_model_keys(keys, header);
   const std::filesystem::path beside = path.parent_path() / "tokenizer.bin";
-  if (tokenizer || std::filesystem::exists(beside))
-    set_tokenizer_keys(keys, *FileMapping::open(tokenizer.value_or(beside)), header.vocab_size);
+  if (vocabulary.read && (vocabulary.path || std::filesystem::exists(beside)))
+    set_tokenizer_keys(keys, *FileMapping::open(vocabulary.path.value_or(beside)), header.vocab_size);
 
   const auto translation = std::make_shared<Translation>();
   const std::vector<std::byte> encoded = keys.header();

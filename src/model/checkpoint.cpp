@@ -8,6 +8,7 @@
 #include "plumb/model/family.hpp"
 #include "plumb/model/pack_weights.hpp"
 #include "plumb/text/tokenizer_folder.hpp"
+#include "plumb/text/vocabulary.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 
@@ -79,10 +80,18 @@ Checkpoint checkpoint_from_file(const ModelFile& file) {
     if (std::filesystem::exists(folder / "tokenizer.json", absent) ||
         std::filesystem::exists(folder / "tokenizer.model", absent))
       checkpoint.tokenizer = [folder] { return std::make_unique<const Tokenizer>(tokenizer_from_folder(folder)); };
+    checkpoint.no_tokenizer = "the folder has no tokenizer.json or tokenizer.model";
     checkpoint.chat_templates = chat_templates_from_folder(folder);
   } else {
     if (has_vocabulary(file))
-      checkpoint.tokenizer = [shared] { return std::make_unique<const Tokenizer>(Tokenizer::from_file(*shared)); };
+      checkpoint.tokenizer = [shared, rows = spec.vocab_size] {
+        Vocabulary vocabulary = vocabulary_from_file(*shared);
+        cut_vocabulary(vocabulary, rows);
+        return std::make_unique<const Tokenizer>(std::move(vocabulary));
+      };
+    checkpoint.no_tokenizer = file.format() == "llama2.c"
+                                  ? "no tokenizer.bin was read; it is looked for beside the checkpoint"
+                                  : "key 'tokenizer.ggml.model' is missing or says that there is none";
     checkpoint.chat_templates = chat_templates_from_file(file);
   }
   checkpoint.release = [shared](const std::byte* begin, std::size_t bytes) { shared->release(begin, bytes); };
@@ -90,6 +99,8 @@ Checkpoint checkpoint_from_file(const ModelFile& file) {
   return checkpoint;
 }
 
-Checkpoint open_checkpoint(const std::filesystem::path& path) { return checkpoint_from_file(open_model_file(path)); }
+Checkpoint open_checkpoint(const std::filesystem::path& path, const OpenModelOptions& options) {
+  return checkpoint_from_file(open_model_file(path, options));
+}
 
 }  // namespace plumb

@@ -29,7 +29,7 @@ TextReport generate_text(const Model& model, std::string_view prompt, const Text
                          const std::function<void(std::string_view)>& sink) {
   const Tokenizer& tokenizer = model.tokenizer();
   const std::vector<Token> tokens =
-      tokenizer.encode(prompt, {.add_special = true, .parse_special = options.parse_special});
+      tokenizer.encode(prompt, {.add_special = true, .add_end = false, .parse_special = options.parse_special});
   if (tokens.empty()) throw Error(ErrorCode::invalid_argument, "the prompt is empty");
 
   SessionOptions session_options = options.session;

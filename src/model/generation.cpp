@@ -1,5 +1,6 @@
 #include "plumb/model/generation.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -38,7 +39,10 @@ Generation::Generation(SessionEngine& engine, const GenerateOptions& options, in
       cancel_(options.cancel),
       when_full_(options.when_full),
       keep_(options.keep),
-      sampler_(options.sampling, engine.spec().vocab_size) {
+      n_tokens_(engine.model.has_tokenizer()
+                    ? std::min<std::int64_t>(engine.spec().vocab_size, engine.model.tokenizer().size())
+                    : engine.spec().vocab_size),
+      sampler_(options.sampling, n_tokens_) {
   const std::span<const Token> read = engine.sequence(s).read;
   if (read.empty())
     throw Error(ErrorCode::invalid_argument,
@@ -48,7 +52,8 @@ Generation::Generation(SessionEngine& engine, const GenerateOptions& options, in
   if (keep_ < -1) throw Error(ErrorCode::invalid_argument, "keep " + std::to_string(keep_) + ": expected -1 or more");
   if (keep_ == -1) keep_ = static_cast<int>(read.size());
   if (!options.stop.empty()) watch_ = std::make_unique<Watch>(engine.model.tokenizer(), options.stop, read);
-  for (const Token token : read) sampler_.accept(token);
+  for (const Token token : read)
+    if (token < n_tokens_) sampler_.accept(token);
 }
 Generation::Generation(Generation&&) noexcept = default;
 Generation& Generation::operator=(Generation&&) noexcept = default;
@@ -80,7 +85,7 @@ StopReason Generation::step() {
   SessionEngine& engine = *engine_;
   if (engine.length(s_) > engine.context() && !make_room()) return StopReason::context_full;
   if (engine.read_to_continue(s_, cancel_) == ReadResult::stopped) return StopReason::cancelled;
-  token_ = sampler_.sample(engine.last_logits(engine.sequence(s_)));
+  token_ = sampler_.sample(engine.last_logits(engine.sequence(s_)).first(static_cast<std::size_t>(n_tokens_)));
   if (stop_at_end_ && engine.model.has_tokenizer() && engine.model.tokenizer().is_end(token_))
     return StopReason::end_token;
   engine.sequence(s_).read.push_back(token_);

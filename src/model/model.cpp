@@ -31,7 +31,10 @@ void warn_of_slow_paths(const Transformer& transformer, const std::function<void
 }  // namespace
 
 Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
-  return from_checkpoint(open_checkpoint(path), options);
+  OpenModelOptions open;
+  open.tokenizer = options.vocabulary;
+  open.vocabulary = options.tokenizer;
+  return from_checkpoint(open_checkpoint(path, open), options);
 }
 
 Model Model::from_file(const ModelFile& file, const LoadOptions& options) {
@@ -51,6 +54,9 @@ Model Model::from_checkpoint(const Checkpoint& checkpoint, const LoadOptions& op
     for (const std::string& note : checkpoint.left_out()) options.warning(note);
   // Before packing, which takes the time: a bad vocabulary is told at once.
   if (options.tokenizer && checkpoint.tokenizer) parts->tokenizer = checkpoint.tokenizer();
+  parts->no_tokenizer = options.tokenizer ? checkpoint.no_tokenizer : "it was not asked for";
+  if (options.warning && parts->tokenizer)
+    for (const std::string& note : parts->tokenizer->vocabulary().notes) options.warning(note);
   parts->chat_templates = checkpoint.chat_templates;
   check_cancelled(options.cancel, checkpoint.source);
   transformer.kernels = &active_kernels();
@@ -78,7 +84,9 @@ bool Model::has_tokenizer() const { return parts_->tokenizer != nullptr; }
 const ChatTemplates& Model::chat_templates() const { return parts_->chat_templates; }
 
 const Tokenizer& Model::tokenizer() const {
-  if (!parts_->tokenizer) throw Error(ErrorCode::missing_key, parts_->source + ": the model has no tokenizer");
+  if (!parts_->tokenizer)
+    throw Error(ErrorCode::missing_key, parts_->source + ": the model has no tokenizer" +
+                                            (parts_->no_tokenizer.empty() ? "" : ": " + parts_->no_tokenizer));
   return *parts_->tokenizer;
 }
 

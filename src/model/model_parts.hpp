@@ -16,6 +16,7 @@ struct Model::Parts {
   std::string source;
   Transformer transformer;
   std::unique_ptr<const Tokenizer> tokenizer;
+  std::string no_tokenizer;  ///< why there is none
   ChatTemplates chat_templates;
   mutable std::once_flag fingerprinted;
   mutable std::uint64_t fingerprint = 0;

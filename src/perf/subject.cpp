@@ -28,7 +28,9 @@ Subject load_subject(const std::string& name_or_path) {
     ModelSpec spec = spec_from_json_file(path);
     return {spec.name, std::move(spec), std::nullopt, std::nullopt};
   }
-  const ModelFile file = open_model_file(path);
+  OpenModelOptions open;
+  open.vocabulary = false;
+  const ModelFile file = open_model_file(path, open);
   ModelSpec spec = spec_from_file(file);
   WeightTypes types = weight_types_of(file, spec);
   std::vector<std::string> unread = left_out(file, spec);

@@ -14,7 +14,7 @@ void Pipeline::encode(std::string_view text, const EncodeOptions& options, std::
     else
       encode_stretch(part, part.data() == text.data(), options.parse_special, out);
   });
-  if (options.add_special) out.insert(out.end(), after.begin(), after.end());
+  if (options.add_special && options.add_end) out.insert(out.end(), after.begin(), after.end());
 }
 
 void Pipeline::encode_stretch(std::string_view text, bool at_begin, bool parse_special, std::vector<Token>& out) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <limits>
+#include <unordered_set>
 
 #include "plumb/core/printable.hpp"
 #include "pretokenizer.hpp"
@@ -32,11 +33,13 @@ std::vector<std::string> read_strings(const ModelFile& file, const std::string& 
   return {views.begin(), views.end()};
 }
 
-/// The special token of a key, or `fallback` where the file is silent and the vocabulary is large enough.
+/// The special token of a key, or `fallback` where the file is silent and the vocabulary is large enough. -1, in as
+/// many bits as the key has, is how converters say that there is none.
 Token read_special(const ModelFile& file, std::string_view name, Token fallback, std::int64_t size) {
   const std::string full = key(name);
   if (!file.find(full)) return fallback < size ? fallback : kNoToken;
   const std::int64_t id = file.get_int(full);
+  if (id == -1 || id == std::int64_t{std::numeric_limits<std::uint32_t>::max()}) return kNoToken;
   if (id < 0 || id >= size)
     file.fail_key(ErrorCode::out_of_range, full,
                   std::to_string(id) + ", the vocabulary has " + std::to_string(size) + " tokens");
@@ -59,7 +62,10 @@ void read_special_tokens(const ModelFile& file, Vocabulary& vocabulary) {
   vocabulary.eom = read_special(file, "eom_token_id", kNoToken, size);
   // So spelled in the format.
   vocabulary.separator = read_special(file, "seperator_token_id", usual.separator, size);
-  vocabulary.padding = read_special(file, "padding_token_id", kNoToken, size);
+  if (const std::string padding = key("padding_token_id"); file.find(padding)) {  // not needed: may be anywhere
+    const std::int64_t id = file.get_int(padding);
+    if (id >= 0 && id < size) vocabulary.padding = static_cast<Token>(id);
+  }
   for (const std::string_view name : {"fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id"})
     if (const Token token = read_special(file, name, kNoToken, size); token != kNoToken)
       vocabulary.extra_ends.push_back(token);
@@ -109,6 +115,11 @@ Vocabulary vocabulary_from_file(const ModelFile& file) {
   vocabulary.source = file.path();
   vocabulary.model = read_model(file);
   vocabulary.pre = file.string_or(key("pre"), "");
+  if (vocabulary.model == TokenizerModel::bpe && vocabulary.pre.empty())
+    vocabulary.notes.push_back(
+        vocabulary.source + ": key '" + key("pre") +
+        "' is missing: how text is cut into words is a guess, and answers may suffer; convert the "
+        "model again, or set the key");
   vocabulary.pieces = read_strings(file, key("tokens"));
   if (vocabulary.pieces.size() > static_cast<std::size_t>(std::numeric_limits<Token>::max()))
     file.fail_key(ErrorCode::overflow, key("tokens"), "more tokens than 31-bit ids");
@@ -137,6 +148,32 @@ Vocabulary vocabulary_from_file(const ModelFile& file) {
   read_special_tokens(file, vocabulary);
   read_rules(file, vocabulary);
   return vocabulary;
+}
+
+void cut_vocabulary(Vocabulary& vocabulary, std::int64_t rows) {
+  const std::int64_t size = vocabulary.size();
+  if (rows < 1 || size <= rows) return;
+  vocabulary.notes.push_back(vocabulary.source + ": the vocabulary has " + std::to_string(size) +
+                             " tokens, the model rows for " + std::to_string(rows) + ": the others are left out");
+  const auto count = static_cast<std::size_t>(rows);
+  if (!vocabulary.merges.empty()) {
+    const std::unordered_set<std::string> gone(vocabulary.pieces.begin() + rows, vocabulary.pieces.end());
+    std::erase_if(vocabulary.merges, [&](const std::string& merge) {
+      const std::size_t space = std::min(merge.find(' ', 1), merge.size());
+      const std::string left = merge.substr(0, space), right = merge.substr(std::min(space + 1, merge.size()));
+      return gone.contains(left) || gone.contains(right) || gone.contains(left + right);
+    });
+  }
+  vocabulary.pieces.resize(count);
+  if (!vocabulary.scores.empty()) vocabulary.scores.resize(count);
+  if (!vocabulary.types.empty()) vocabulary.types.resize(count);
+  for (Token* const token : {&vocabulary.bos, &vocabulary.eos, &vocabulary.eot, &vocabulary.eom, &vocabulary.unknown,
+                             &vocabulary.separator, &vocabulary.padding})
+    if (*token >= rows) *token = kNoToken;
+  std::erase_if(vocabulary.extra_ends, [&](Token token) { return token >= rows; });
+  vocabulary.add_bos = vocabulary.add_bos && vocabulary.bos != kNoToken;
+  vocabulary.add_eos = vocabulary.add_eos && vocabulary.eos != kNoToken;
+  vocabulary.add_separator = vocabulary.add_separator && vocabulary.separator != kNoToken;
 }
 
 }  // namespace plumb

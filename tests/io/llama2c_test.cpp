@@ -122,6 +122,25 @@ TEST(Llama2c, FormatsAreToldApartByContent) {
   expect_error(ErrorCode::bad_magic, [&] { (void)open_model_file(dir.file("c.txt", "Once upon a time")); });
 }
 
+/// What is often taken for a model is named, whatever its file is called.
+TEST(Llama2c, OtherFilesAreNotTakenForCheckpoints) {
+  TempDir dir;
+  const std::string rest(64, '\1');
+  const std::pair<std::string, const char*> cases[] = {
+      {"tjgg" + encoded(1u) + rest, "before GGUF"},
+      {"lmgg" + rest, "before GGUF"},
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS"},
+      {std::string("PK\3\4\0\0\0\0", 8) + rest, "ZIP"},
+      {"\x80\2}q" + rest, "pickle"},
+      {"<!DOCTYPE html>" + rest, "expected 'GGUF'"}};
+  for (const auto& [bytes, mention] : cases)
+    for (const char* name : {"model.bin", "model.gguf", "model.pt"}) {
+      const std::string message =
+          expect_error(ErrorCode::bad_magic, [&, &bytes = bytes] { (void)open_model_file(dir.file(name, bytes)); });
+      EXPECT_NE(message.find(mention), std::string::npos) << message;
+    }
+}
+
 struct BadCheckpoint {
   const char* name;
   ErrorCode code;

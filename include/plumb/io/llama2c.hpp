@@ -12,6 +12,12 @@
 
 namespace plumb::inline PLUMB_ABI {
 
+/// Where a checkpoint's vocabulary comes from.
+struct Llama2cVocabulary {
+  std::optional<std::filesystem::path> path = {};  ///< if it is not `tokenizer.bin` beside the checkpoint
+  bool read = true;                                ///< false: no vocabulary is read
+};
+
 /// A llama2.c checkpoint under the keys and tensor names that GGUF files use, so that one loader takes both. The
 /// weights stay where they are in the mapped file. Both formats rotate neighbouring dimensions, so nothing is permuted.
 ///
@@ -30,7 +36,7 @@ class Llama2cFile : public ModelFile {
 
   /// The same for a file that is mapped already; `path` is where to look for `tokenizer.bin`.
   static Llama2cFile open(const std::shared_ptr<const FileMapping>& mapping, const std::filesystem::path& path,
-                          const std::optional<std::filesystem::path>& tokenizer);
+                          const Llama2cVocabulary& vocabulary = {});
 
   /// Whether a file could be a checkpoint: the format has no magic, so this asks whether the seven numbers make sense
   /// and the size of the file is exactly what they say.

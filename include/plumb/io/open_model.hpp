@@ -12,12 +12,14 @@ namespace plumb::inline PLUMB_ABI {
 struct OpenModelOptions {
   FileMapping::Mode mode = FileMapping::Mode::map;
   std::optional<std::filesystem::path>
-      tokenizer{};  ///< llama2.c: the vocabulary, if it is not `tokenizer.bin` beside it
+      tokenizer{};         ///< llama2.c: the vocabulary, if it is not `tokenizer.bin` beside it
+  bool vocabulary = true;  ///< llama2.c: false: none is read
 };
 
-/// GGUF by its magic, with all its parts if it is the first of several; llama2.c by its size or by the extension
-/// `.bin`; a folder with a config.json and safetensors as open_model_folder does. Whatever else is opened as GGUF,
-/// whose reader says what is wrong with it. @throws Error as these and GgufFile::open and Llama2cFile::open.
+/// GGUF by its magic, with all its parts if it is the first of several; llama2.c by its size, or by the extension
+/// `.bin` where it does not begin with letters; a folder with a config.json and safetensors as open_model_folder does.
+/// Whatever else is opened as GGUF, whose reader says what is wrong with it, but for files of other kinds that are
+/// often taken for models, which are named. @throws Error as these and GgufFile::open and Llama2cFile::open.
 PLUMB_API ModelFile open_model_file(const std::filesystem::path& path, const OpenModelOptions& options = {});
 
 /// Whether this is a folder with a config.json.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "plumb/io/model_file.hpp"
+#include "plumb/io/open_model.hpp"
 #include "plumb/model/bind_weights.hpp"
 #include "plumb/model/chat_templates.hpp"
 #include "plumb/text/tokenizer.hpp"
@@ -48,6 +49,7 @@ struct Checkpoint {
   std::shared_ptr<LateTensors> late = {};
   /// The tokenizer, or null when there is none. @throws as Tokenizer::from_file.
   std::function<std::unique_ptr<const Tokenizer>()> tokenizer = {};
+  std::string no_tokenizer = {};      ///< where one was looked for, for messages: "no tokenizer.json in the folder"
   ChatTemplates chat_templates = {};  ///< or none
   /// Tells that these bytes of a tensor have been read and will not be needed again; may be empty.
   std::function<void(const std::byte* begin, std::size_t bytes)> release = {};
@@ -60,6 +62,6 @@ PLUMB_API Checkpoint checkpoint_from_file(const ModelFile& file);
 
 /// Opens a model file: GGUF, a llama2.c checkpoint, or a Hugging Face folder. @throws as open_model_file and
 /// spec_from_file.
-PLUMB_API Checkpoint open_checkpoint(const std::filesystem::path& path);
+PLUMB_API Checkpoint open_checkpoint(const std::filesystem::path& path, const OpenModelOptions& options = {});
 
 }  // namespace plumb

@@ -95,6 +95,7 @@ class PLUMB_API Generation {
   ContextFull when_full_;
   int keep_;
   std::unique_ptr<Watch> watch_;  // of stop texts; null: none
+  std::int64_t n_tokens_;         // of the vocabulary, where the model has rows for more: those are no tokens to draw
   Sampler sampler_;
   int made_ = 0;
   int shifted_ = 0;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -27,6 +28,8 @@ struct LoadOptions {
   bool exact = false;     ///< keep activations in f32 in every product: slower, the same numbers as a plain evaluation
   bool repack = true;     ///< interleave the weights for the kernels and give the file's pages back; false: in place
   bool tokenizer = true;  ///< read the file's tokenizer, if it has one
+  /// llama2.c: the vocabulary's file, if it is not `tokenizer.bin` beside the checkpoint.
+  std::optional<std::filesystem::path> vocabulary = {};
   /// Types to turn a file's matrices into, by the name of a recipe such as "int4g64"; empty: as the file has them.
   std::string weights = {};
   QuantMethod method = QuantMethod::search;  ///< how scales are chosen then

@@ -19,6 +19,7 @@ namespace plumb::inline PLUMB_ABI {
 /// How to read text.
 struct EncodeOptions {
   bool add_special = true;     ///< put bos in front and eos at the end, where the vocabulary asks for them
+  bool add_end = true;         ///< with add_special: also at the end; false for a text that shall be continued
   bool parse_special = false;  ///< the spelling of a control token ("<|im_end|>") is that token, not text.
                                ///< Leave it off for text from strangers. User-defined tokens are always matched.
 };

@@ -66,6 +66,8 @@ struct Vocabulary {
   bool clean_up_spaces = false;           ///< the family's reference decoder drops spaces before punctuation
   bool strip_right_of_special = false;    ///< white space after a special token in the text vanishes (phi-3)
 
+  std::vector<std::string> notes;  ///< what a reader had to guess or leave out; for warnings
+
   std::int64_t size() const { return static_cast<std::int64_t>(pieces.size()); }
 };
 
@@ -74,5 +76,9 @@ struct Vocabulary {
 /// or pre-tokenizer that is not known, {out_of_range} for special ids beyond the vocabulary, {bad_tokenizer} for arrays
 /// whose lengths differ.
 PLUMB_API Vocabulary vocabulary_from_file(const ModelFile& file);
+
+/// Leaves out the tokens from `rows` on: a model with so many rows cannot read them. Texts that spell them are read as
+/// other text, merges that make them are gone, special tokens among them do not exist. Says so in `notes`.
+PLUMB_API void cut_vocabulary(Vocabulary& vocabulary, std::int64_t rows);
 
 }  // namespace plumb
