@@ -1,11 +1,66 @@
 #include "arguments.hpp"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <string_view>
+#include <type_traits>
 
 #include "help.hpp"
+#include "plumb/core/printable.hpp"
 
 namespace plumb::cli {
+namespace {
+
+/// Reads a number, all of it; a '+' may stand in front.
+template <typename T>
+bool read_number(std::string_view text, T& value) {
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && stop == end && !text.empty();
+}
+
+/// What is wrong with the number of an option. The parser by itself takes an empty text for 0, 010 for 8 and what is
+/// out of range for the nearest number; it is given what it reads as everybody does.
+template <typename T>
+std::string take_number(std::string& text) {
+  T value{};
+  if constexpr (std::is_integral_v<T>) {
+    if (!read_number(text, value))
+      return fmt::format("expected a whole number from {} to {}, not {}", std::numeric_limits<T>::min(),
+                         std::numeric_limits<T>::max(), quote(text));
+    text = std::to_string(value);
+  } else if (!read_number(text, value) || !std::isfinite(value)) {
+    return "expected a number, not " + quote(text);
+  }
+  return {};
+}
+
+/// The number behind an option's variable: of a list, its elements; void where there is none.
+template <typename T>
+struct NumberOf {
+  using Type = std::conditional_t<std::is_arithmetic_v<T>, T, void>;
+};
+template <typename T>
+struct NumberOf<std::vector<T>> : NumberOf<T> {};
+template <typename T>
+struct NumberOf<std::optional<T>> : NumberOf<T> {};
+
+/// `holds` of a number; `expected` names such numbers.
+template <typename Condition>
+std::function<std::string(const std::string&)> number_check(const char* expected, Condition holds) {
+  return [=](const std::string& text) {
+    double value = 0;
+    return read_number(text, value) && holds(value) ? std::string()
+                                                    : "expected " + std::string(expected) + ", not " + quote(text);
+  };
+}
+
+}  // namespace
 
 Option Option::required() const { return Option(option_->required()); }
 Option Option::show_default() const { return Option(option_->capture_default_str()); }
@@ -17,8 +72,12 @@ Option Option::excludes(const std::string& name) const { return Option(option_->
 Option Option::needs(Option other) const { return Option(option_->needs(other.option_)); }
 
 Option Option::range(int low, int high) const { return Option(option_->check(CLI::Range(low, high))); }
-Option Option::positive() const { return Option(option_->check(CLI::PositiveNumber)); }
-Option Option::not_negative() const { return Option(option_->check(CLI::NonNegativeNumber)); }
+Option Option::positive() const {
+  return check(number_check("a number above 0", [](double value) { return value > 0; }));
+}
+Option Option::not_negative() const {
+  return check(number_check("0 or more", [](double value) { return value >= 0; }));
+}
 Option Option::one_of(const std::vector<std::string>& values, Choice choice) const {
   CLI::Validator member = choice.ignore_case ? CLI::IsMember(values, CLI::ignore_case) : CLI::IsMember(values);
   if (!choice.in_help) member.description("");
@@ -34,7 +93,10 @@ Option Option::repeatable(int count) const { return Option(option_->expected(1, 
 
 template <typename T>
 Option Command::add_option(const std::string& names, T& value, const std::string& help) const {
-  return Option(app_->add_option(names, value, help));
+  CLI::Option* const option = app_->add_option(names, value, help);
+  using Number = typename NumberOf<T>::Type;
+  if constexpr (!std::is_void_v<Number>) option->transform(CLI::Validator(take_number<Number>, ""));
+  return Option(option);
 }
 template Option Command::add_option(const std::string&, int&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::int64_t&, const std::string&) const;

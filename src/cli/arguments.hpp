@@ -74,7 +74,7 @@ class Command {
 
   /// An option (`names` such as "-t,--threads") or, without dashes, a positional argument, stored in `value`, which
   /// must outlive the parse. T: int, int64_t, uint64_t, float, double, string, an optional string or double, or a
-  /// vector of int, int64_t or string.
+  /// vector of int, int64_t or string. Numbers are decimal, finite, and within what T holds, or refused.
   template <typename T>
   Option add_option(const std::string& names, T& value, const std::string& help) const;
   /// The same, given to a function.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/parameters.hpp"
 #include "plumb/perf/subject.hpp"
+#include "say.hpp"
 #include "table.hpp"
 
 namespace plumb::cli {
@@ -29,7 +31,7 @@ struct BenchOptions {
   std::vector<std::string> models, presets, types, kv, keys, values;
   std::vector<int> prompts = {512}, generated = {128}, depths = {0}, threads = {0}, batches = {2048}, ubatches = {512},
                    sequences = {1};
-  std::vector<std::string> pairs;
+  std::vector<int> pairs;
   int repetitions = 5;
   bool no_warmup = false, no_repack = false;
   std::string output = "md";
@@ -66,7 +68,7 @@ std::vector<BenchTest> tests_of(const BenchOptions& options) {
   for (const int generate : options.generated)
     if (generate != 0) kinds.push_back({0, generate});
   for (std::size_t i = 0; i + 1 < options.pairs.size(); i += 2)
-    kinds.push_back({std::stoi(options.pairs[i]), std::stoi(options.pairs[i + 1])});
+    kinds.push_back({options.pairs[i], options.pairs[i + 1]});
   std::vector<BenchTest> tests;
   for (const int sequences : options.sequences)
     for (const int depth : options.depths)
@@ -91,8 +93,7 @@ std::vector<DType> kv_types_of(const BenchOptions& options) {
   for (const std::vector<DType>& part : {types(options.keys), types(options.values)}) {
     if (part.empty()) continue;
     if (!kv.empty() && kv != part)
-      throw Error(ErrorCode::invalid_argument,
-                  "keys and values of different types (--kv, -ctk, -ctv): a cache has one type for both");
+      throw UsageError("keys and values of different types (--kv, -ctk, -ctv): a cache has one type for both");
     kv = part;
   }
   return kv.empty() ? std::vector<DType>{DType::f16} : kv;
@@ -168,11 +169,11 @@ class Printer {
     }
     if (info.source + info.description + info.types != last_model_) {
       last_model_ = info.source + info.description + info.types;
-      std::fprintf(stderr, "%s\n", fmt::format("{}: {}", info.source, info.types).c_str());
-      for (const std::string& slow : info.slow)
-        std::fprintf(stderr, "%s\n", fmt::format("{}: no fast path for {}", info.source, slow).c_str());
+      say("{}: {}\n", info.source, info.types);
+      for (const std::string& slow : info.slow) say("{}: no fast path for {}\n", info.source, slow);
     }
-    fmt::print(kRow, info.description, fmt::format("{:.2f} MiB", static_cast<double>(info.bytes) / (1 << 20)),
+    fmt::print(kRow, markdown_cell(info.description),
+               fmt::format("{:.2f} MiB", static_cast<double>(info.bytes) / (1 << 20)),
                fmt::format("{:.2f} M", static_cast<double>(info.parameters) / 1e6), info.tier, result.settings.threads,
                kv_type_name(result.settings.kv), result.test.name(),
                fmt::format("{:.2f} ± {:.2f}", result.mean_rate(), result.rate_deviation()));
@@ -182,9 +183,7 @@ class Printer {
       std::string text;
       for (const auto& [key, value] : row.items()) {
         if (value.is_array()) continue;
-        std::string field = cell(key, value);
-        if (field.find_first_of(",\"\n") != std::string::npos) field = Json(field).dump();
-        text += (text.empty() ? "" : ",") + field;
+        text += (text.empty() ? "" : ",") + csv_field(cell(key, value));
       }
       fmt::print("{}\n", text);
     };
@@ -199,10 +198,25 @@ class Printer {
   std::string last_model_;
 };
 
+/// Lists of files that commas separate, but that a comma may also stand in the name of a file.
+std::vector<std::string> paths_of(const std::vector<std::string>& lists) {
+  std::vector<std::string> paths;
+  for (std::string rest : lists) {
+    std::error_code absent;
+    std::size_t comma = 0;
+    while (!std::filesystem::exists(rest, absent) && (comma = rest.find(',')) != std::string::npos) {
+      paths.push_back(rest.substr(0, comma));
+      rest.erase(0, comma + 1);
+    }
+    paths.push_back(std::move(rest));
+  }
+  return paths;
+}
+
 void run(const BenchOptions& options) {
   if (options.pairs.size() % 2 != 0) throw UsageError("-pg: expected pairs of PROMPT,GEN");
   if (options.models.empty() && options.presets.empty())
-    throw Error(ErrorCode::invalid_argument, "nothing to run: name a file (-m) or a preset (--preset)");
+    throw UsageError("nothing to run: name a file (-m) or a preset (--preset)");
   const std::vector<BenchTest> tests = tests_of(options);
   const std::vector<BenchSettings> settings = settings_of(options);
   Printer printer(options.output == "json"    ? Output::json
@@ -224,7 +238,7 @@ void run(const BenchOptions& options) {
   const auto types = [&](const char* otherwise) {
     return options.types.empty() ? std::vector<std::string>{otherwise} : options.types;
   };
-  for (const std::string& path : options.models)
+  for (const std::string& path : paths_of(options.models))
     for (const std::string& type : types("")) {
       load.weights = type;
       const Model model = Model::load(path, load);
@@ -258,15 +272,16 @@ void add_bench(const Command& program) {
   const auto list = [&](const char* names, auto& values, const char* help) {
     return command.add_option(names, values, help).comma_separated().repeatable(64);
   };
-  list("-m,--model", options->models, "Model files");
+  command.add_option("-m,--model", options->models, "Model files, separated by commas").repeatable(64);
   list("--preset", options->presets, "Random-weight models: presets or config.json files");
   list("--type", options->types,
-       fmt::format("Weight types (default: as the file has them; random models q4_0): {}", kTypeHelp).c_str());
+       fmt::format("Weight types (default: as the file has them; random models q4_0): {}", kTypeHelp).c_str())
+      .check(type_problem);
   list("-p,--n-prompt", options->prompts, "Prompt lengths (default 512; 0: none)").not_negative();
   list("-n,--n-gen", options->generated, "Tokens to generate (default 128; 0: none)").not_negative();
   list("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one").positive();
   list("-d,--n-depth", options->depths, "Tokens already in the cache (default 0)").not_negative();
-  list("-t,--threads", options->threads, "Threads (default 0: all)").not_negative();
+  list("-t,--threads", options->threads, "Threads (default 0: all)").range(0, 4096);
   list("-b,--batch-size", options->batches, "Largest number of rows in a pass, with -ub (default 2048)").positive();
   list("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)").positive();
   const std::string kv_help =

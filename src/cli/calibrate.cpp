@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "evaluation_options.hpp"
 #include "plumb/model/calibrate.hpp"
+#include "say.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -16,9 +17,10 @@ struct CalibrateArguments {
 
 void run(CalibrateArguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
+  const std::string text = read_text(options.text);  // a mistake is told before a model is loaded
   Progress progress;
   const Model model = Model::load(options.run.model, options.run.load());
-  const std::vector<Token> tokens = read_tokens(model, options.text);
+  const std::vector<Token> tokens = tokens_of(model, text);
   ImportanceMatrix importance = calibrate(model, tokens,
                                           {.context = options.windows.context,
                                            .bos = options.windows.bos,
@@ -26,7 +28,7 @@ void run(CalibrateArguments& arguments) {
                                            .progress = [&](double done) { progress.show(done, "calibrating"); }});
   importance.datasets().push_back(options.text);
   importance.write(arguments.out);
-  fmt::print(stderr, "{} tokens, importance of {} tensors\n", tokens.size(), importance.entries().size());
+  say("{} tokens, importance of {} tensors\n", tokens.size(), importance.entries().size());
 }
 
 }  // namespace
@@ -40,6 +42,7 @@ void add_calibrate(const Command& program) {
   command.add_option("--text", options.text, "Text to read; - is standard input").required().type_name("FILE");
   command.add_option("-o,--out", arguments->out, "Importance file to write").required();
   add_window_options(command, options.windows);
+  add_vocabulary(command, options.run.vocabulary);
   add_run_options(command, options.run);
   command.callback([arguments] { run(*arguments); });
 }

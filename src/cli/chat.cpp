@@ -20,6 +20,7 @@
 #include "plumb/jinja/json.hpp"
 #include "progress.hpp"
 #include "sampling_options.hpp"
+#include "say.hpp"
 #include "text_file.hpp"
 
 namespace plumb::cli {
@@ -78,7 +79,7 @@ class Conversation {
   }
 
  private:
-  static void note(std::string_view text) { fmt::print(stderr, "plumb: {}\n", text); }
+  static void note(std::string_view text) { say("plumb: {}\n", text); }
 
   /// What is typed up to the end of a message; nothing at the end of the input.
   std::optional<std::string> message() {
@@ -150,7 +151,7 @@ class Conversation {
     const std::string rest = first == std::string::npos ? "" : text.substr(first);
     if (name == "/quit" || name == "/exit") return false;
     if (name == "/help") {
-      fmt::print(stderr, "{}", kHelp);
+      say("{}", kHelp);
     } else if (name == "/system") {
       rest.empty() ? show_system() : set_system(rest);
     } else if (name == "/regen") {
@@ -236,17 +237,16 @@ class Conversation {
     constexpr double kMiB = 1024.0 * 1024.0;
     if (last_) {
       const ChatReply& r = *last_;
-      fmt::print(stderr, "conversation {} tokens: {} kept, {} read in {:.3f} s ({:.1f} tokens/s)", r.prompt_tokens,
-                 r.reused_tokens, r.read_tokens, r.prefill_seconds, r.prefill_speed());
-      if (r.dropped_tokens > 0) fmt::print(stderr, "; the template has changed {} of earlier turns", r.dropped_tokens);
-      fmt::print(stderr, "\nreply {} tokens in {:.3f} s ({:.1f} tokens/s)\n", r.new_tokens, r.decode_seconds,
-                 r.decode_speed());
+      say("conversation {} tokens: {} kept, {} read in {:.3f} s ({:.1f} tokens/s)", r.prompt_tokens, r.reused_tokens,
+          r.read_tokens, r.prefill_seconds, r.prefill_speed());
+      if (r.dropped_tokens > 0) say("; the template has changed {} of earlier turns", r.dropped_tokens);
+      say("\nreply {} tokens in {:.3f} s ({:.1f} tokens/s)\n", r.new_tokens, r.decode_seconds, r.decode_speed());
     }
     const Session& session = chat_.session();
-    fmt::print(stderr, "weights {:.1f} MiB, cache {:.1f} MiB ({} of {} positions, {}), {} thread{}\n",
-               static_cast<double>(session.model().weight_bytes()) / kMiB,
-               static_cast<double>(session.state_bytes()) / kMiB, session.length(), session.context(),
-               kv_type_name(session.kv_type()), session.threads(), session.threads() == 1 ? "" : "s");
+    say("weights {:.1f} MiB, cache {:.1f} MiB ({} of {} positions, {}), {} thread{}\n",
+        static_cast<double>(session.model().weight_bytes()) / kMiB, static_cast<double>(session.state_bytes()) / kMiB,
+        session.length(), session.context(), kv_type_name(session.kv_type()), session.threads(),
+        session.threads() == 1 ? "" : "s");
   }
 
   const ChatArguments& arguments_;
@@ -263,6 +263,8 @@ Model load_model(const ChatArguments& arguments) {
 }
 
 void run(ChatArguments& arguments) {
+  check_sampling(arguments.chat.generate.sampling);
+  const std::string chat_template = arguments.template_file.empty() ? "" : read_text(arguments.template_file);
   const Model model = load_model(arguments);
   ChatOptions& options = arguments.chat;
   options.session = arguments.run.session;
@@ -273,10 +275,10 @@ void run(ChatArguments& arguments) {
   if (!arguments.template_file.empty()) {
     options.templates = model.chat_templates();
     options.templates.source = printable(arguments.template_file);
-    options.templates.templates = {{"default", read_text(arguments.template_file)}};
+    options.templates.templates = {{"default", chat_template}};
   } else if (model.chat_templates().empty()) {
     options.templates = plain_chat_template(model);
-    fmt::print(stderr, "plumb: {} has no chat template: it continues what you type, as one text\n", model.source());
+    say("plumb: {} has no chat template: it continues what you type, as one text\n", model.source());
   }
   Conversation conversation(arguments, Chat(model, options));
   conversation.run();
@@ -312,6 +314,7 @@ void add_chat(const Command& program) {
                   "Positions in the cache (default: 4096, at most the model's context)")
       .range(1, 1 << 30);
   add_type(command, arguments->run);
+  add_vocabulary(command, arguments->run.vocabulary);
   add_run_options(command, arguments->run);
   add_sampling(command, arguments->chat.generate.sampling);
   command.callback([arguments] { run(*arguments); });

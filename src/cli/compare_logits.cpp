@@ -41,13 +41,14 @@ Table comparison_table(const LogitComparison& c) {
 
 void run(CompareArguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
+  const std::string text = read_text(options.text);  // a mistake is told before a model is loaded
   Progress progress;
   LoadOptions load = options.run.load();
   const Model other = Model::load(arguments.other, load);
   load.weights.clear();
   const Model base = Model::load(options.run.model, load);
   const LogitComparison result =
-      compare_logits(base, other, read_tokens(base, options.text), options.windows, options.run.session,
+      compare_logits(base, other, tokens_of(base, text), options.windows, options.run.session,
                      [&](double done) { progress.show(done, "reading"); });
   if (arguments.format == Format::json) {
     nlohmann::ordered_json json = {{"base", printable(options.run.model)}, {"other", printable(arguments.other)}};
@@ -75,6 +76,7 @@ void add_compare_logits(const Command& program) {
       .type_name("OTHER");
   add_evaluation_options(command, arguments->evaluation);
   add_type(command, arguments->evaluation.run);
+  add_vocabulary(command, arguments->evaluation.run.vocabulary);
   add_run_options(command, arguments->evaluation.run);
   add_format(command, arguments->format);
   command.callback([arguments] { run(*arguments); });

@@ -15,6 +15,7 @@
 #include "plumb/quantize/quantize_model.hpp"
 #include "plumb/text/vocabulary_keys.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -79,8 +80,8 @@ void run(const ConvertArguments& arguments) {
     };
   const QuantizeResult result = quantize_model(file, arguments.out, options);
   if (arguments.quiet) return;
-  fmt::print(stderr, "{}: {} tensors, {:.1f} MB, {:.3f} bits per weight\n", printable(arguments.out, 4096),
-             result.tensors.size(), static_cast<double>(result.bytes_after) / 1e6, result.bits_per_weight());
+  say("{}: {} tensors, {:.1f} MB, {:.3f} bits per weight\n", printable(arguments.out, 4096), result.tensors.size(),
+      static_cast<double>(result.bytes_after) / 1e6, result.bits_per_weight());
 }
 
 }  // namespace
@@ -90,10 +91,12 @@ void add_convert(const Command& program) {
   const Command command = program.add_command("convert", "Write a Hugging Face folder as a GGUF file");
   command.add_option("FOLDER", arguments->folder, "Folder with a config.json and safetensors").required();
   command.add_option("OUT", arguments->out, "GGUF file to write: complete or not at all").required();
-  command.add_option("--type", arguments->type,
-                     "Recipe, as `plumb quantize --type` (default: the type that most matrices have)");
+  command
+      .add_option("--type", arguments->type,
+                  "Recipe, as `plumb quantize --type` (default: the type that most matrices have)")
+      .check(file_type_problem);
   command.add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
-      .not_negative();
+      .range(0, 4096);
   command.add_flag("--quiet", arguments->quiet, "No progress, no summary");
   command.callback([arguments] { run(*arguments); });
 }

@@ -51,14 +51,13 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-std::vector<std::vector<Token>> chosen_texts(const EmbedArguments& arguments, const Model& model) {
+/// `lines`: those of the file.
+std::vector<std::vector<Token>> chosen_texts(const EmbedArguments& arguments, const std::vector<std::string>& lines,
+                                             const Model& model) {
   std::vector<std::vector<Token>> texts;
   for (const std::string& ids : arguments.tokens) texts.push_back(parse_token_list(ids, "--tokens"));
   for (const std::string& text : arguments.texts) texts.push_back(model.tokenizer().encode(text));
-  if (arguments.file)
-    for (const std::string& line : lines_of(read_text(*arguments.file)))
-      texts.push_back(model.tokenizer().encode(line));
-  if (texts.empty()) throw Error(ErrorCode::invalid_argument, *arguments.file + ": holds no text");
+  for (const std::string& line : lines) texts.push_back(model.tokenizer().encode(line));
   return texts;
 }
 
@@ -72,6 +71,11 @@ std::vector<Embedding> make(const EmbedArguments& arguments, const Model& model,
   options.batch = std::max(options.batch, reads_at_once(model.spec()) ? static_cast<int>(longest) : 1);
   std::vector<Embedding> embeddings =
       Session(model, options).embed(texts, {.pooling = arguments.pooling, .rows = arguments.all});
+  for (std::size_t t = 0; t < embeddings.size(); ++t)
+    for (const auto* values : {&embeddings[t].pooled, &embeddings[t].rows})
+      if (!std::all_of(values->begin(), values->end(), [](float value) { return std::isfinite(value); }))
+        throw Error(ErrorCode::bad_value,
+                    fmt::format("{}: the embedding of text {} holds what is no finite number", model.source(), t + 1));
   if (arguments.no_normalize) return embeddings;
   const auto width = static_cast<std::size_t>(model.spec().width);
   for (Embedding& embedding : embeddings) {
@@ -153,8 +157,8 @@ std::string as_pairs(const std::vector<Embedding>& embeddings, EmbedFormat forma
   return format == EmbedFormat::json ? out + "]}\n" : out;
 }
 
-std::string printed(const EmbedArguments& arguments, const Model& model) {
-  const std::vector<Embedding> embeddings = make(arguments, model, chosen_texts(arguments, model));
+std::string printed(const EmbedArguments& arguments, const std::vector<std::string>& lines, const Model& model) {
+  const std::vector<Embedding> embeddings = make(arguments, model, chosen_texts(arguments, lines, model));
   const auto width = static_cast<std::size_t>(model.spec().width);
   if (arguments.pairs) return as_pairs(embeddings, arguments.chosen_format());
   switch (arguments.chosen_format()) {
@@ -166,14 +170,20 @@ std::string printed(const EmbedArguments& arguments, const Model& model) {
 }
 
 void run(const EmbedArguments& arguments) {
-  const Model model = Model::load(arguments.run.model, arguments.run.load());
+  const std::vector<std::string> lines =
+      arguments.file ? lines_of(read_text(*arguments.file)) : std::vector<std::string>();
+  if (lines.empty() && arguments.texts.empty() && arguments.tokens.empty())
+    throw Error(ErrorCode::invalid_argument, printable(*arguments.file) + ": holds no text");
+  LoadOptions load = arguments.run.load();
+  load.tokenizer = !lines.empty() || !arguments.texts.empty();
+  const Model model = Model::load(arguments.run.model, load);
   if (!arguments.out) {
-    const std::string out = printed(arguments, model);
+    const std::string out = printed(arguments, lines, model);
     std::fwrite(out.data(), 1, out.size(), stdout);
     return;
   }
   AtomicFile file(*arguments.out);
-  file.write(printed(arguments, model));
+  file.write(printed(arguments, lines, model));
   file.commit();
 }
 
@@ -215,6 +225,7 @@ void add_embed(const Command& program) {
       .add_option("--tokens", arguments->tokens,
                   "A text as token ids, separated by spaces or commas; may be given again")
       .repeatable(1)
+      .check(token_list_problem)
       .type_name("IDS");
   const Option all = command.add_flag("--all", arguments->all, "A row for each token too, before the pooled one");
   command.add_flag("--pairs", arguments->pairs, "Write the cosine of each pair of texts instead").excludes(all);
@@ -229,6 +240,7 @@ void add_embed(const Command& program) {
       .range(1, 1 << 20)
       .show_default();
   add_type(command, arguments->run);
+  add_vocabulary(command, arguments->run.vocabulary);
   add_run_options(command, arguments->run);
   command.callback([arguments] {
     if (arguments->texts.empty() && arguments->tokens.empty() && !arguments->file)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "options.hpp"
@@ -38,9 +39,9 @@ inline void add_evaluation_options(const Command& command, EvaluationOptions& op
       .range(1, 1 << 30);
 }
 
-/// The text of a file as `model` reads it.
-inline std::vector<Token> read_tokens(const Model& model, const std::string& file) {
-  return model.tokenizer().encode(read_text(file), {.add_special = true, .parse_special = false});
+/// A text as `model` reads it.
+inline std::vector<Token> tokens_of(const Model& model, std::string_view text) {
+  return model.tokenizer().encode(text, {.add_special = true, .parse_special = false});
 }
 
 }  // namespace plumb::cli

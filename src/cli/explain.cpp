@@ -131,7 +131,9 @@ void print(const Explanation& e, Format format) {
 
 Model open(const ExplainCommand& command) {
   const Subject subject = load_subject(command.run.model);
-  if (subject.file) return Model::load(*subject.file, command.run.load());
+  LoadOptions load = command.run.load();
+  load.tokenizer = false;
+  if (subject.file) return Model::load(*subject.file, load);
   const std::string type = command.run.type.empty() ? "q4_0" : command.run.type;
   return Model::random(subject.spec, weight_types_by_name(type, subject.spec), 0,
                        {.exact = command.run.exact, .repack = !command.run.no_repack});
@@ -143,6 +145,7 @@ void run(ExplainCommand command) {
   command.options.progress = progress.callback();
   command.options.sampling.temperature = 0;
   const Machine machine = machine_of(command.machine, progress);
+  warn_of_threads(machine, command.run.session.threads);
   print(explain(open(command), machine, command.options), command.format);
 }
 
@@ -154,12 +157,20 @@ void add_explain(const Command& program) {
   sub.add_option("MODEL", command->run.model, "A model file, or a preset or config.json with random weights")
       .required();
   sub.add_option("--type", command->run.type,
-                 fmt::format("Weight type (default: as the file has them; random models q4_0): {}", kTypeHelp));
+                 fmt::format("Weight type (default: as the file has them; random models q4_0): {}", kTypeHelp))
+      .check(type_problem);
   sub.add_option("--depth,--ctx", command->options.depth, "Tokens already in the cache when tracing starts")
+      .range(0, 1 << 30)
       .show_default();
-  sub.add_option("--prompt", command->options.prompt, "Tokens of the traced prompt; 0: none").show_default();
-  sub.add_option("--tokens", command->options.tokens, "Tokens of a traced run of decoding; 0: none").show_default();
-  sub.add_option("--sequences", command->run.session.sequences, "Sequences decoded side by side").show_default();
+  sub.add_option("--prompt", command->options.prompt, "Tokens of the traced prompt; 0: none")
+      .range(0, 1 << 30)
+      .show_default();
+  sub.add_option("--tokens", command->options.tokens, "Tokens of a traced run of decoding; 0: none")
+      .range(0, 1 << 30)
+      .show_default();
+  sub.add_option("--sequences", command->run.session.sequences, "Sequences decoded side by side")
+      .range(1, 1 << 16)
+      .show_default();
   sub.add_option("-r,--repetitions", command->options.repetitions, "Runs; the one with the median duration is shown")
       .range(1, 1000)
       .show_default();

@@ -110,12 +110,15 @@ void print(const FitCommand& command, const std::vector<FitChoice>& choices, con
 
 void run(FitCommand command) {
   FitOptions& options = command.options;
+  if (command.latency.empty() && command.memory.empty() && command.first_token.empty())
+    throw UsageError("a budget is needed: --latency, --memory or --ttft");
   if (!command.latency.empty()) options.budget.latency = parse_seconds(command.latency, "--latency");
   if (!command.memory.empty()) options.budget.memory = parse_bytes(command.memory, "--memory");
   if (!command.first_token.empty()) options.budget.first_token = parse_seconds(command.first_token, "--ttft");
   options.budget.prompt = std::min(options.budget.prompt, options.budget.context);
   Progress progress;
   const Machine machine = machine_of(command.machine, progress);
+  warn_of_threads(machine, options.threads);
   const std::vector<FitChoice> choices = fit_models(options, machine);
   std::optional<Measurement> measured;
   const FitChoice* verified = command.verify ? first_runnable(choices) : nullptr;
@@ -133,15 +136,21 @@ void run(FitCommand command) {
 void add_fit(const Command& program) {
   auto command = std::make_shared<FitCommand>();
   const Command sub = program.add_command("fit", "The largest models that this machine runs within a budget");
-  sub.add_option("--latency", command->latency, "Time per token at the end of the context, such as 50ms");
+  const auto seconds = readable_by([](const std::string& text) { return parse_seconds(text, "the time"); });
+  sub.add_option("--latency", command->latency, "Time per token at the end of the context, such as 50ms")
+      .check(seconds);
   sub.add_option("--memory", command->memory,
-                 "Weights, keys and values, and scratch, such as 6GB (default: the machine's)");
-  sub.add_option("--context", command->options.budget.context, "Positions to make room for").show_default();
-  sub.add_option("--ttft", command->first_token, "Time to the first token after the prompt, such as 2s");
-  sub.add_option("--prompt", command->options.budget.prompt, "Tokens of that prompt").show_default();
+                 "Weights, keys and values, and scratch, such as 6GB (default: the machine's)")
+      .check(readable_by([](const std::string& text) { return parse_bytes(text, "the memory"); }));
+  sub.add_option("--context", command->options.budget.context, "Positions to make room for")
+      .range(1, 1 << 30)
+      .show_default();
+  sub.add_option("--ttft", command->first_token, "Time to the first token after the prompt, such as 2s").check(seconds);
+  sub.add_option("--prompt", command->options.budget.prompt, "Tokens of that prompt").range(1, 1 << 30).show_default();
   sub.add_option("--type", command->options.types,
                  fmt::format("Weight types to choose from, separated by commas: {}", kTypeHelp))
-      .comma_separated();
+      .comma_separated()
+      .check(type_problem);
   add_kv(sub, command->options.kv);
   add_threads(sub, command->options.threads);
   sub.add_flag("--free", command->options.free_shape, "Free width and depth of a Llama shape instead of presets");

@@ -13,6 +13,7 @@
 #include "options.hpp"
 #include "progress.hpp"
 #include "sampling_options.hpp"
+#include "say.hpp"
 #include "text_file.hpp"
 
 namespace plumb::cli {
@@ -57,9 +58,7 @@ const char* reason_name(StopReason stop) {
 
 void print_summary(const TextReport& r) {
   constexpr double kMiB = 1024.0 * 1024.0;
-  fmt::print(
-      stderr,
-      "prompt {} tokens in {:.3f} s ({:.1f} tokens/s); {} new tokens in {:.3f} s ({:.1f} tokens/s); stopped: {}\n"
+  say("prompt {} tokens in {:.3f} s ({:.1f} tokens/s); {} new tokens in {:.3f} s ({:.1f} tokens/s); stopped: {}\n"
       "weights {:.1f} MiB, KV cache {:.1f} MiB ({} positions, {}), {} thread{}\n",
       r.prompt_tokens, r.prefill_seconds, r.prefill_speed(), r.new_tokens, r.decode_seconds, r.decode_speed(),
       reason(r.stop), static_cast<double>(r.weight_bytes) / kMiB, static_cast<double>(r.kv_bytes) / kMiB, r.context,
@@ -102,6 +101,7 @@ Model load(const GenerateArguments& arguments, const Interrupt& interrupt) {
 void run(GenerateArguments& arguments) {
   if (arguments.prompt.has_value() == !arguments.file.empty())
     throw UsageError("a prompt is needed: either --prompt TEXT or --file FILE");
+  check_sampling(arguments.text.generate.sampling);
   const std::string prompt = arguments.prompt ? *arguments.prompt : read_text(arguments.file);
   const Interrupt interrupt;
   arguments.text.session = arguments.run.session;
@@ -143,6 +143,8 @@ void add_generate(const Command& program) {
       .add_option("--stop", arguments->text.generate.stop,
                   "A text that ends the continuation, and is not printed; may be given again")
       .repeatable(1)
+      .check(
+          [](const std::string& text) { return std::string(text.empty() ? "expected a text that is not empty" : ""); })
       .type_name("TEXT");
   command.add_flag("--no-echo", arguments->no_echo, "Print only the continuation");
   command.add_flag("--json", arguments->json,
@@ -171,6 +173,7 @@ void add_generate(const Command& program) {
       .range(-1, 1 << 30)
       .show_default();
   add_type(command, arguments->run);
+  add_vocabulary(command, arguments->run.vocabulary);
   add_run_options(command, arguments->run);
   add_sampling(command, arguments->text.generate.sampling);
   command.callback([arguments] { run(*arguments); });

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "commands.hpp"
@@ -23,7 +24,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct InspectOptions {
-  std::string model, tokenizer;
+  std::string model;
+  std::optional<std::string> tokenizer;
   Format format = Format::text;
   std::size_t elements = 8;
   int threads = 1;
@@ -182,7 +184,7 @@ std::string csv_text(const ModelFile& file, std::size_t elements) {
 
 std::string inspect(const InspectOptions& options) {
   OpenModelOptions open;
-  if (!options.tokenizer.empty()) open.tokenizer = options.tokenizer;
+  if (options.tokenizer) open.tokenizer = *options.tokenizer;
   const ModelFile file = open_model_file(options.model, open);
   switch (options.format) {
     case Format::json: return json_text(file, options.elements);
@@ -203,10 +205,7 @@ void add_inspect(const Command& program) {
   const Command command = program.add_command("inspect", "Show the metadata and the tensors of a model file");
   command.add_option("MODEL", options->model, "GGUF file, llama2.c checkpoint, or Hugging Face folder").required();
   command.add_option("--elements", options->elements, "Array elements to show (default 8)").type_name("N");
-  command
-      .add_option("--tokenizer", options->tokenizer,
-                  "Vocabulary of a llama2.c checkpoint (default: tokenizer.bin beside it)")
-      .type_name("FILE");
+  add_vocabulary(command, options->tokenizer);
   add_threads(command, options->threads);  // as every command; reading a table of contents takes one
   add_format(command, options->format);
   command.callback([options] { fmt::print("{}", inspect(*options)); });

@@ -7,6 +7,7 @@
 #include "options.hpp"
 #include "plumb/model/write_logits.hpp"
 #include "plumb/text/token_list.hpp"
+#include "say.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -17,19 +18,16 @@ struct LogitsArguments {
   std::string out;
 };
 
-std::vector<Token> chosen_tokens(const LogitsArguments& arguments, const Model& model) {
-  if (arguments.tokens) return parse_token_list(*arguments.tokens, "--tokens");
-  if (arguments.tokens_file) return read_token_list(*arguments.tokens_file);
-  return model.tokenizer().encode(*arguments.text);
-}
-
 void run(LogitsArguments& arguments) {
   LoadOptions load = arguments.run.load();
   load.tokenizer = arguments.text.has_value();  // ids need none, and there are tokenizers that are not supported
+  std::vector<Token> tokens;
+  if (arguments.tokens) tokens = parse_token_list(*arguments.tokens, "--tokens");
+  if (arguments.tokens_file) tokens = read_token_list(*arguments.tokens_file);
   const Model model = Model::load(arguments.run.model, load);
-  const std::vector<Token> tokens = chosen_tokens(arguments, model);
+  if (arguments.text) tokens = model.tokenizer().encode(*arguments.text);
   write_logits(model, tokens, arguments.run.session, arguments.out);
-  fmt::print(stderr, "{} rows of {} logits\n", tokens.size(), model.spec().vocab_size);
+  say("{} rows of {} logits\n", tokens.size(), model.spec().vocab_size);
 }
 
 }  // namespace
@@ -43,6 +41,7 @@ void add_logits(const Command& program) {
   const Option file = command.add_option("--tokens-file", arguments->tokens_file, "A file of token ids");
   const Option text =
       command.add_option("--text", arguments->text, "A text, encoded as the model's file says (bos included)");
+  tokens.check(token_list_problem);
   tokens.excludes(file).excludes(text).type_name("IDS").group("One of");
   file.excludes(text).type_name("FILE").group("One of");
   text.group("One of");
@@ -50,6 +49,7 @@ void add_logits(const Command& program) {
   command.add_option("-c,--ctx", arguments->run.session.context, "Context (default: as many positions as tokens)")
       .range(1, 1 << 30);
   add_type(command, arguments->run);
+  add_vocabulary(command, arguments->run.vocabulary);
   add_run_options(command, arguments->run);
   command.callback([arguments] {
     if (!arguments->tokens && !arguments->tokens_file && !arguments->text)

@@ -11,6 +11,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/perf/machine.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 #include "table.hpp"
 #include "units.hpp"
 
@@ -112,7 +113,7 @@ void run(const MachineCommand& command) {
     const std::filesystem::path path = machine_cache_path();
     if (path.empty()) throw plumb::Error(ErrorCode::io, "no cache folder: neither XDG_CACHE_HOME nor HOME is set");
     save_machine(machine, path);
-    fmt::print(stderr, "saved as {}\n", path.string());
+    say("saved as {}\n", path.string());
   }
 }
 
@@ -123,7 +124,8 @@ void add_machine(const Command& program) {
   const Command sub = program.add_command(
       "machine", "Measure this machine: bandwidth of caches and memory, peak arithmetic, cost of barriers");
   sub.add_option("--threads", command->threads, "Thread counts to measure (default: 1, 2, 4, ... all)")
-      .comma_separated();
+      .comma_separated()
+      .range(1, 4096);
   sub.add_flag("--save", command->save, "Keep the profile for later predictions");
   const Option file = sub.add_option("--file", command->file, "Show this profile instead of measuring");
   sub.add_flag("--saved", command->saved, "Show the saved profile instead of measuring").excludes(file);

@@ -5,6 +5,7 @@
 
 #include "plumb/perf/machine.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 
 namespace plumb::cli {
 
@@ -13,6 +14,13 @@ namespace plumb::cli {
 inline Machine machine_of(const std::string& path, Progress& progress) {
   if (!path.empty()) return load_machine(path);
   return load_or_measure_machine({.threads = {}, .progress = progress.callback()});
+}
+
+/// Says so where a forecast for `threads` threads is one for those that the profile knows.
+inline void warn_of_threads(const Machine& machine, int threads) {
+  if (threads > machine.max_threads())
+    say("plumb: {} threads, but the profile knows no more than {}: predicted is what these do\n", threads,
+        machine.max_threads());
 }
 
 }  // namespace plumb::cli

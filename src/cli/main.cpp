@@ -1,6 +1,10 @@
 /// The `plumb` command. Exit codes: 0 done, 1 bad input (one line on stderr), 2 usage, 130 ended by Ctrl-C.
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 
@@ -8,8 +12,21 @@
 #include "commands.hpp"
 #include "interrupt.hpp"
 
+namespace {
+
+/// A standard stream that is closed would lend its number to the next file that is opened, and what is said to it would
+/// be written there. Output that nobody reads fails; messages that nobody reads do not.
+void fill_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) == -1 && errno == EBADF)
+      (void)::open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY);  // takes the lowest free number: this
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace plumb::cli;
+  fill_closed_streams();
   const Program program("plumb",
                         "plumb: run a transformer on this CPU, measure it, and say why it is as fast as it is");
   const Command root = program.root();

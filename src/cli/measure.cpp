@@ -52,10 +52,9 @@ constexpr double kSweepSeconds = 3;
 
 /// Sweeps: the family when nothing is named.
 void run_sweep_of(const MeasureArguments& arguments, Progress& progress) {
-  if (!arguments.run.model.empty())
-    throw Error(ErrorCode::invalid_argument, "a sweep changes the model's shape: name a --preset, not a file");
+  if (!arguments.run.model.empty()) throw UsageError("a sweep changes the model's shape: name a --preset, not a file");
   if (arguments.run.exact || arguments.run.no_repack)
-    throw Error(ErrorCode::invalid_argument, "--exact and --no-repack need a model or a preset, and no sweep");
+    throw UsageError("--exact and --no-repack need a model or a preset, and no sweep");
   SweepOptions options;
   if (!arguments.preset.empty()) options.base = preset_spec(arguments.preset);
   options.types = arguments.types;
@@ -72,8 +71,7 @@ void run(MeasureArguments& arguments) {
   Progress progress(arguments.progress || ::isatty(STDERR_FILENO) == 1);
   const bool family = arguments.run.model.empty() && arguments.preset.empty();
   if (family || !arguments.sweep.dimension.empty()) return run_sweep_of(arguments, progress);
-  if (arguments.sweep.given())
-    throw Error(ErrorCode::invalid_argument, "--from, --to, --steps and --report need --sweep, or no model");
+  if (arguments.sweep.given()) throw UsageError("--from, --to, --steps and --report need --sweep, or no model");
   std::vector<Measurement> all;
   const auto add = [&](const std::string& name, const auto& make) {
     const auto show = [&](std::string_view what, double done) {
@@ -123,7 +121,8 @@ void add_measure(const Command& program) {
               "Weight types, separated by commas (default: as the file has them; random models q8_0, the family "
               "f16,q8_0,q4_0, a sweep over types all): {}",
               kTypeHelp))
-      .comma_separated();
+      .comma_separated()
+      .check(type_problem);
   constexpr int kLongest = 1 << 30;
   command.add_option("-p,--prompt", measure.prompt, "Tokens of the measured prefill; 0: none")
       .range(0, kLongest)

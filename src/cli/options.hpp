@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "plumb/cpu/kv_type.hpp"
 #include "plumb/model/model.hpp"
 #include "plumb/model/session.hpp"
+#include "plumb/quantize/recipe.hpp"
+#include "plumb/text/token_list.hpp"
 
 namespace plumb::cli {
 
@@ -26,24 +29,56 @@ inline void print_warning(std::string_view message) {
 struct RunOptions {
   std::string model;
   std::string type;  ///< of the weights; empty: as the file has them
+  std::optional<std::string> vocabulary;
   SessionOptions session;
   bool exact = false, no_repack = false;
 
-  LoadOptions load() const { return {.exact = exact, .repack = !no_repack, .weights = type, .warning = print_warning}; }
+  LoadOptions load() const {
+    return {.exact = exact, .repack = !no_repack, .vocabulary = vocabulary, .weights = type, .warning = print_warning};
+  }
 };
 
 inline void add_threads(const Command& command, int& threads) {
   command.add_option("-t,--threads", threads, "Threads (default: OMP_NUM_THREADS, or all processors)").range(1, 4096);
 }
 
-/// What is wrong with a name of a type of keys and values: nothing, or the list of those that are known.
-inline std::string kv_name_problem(const std::string& name) {
+/// Calls what the library has for arguments. @throws UsageError for its Error.
+template <typename Call>
+void as_usage(const Call& call) {
   try {
-    (void)kv_type_from_name(name);
-    return {};
+    (void)call();
   } catch (const Error& error) {
-    return error.what();
+    throw UsageError(error.what());
   }
+}
+
+/// For Option::check: a value is right if the library's `read` does not throw.
+template <typename Read>
+auto readable_by(Read read) {
+  return [read](const std::string& value) -> std::string {
+    try {
+      (void)read(value);
+      return {};
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+}
+
+/// For --kv. The message lists the names that are known.
+inline std::string kv_name_problem(const std::string& name) { return readable_by(kv_type_from_name)(name); }
+
+/// For --tokens.
+inline std::string token_list_problem(const std::string& ids) {
+  return readable_by([](const std::string& text) { return parse_token_list(text, "the list"); })(ids);
+}
+
+/// For --type of a command that runs models.
+inline std::string type_problem(const std::string& name) { return readable_by(Recipe::parse)(name); }
+
+/// For --type of a command that writes files.
+inline std::string file_type_problem(const std::string& name) {
+  return readable_by([](const std::string& text) { return Recipe::parse(text).file_type(); })(name);
 }
 
 /// What every --type option means by a name, for help texts.
@@ -64,9 +99,17 @@ inline void add_kv(const Command& command, DType& kv) {
 
 /// --type, for commands that run one model.
 inline void add_type(const Command& command, RunOptions& options) {
-  command.add_option(
-      "--type", options.type,
-      fmt::format("Turn the file's weights into this type at load (default: as the file has them): {}", kTypeHelp));
+  command
+      .add_option(
+          "--type", options.type,
+          fmt::format("Turn the file's weights into this type at load (default: as the file has them): {}", kTypeHelp))
+      .check(type_problem);
+}
+
+/// --tokenizer, for commands that read text.
+inline void add_vocabulary(const Command& command, std::optional<std::string>& file) {
+  command.add_option("--tokenizer", file, "Vocabulary of a llama2.c checkpoint (default: tokenizer.bin beside it)")
+      .type_name("FILE");
 }
 
 /// --threads, --kv, --exact, --no-repack.

@@ -46,11 +46,11 @@ void print(const std::string& model, const Perplexity& p, Format format) {
 
 void run(PerplexityArguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
+  const std::string text = read_text(options.text);  // a mistake is told before a model is loaded
   Progress progress;
   const Model model = Model::load(options.run.model, options.run.load());
-  const Perplexity result =
-      measure_perplexity(model, read_tokens(model, options.text), options.windows, options.run.session,
-                         [&](double done) { progress.show(done, "reading"); });
+  const Perplexity result = measure_perplexity(model, tokens_of(model, text), options.windows, options.run.session,
+                                               [&](double done) { progress.show(done, "reading"); });
   print(printable(options.run.model), result, arguments.format);
 }
 
@@ -65,6 +65,7 @@ void add_perplexity(const Command& program) {
       .type_name("MODEL");
   add_evaluation_options(command, arguments->evaluation);
   add_type(command, arguments->evaluation.run);
+  add_vocabulary(command, arguments->evaluation.run.vocabulary);
   add_run_options(command, arguments->evaluation.run);
   add_format(command, arguments->format);
   command.callback([arguments] { run(*arguments); });

@@ -30,8 +30,8 @@ struct PredictCommand {
   ForecastOptions options;
   Format format = Format::text;
   bool list = false, per_op = false, verify = false;
-  std::vector<std::string> only;  // of the cases of --verify
-  int repetitions = 5;
+  std::vector<std::string> only;    // of the cases of --verify
+  int prompt = 0, repetitions = 5;  // a prompt of 0 is not said
 };
 
 void list_presets() {
@@ -217,9 +217,7 @@ void run_verify(const PredictCommand& command) {
 void run(PredictCommand command) {
   if (command.list) return list_presets();
   if (command.verify) return run_verify(command);
-  if (command.subject.empty())
-    throw plumb::Error(ErrorCode::invalid_argument,
-                       "name a preset, a config.json or a model file (--list shows presets)");
+  if (command.subject.empty()) throw UsageError("name a preset, a config.json or a model file (--list shows presets)");
   const Subject subject = load_subject(command.subject);
   for (const std::string& note : subject.left_out) print_warning(note);
   if (command.type.empty() && subject.types) {
@@ -230,8 +228,11 @@ void run(PredictCommand command) {
     command.options.weights = weight_types_by_name(command.type, subject.spec, subject.types.value_or(DType::f32));
   }
   command.options.context = std::min<std::int64_t>(command.options.context, subject.spec.context);
+  command.options.prompt =
+      command.prompt > 0 ? command.prompt : std::min(command.options.prompt, command.options.context);
   Progress progress;
   const Machine machine = machine_of(command.machine, progress);
+  warn_of_threads(machine, command.options.threads);
   const Forecast f = forecast(subject.spec, command.options, machine);
   if (command.format == Format::json) {
     fmt::print("{}\n", forecast_json(subject, command, f).dump(1));
@@ -250,20 +251,26 @@ void add_predict(const Command& program) {
   sub.add_option("MODEL", command->subject, "A preset, a Hugging Face config.json, or a model file");
   sub.add_flag("--list", command->list, "List the presets");
   sub.add_option("--type", command->type,
-                 fmt::format("Weight type (default: the file's own, else q4_0): {}", kTypeHelp));
+                 fmt::format("Weight type (default: the file's own, else q4_0): {}", kTypeHelp))
+      .check(type_problem);
   add_kv(sub, command->options.kv);
   sub.add_option("--ctx", command->options.context,
-                 "Positions to make room for (default 4096, at most the model's own)");
-  sub.add_option("--prompt", command->options.prompt, "Tokens of the prompt (default 512)");
-  sub.add_option("--sequences", command->options.sequences, "Sequences decoded side by side (default 1)");
-  sub.add_option("--threads", command->options.threads, "Threads (default: all that the profile knows)");
+                 "Positions to make room for (default 4096, at most the model's own)")
+      .range(1, 1 << 30);
+  sub.add_option("--prompt", command->prompt, "Tokens of the prompt (default 512, at most the context)")
+      .range(1, 1 << 30);
+  sub.add_option("--sequences", command->options.sequences, "Sequences decoded side by side (default 1)")
+      .range(1, 1 << 16);
+  sub.add_option("-t,--threads", command->options.threads, "Threads (default: all that the profile knows)")
+      .range(1, 4096);
   sub.add_option("--machine", command->machine,
                  "Profile of another machine, as `plumb machine --format json` prints it");
   sub.add_flag("--verify", command->verify, "Predict and run models that played no part in measuring the machine");
   sub.add_option("--only", command->only, "With --verify: only cases whose name contains one of these")
       .comma_separated();
   sub.add_option("-r,--repetitions", command->repetitions,
-                 "With --verify: least number of timed runs; the lower quartile counts");
+                 "With --verify: least number of timed runs; the lower quartile counts")
+      .range(1, 1000);
   sub.add_flag("--ops", command->per_op, "Show every operation");
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });

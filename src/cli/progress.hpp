@@ -8,6 +8,8 @@
 #include <functional>
 #include <string_view>
 
+#include "say.hpp"
+
 namespace plumb::cli {
 
 /// Written over with every step and wiped at the end. Silent unless `on`: by default where stderr is a terminal.
@@ -15,7 +17,7 @@ class Progress {
  public:
   explicit Progress(bool on = ::isatty(STDERR_FILENO) == 1) : on_(on) {}
   ~Progress() {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
+    if (shown_) say("\r\x1b[K");
   }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -23,7 +25,7 @@ class Progress {
   void show(double fraction, std::string_view what) {
     if (!on_) return;
     shown_ = true;
-    fmt::print(stderr, "\r\x1b[K{:3.0f}% {}", 100 * fraction, what);
+    say("\r\x1b[K{:3.0f}% {}", 100 * fraction, what);
     std::fflush(stderr);
   }
   /// For the library's progress callbacks; must not outlive this.

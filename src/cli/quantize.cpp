@@ -13,6 +13,7 @@
 #include "interrupt.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
+#include "plumb/io/open_model.hpp"
 #include "plumb/model/collect_moments.hpp"
 #include "plumb/quantize/importance.hpp"
 #include "plumb/quantize/quantize_model.hpp"
@@ -27,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 
 struct QuantizeArguments {
   std::string in, out, type = "q4_k_m", method = "search", imatrix;
+  std::optional<std::string> vocabulary;
   ReportFiles report;
   int threads = 0, context = 0;
   bool allow_nonfinite = false, quiet = false;
@@ -69,8 +71,9 @@ class ProgressLine {
 /// What GPTQ needs to know: the second moments of the input model's own activations on a text.
 SecondMoments moments_of(const QuantizeArguments& arguments) {
   if (arguments.report.calibration.empty())
-    throw Error(ErrorCode::invalid_argument, "--method gptq needs --calib, a text to run through the model");
-  const Model model = Model::load(arguments.in, {.exact = true, .warning = print_warning});
+    throw UsageError("--method gptq needs --calib, a text to run through the model");
+  const Model model =
+      Model::load(arguments.in, {.exact = true, .vocabulary = arguments.vocabulary, .warning = print_warning});
   const std::vector<Token> text = model.tokenizer().encode(read_text(arguments.report.calibration));
   Progress progress;
   CalibrationOptions options;
@@ -94,6 +97,9 @@ void run(const QuantizeArguments& arguments) {
     moments = moments_of(arguments);
     options.moments = &moments;
   }
+  OpenModelOptions open;
+  open.tokenizer = arguments.vocabulary;
+  const ModelFile file = open_model_file(arguments.in, open);
   ProgressLine line(arguments.quiet);
   options.progress = [&](const QuantizeProgress& p) { line.show(p); };
   options.log = [&](const std::string& message) {
@@ -105,7 +111,7 @@ void run(const QuantizeArguments& arguments) {
   options.cancel = interrupt.token();
   const QuantizeResult result = [&] {
     try {
-      return quantize_model(arguments.in, arguments.out, options);
+      return quantize_model(file, arguments.out, options);
     } catch (const Error& error) {
       line.clear();
       if (error.code() == ErrorCode::cancelled)
@@ -141,6 +147,7 @@ void add_quantize(const Command& program) {
                   "Recipe (" + names +
                       "; q3_k, q4_k and q5_k are their medium mixes) or rules by tensor, in which a type is exactly "
                       "that type and the first match wins: \"ffn_down=q6_k,output=q8_0,*=q4_k\"")
+      .check(file_type_problem)
       .show_default();
   command
       .add_option("--method", arguments->method,
@@ -149,13 +156,14 @@ void add_quantize(const Command& program) {
       .one_of({"nearest", "search", "gptq"})
       .show_default();
   command.add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
+  add_vocabulary(command, arguments->vocabulary);
   add_report_options(command, arguments->report);
   command
       .add_option("--ctx", arguments->context,
                   "GPTQ: tokens of that text read together (default: the model's context, at most 512)")
       .range(4, 1 << 30);
   command.add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
-      .not_negative();
+      .range(0, 4096);
   command.add_flag("--allow-nonfinite", arguments->allow_nonfinite, "Write NaN and infinite weights as 0");
   command.add_flag("--quiet", arguments->quiet, "No progress, no summary");
   command.callback([arguments] { run(*arguments); });

@@ -39,12 +39,16 @@ void add_report_card(const Command& program) {
       "report-card", "Quantize a model in several ways and show size, speed and every kind of error in one table");
   EvaluationOptions& options = arguments->evaluation;
   command.add_option("model", options.run.model, "Model file, best in F32, F16 or BF16").required().type_name("MODEL");
-  command.add_option("--types", arguments->types, "Recipes, separated by commas").comma_separated().show_default();
+  command.add_option("--types", arguments->types, "Recipes, separated by commas")
+      .comma_separated()
+      .check(file_type_problem)
+      .show_default();
   const std::span<const std::string_view> methods = report_methods();
   command
       .add_option("--methods", arguments->methods,
                   fmt::format("How scales are chosen, separated by commas: {}", fmt::join(methods, ", ")))
       .comma_separated()
+      .one_of({methods.begin(), methods.end()}, {.in_help = false})
       .show_default();
   command.add_option("--calib", arguments->calibration, "Text to calibrate with (default: the text of --text)")
       .type_name("FILE");

@@ -1,7 +1,11 @@
 #pragma once
 /// How the next token is drawn: the same options in every command that generates.
 
+#include <limits>
+
+#include "../text/sampler_options.hpp"
 #include "arguments.hpp"
+#include "options.hpp"
 #include "plumb/text/sampler.hpp"
 
 namespace plumb::cli {
@@ -20,6 +24,11 @@ inline void add_sampling(const Command& command, SamplerOptions& sampling) {
   option("--presence-penalty", sampling.presence_penalty, "Subtracted from every token that occurred recently");
   option("--repeat-last-n", sampling.penalty_last_n, "How many tokens are recent; -1: all");
   option("-s,--seed", sampling.seed, "The same seed gives the same text");
+}
+
+/// To be called before a model is loaded. @throws UsageError for options that no sampler takes.
+inline void check_sampling(const SamplerOptions& sampling) {
+  as_usage([&] { check_options(sampling, std::numeric_limits<Token>::max()); });
 }
 
 }  // namespace plumb::cli

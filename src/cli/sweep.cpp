@@ -14,6 +14,7 @@
 #include "plumb/core/quantity.hpp"
 #include "plumb/model/presets.hpp"
 #include "plumb/perf/report.hpp"
+#include "say.hpp"
 #include "units.hpp"
 
 namespace plumb::cli {
@@ -157,10 +158,13 @@ void add_sweep_options(const Command& command, SweepArguments& arguments) {
   std::string names;
   for (const Dimension dimension : kDimensions)
     names += (names.empty() ? "" : "|") + std::string(dimension_name(dimension));
-  command.add_option("--sweep", arguments.dimension,
-                     "Vary one dimension, random weights, the rest as in --preset: " + names);
-  command.add_option("--from", arguments.from, "First value of the sweep, such as 256 or 1k");
-  command.add_option("--to", arguments.to, "Last value of the sweep");
+  command
+      .add_option("--sweep", arguments.dimension,
+                  "Vary one dimension, random weights, the rest as in --preset: " + names)
+      .check(readable_by(dimension_from_name));
+  const auto count = readable_by([](const std::string& text) { return parse_count(text, "the value"); });
+  command.add_option("--from", arguments.from, "First value of the sweep, such as 256 or 1k").check(count);
+  command.add_option("--to", arguments.to, "Last value of the sweep").check(count);
   command.add_option("--steps", arguments.steps, "Values of the sweep (default 6)").range(1, 1000);
   command.add_option("--report", arguments.report, "Write report.html into this folder").type_name("DIR");
   command.add_option("--machine", arguments.machine,
@@ -172,8 +176,9 @@ void run_sweep_command(const SweepArguments& arguments, SweepOptions options, Pr
   if (!arguments.from.empty()) options.from = parse_count(arguments.from, "--from");
   if (!arguments.to.empty()) options.to = parse_count(arguments.to, "--to");
   if (arguments.steps > 0) options.steps = arguments.steps;
-  plan_sweep(options);  // a mistake is told before the machine is measured
+  as_usage([&] { return plan_sweep(options); });  // a mistake is told before the machine is measured
   if (arguments.machine != "none") options.machine = machine_of(arguments.machine, progress);
+  if (options.machine) warn_of_threads(*options.machine, options.measure.session.threads);
   const Sweep sweep = run_sweep(options);
   print(sweep, format);
   if (arguments.report.empty()) return;
@@ -181,7 +186,7 @@ void run_sweep_command(const SweepArguments& arguments, SweepOptions options, Pr
   if (options.dimension == Dimension::size) types = run_sweep(all_types_of_a_small_model(options));
   const ReportResult report =
       write_report(arguments.report, {sweep, options.machine, std::time(nullptr), types ? &*types : nullptr});
-  fmt::print(stderr, "{}\n{}", report.path.native(), report.warning.empty() ? "" : report.warning + "\n");
+  say("{}\n{}", report.path.native(), report.warning.empty() ? "" : report.warning + "\n");
 }
 
 }  // namespace plumb::cli

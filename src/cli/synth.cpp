@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "commands.hpp"
+#include "options.hpp"
 #include "plumb/model/synth.hpp"
 #include "plumb/perf/subject.hpp"
 #include "progress.hpp"
@@ -23,7 +24,8 @@ void add_synth(const Command& program) {
       program.add_command("synth", "Write a model of random weights and a usable tokenizer as a GGUF file");
   command.add_option("MODEL", options->subject, "A preset, or a Hugging Face config.json").required();
   command.add_option("out", options->out, "The file to write").required();
-  command.add_option("--type", options->synth.type, "Recipe, as `plumb quantize --type` (default q4_0)");
+  command.add_option("--type", options->synth.type, "Recipe, as `plumb quantize --type` (default q4_0)")
+      .check(file_type_problem);
   command.add_option("--seed", options->synth.seed, "Seed of the weights (default 0)");
   command.callback([options] {
     Progress progress;

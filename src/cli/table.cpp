@@ -18,12 +18,19 @@ std::string replace_all(std::string text, std::string_view from, std::string_vie
   return text;
 }
 
-std::string csv_cell(const std::string& cell) {
-  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
-  return '"' + replace_all(cell, "\"", "\"\"") + '"';
+}  // namespace
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  return '"' + replace_all(text, "\"", "\"\"") + '"';
 }
 
-}  // namespace
+std::string markdown_cell(const std::string& text) {
+  std::string cell = replace_all(text, "|", "\\|");
+  std::replace_if(
+      cell.begin(), cell.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  return cell;
+}
 
 Option add_format(const Command& command, Format& format) {
   const auto set = [&format](const std::string& name) {
@@ -64,7 +71,7 @@ std::string Table::text() const {
 std::string Table::markdown() const {
   std::vector<std::vector<std::string>> rows = rows_;
   for (auto& row : rows)
-    for (std::string& cell : row) cell = replace_all(cell, "|", "\\|");
+    for (std::string& cell : row) cell = markdown_cell(cell);
   const auto width = widths(rows);
   std::string out = "|", rule = "|";
   for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -84,7 +91,7 @@ std::string Table::markdown() const {
 std::string Table::csv() const {
   std::string out;
   const auto line = [&](const auto& cell_of) {
-    for (std::size_t i = 0; i < columns_.size(); ++i) out += (i > 0 ? "," : "") + csv_cell(cell_of(i));
+    for (std::size_t i = 0; i < columns_.size(); ++i) out += (i > 0 ? "," : "") + csv_field(cell_of(i));
     out += '\n';
   };
   line([&](std::size_t i) { return columns_[i].first; });

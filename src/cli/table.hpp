@@ -15,6 +15,11 @@ enum class Format { text, json, csv, md };
 /// Adds `--format text|json|csv|md` to a command.
 Option add_format(const Command& command, Format& format);
 
+/// A field of RFC 4180: as it is, or in quotes that are doubled inside.
+std::string csv_field(const std::string& text);
+/// A cell of a Markdown table: `|` is escaped, and lines become one.
+std::string markdown_cell(const std::string& text);
+
 /// Rows of strings under titled columns. Cells must be printable text; no cell is cut.
 class Table {
  public:

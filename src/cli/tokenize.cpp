@@ -47,7 +47,9 @@ Tokenizer load(const TokenizeOptions& options) {
   if (path.extension() == ".model") return tokenizer_from_sentencepiece_file(path);
   OpenModelOptions open;
   if (options.vocabulary) open.tokenizer = *options.vocabulary;
-  return Tokenizer::from_file(open_model_file(path, open));
+  Tokenizer tokenizer = Tokenizer::from_file(open_model_file(path, open));
+  for (const std::string& note : tokenizer.vocabulary().notes) print_warning(note);
+  return tokenizer;
 }
 
 void tokenize(const TokenizeOptions& options) {
@@ -97,14 +99,13 @@ void add_tokenize(const Command& program) {
                 "Read the spelling of a control token, such as <|im_end|>, as that token; without it, it is text")
       .excludes(decode);
   command.add_flag("--skip-special", options->skip_special, "Leave control tokens out of decoded text").needs(decode);
-  command
-      .add_option("--tokenizer", options->vocabulary,
-                  "Vocabulary of a llama2.c checkpoint (default: tokenizer.bin beside it)")
-      .type_name("FILE");
+  add_vocabulary(command, options->vocabulary);
   add_threads(command, options->threads);
   command.callback([options] {
     const bool bare = options->tokens == "true";
     if (bare && !options->lines) throw UsageError("--decode: token ids are required");
+    if (options->tokens && !bare && !options->lines)
+      as_usage([&] { return parse_token_list(*options->tokens, "--decode"); });
     if (!bare && options->tokens && options->lines) throw UsageError("--jsonl: the lines have the ids for --decode");
     if (!options->text && !options->file && !options->tokens && !options->lines)
       throw UsageError("TEXT, --file, --jsonl or --decode is required");

@@ -30,20 +30,22 @@ std::string lower_without_spaces(std::string_view text) {
   return plain;
 }
 
-double parse(std::string_view text, std::string_view name, std::span<const Unit> units, std::string_view example) {
+/// `bare`: what a number without a unit is multiplied by; 0 where it is refused.
+double parse(std::string_view text, std::string_view name, std::span<const Unit> units, std::string_view example,
+             double bare) {
   const auto fail = [&]() -> double {
     std::string known;
     for (const Unit& unit : units) known += (known.empty() ? "" : ", ") + std::string(unit.name);
     throw Error(ErrorCode::invalid_argument, std::string(name) + " is " + quote(text) +
-                                                 ", expected a number above zero with a unit, such as " +
-                                                 std::string(example) + " (units: " + known + ")");
+                                                 ", expected a number above zero" + (bare > 0 ? "" : " with a unit") +
+                                                 ", such as " + std::string(example) + " (units: " + known + ")");
   };
   const std::string plain = lower_without_spaces(text);
   double number = 0;
   const auto [end, error] = std::from_chars(plain.data(), plain.data() + plain.size(), number);
   if (error != std::errc()) return fail();
   const std::string_view rest(end, static_cast<std::size_t>(plain.data() + plain.size() - end));
-  double size = rest.empty() ? 1 : 0;
+  double size = rest.empty() ? bare : 0;
   for (const Unit& unit : units)
     if (unit.name == rest) size = unit.size;
   const double value = number * size;
@@ -52,8 +54,8 @@ double parse(std::string_view text, std::string_view name, std::span<const Unit>
 
 }  // namespace
 
-double parse_seconds(std::string_view text, std::string_view name) { return parse(text, name, kTimes, "50ms"); }
-double parse_bytes(std::string_view text, std::string_view name) { return parse(text, name, kBytes, "6GB"); }
-double parse_count(std::string_view text, std::string_view name) { return parse(text, name, kCounts, "1.5M"); }
+double parse_seconds(std::string_view text, std::string_view name) { return parse(text, name, kTimes, "50ms", 0); }
+double parse_bytes(std::string_view text, std::string_view name) { return parse(text, name, kBytes, "6GB", 0); }
+double parse_count(std::string_view text, std::string_view name) { return parse(text, name, kCounts, "1.5M", 1); }
 
 }  // namespace plumb

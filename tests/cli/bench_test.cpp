@@ -79,7 +79,7 @@ TEST(BenchCommand, TakesTypesOfKeysAndValuesByAnyOfTheirNames) {
   EXPECT_EQ(types({"-ctk", "f16"}), (Names{"f16"}));
   EXPECT_EQ(types({"--kv", "f32,i8,int8"}), (Names{"f32", "int8"}));
   const auto mixed = run({"-ctk", "f16", "-ctv", "q8_0"});
-  EXPECT_EQ(mixed.exit_code, 1);
+  EXPECT_EQ(mixed.exit_code, 2);
   EXPECT_NE(mixed.err.find("one type for both"), std::string::npos) << mixed.err;
   const auto unknown = run({"-ctk", "q4_0"});
   EXPECT_EQ(unknown.exit_code, 2);
@@ -87,9 +87,9 @@ TEST(BenchCommand, TakesTypesOfKeysAndValuesByAnyOfTheirNames) {
 }
 
 TEST(BenchCommand, SaysWhatIsWrong) {
-  EXPECT_EQ(run_plumb({"bench"}).exit_code, 1);
+  EXPECT_EQ(run_plumb({"bench"}).exit_code, 2);
   EXPECT_EQ(run_plumb({"bench", "--preset", "no-such-model"}).exit_code, 1);
-  EXPECT_EQ(run_plumb({"bench", "--preset", "stories-260k", "--type", "q9"}).exit_code, 1);
+  EXPECT_EQ(run_plumb({"bench", "--preset", "stories-260k", "--type", "q9"}).exit_code, 2);
   EXPECT_EQ(run_plumb({"bench", "--preset", "stories-260k", "-o", "xml"}).exit_code, 2);
   EXPECT_EQ(run_plumb({"bench", "--preset", "stories-260k", "-p", "-5"}).exit_code, 2);
   EXPECT_EQ(run_plumb({"bench", "--preset", "stories-260k", "-p", "a"}).exit_code, 2);
@@ -97,7 +97,7 @@ TEST(BenchCommand, SaysWhatIsWrong) {
   EXPECT_EQ(run_plumb({"synth", "stories-260k", "/no/such/folder/m.gguf"}).exit_code, 1);
   const TempDir dir;
   const auto synth = run_plumb({"synth", "stories-260k", (dir / "m.gguf").native(), "--type", "int4g64"});
-  EXPECT_EQ(synth.exit_code, 1);
+  EXPECT_EQ(synth.exit_code, 2);
   EXPECT_NE(synth.err.find("exists in memory only"), std::string::npos) << synth.err;
 }
 

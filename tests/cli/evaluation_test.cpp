@@ -116,8 +116,8 @@ TEST_F(Evaluation, BadRequestsAreRefused) {
   EXPECT_EQ(run_plumb({"perplexity", model, "--text", dir.file("short", "a").native()}).exit_code, 1);
   EXPECT_EQ(run_plumb({"quantize", model, out, "--report", "card.json"}).exit_code, 2) << "a report needs a text";
   EXPECT_EQ(run_plumb({"quantize", model, out, "--report", "card.txt", "--text", text}).exit_code, 2);
-  EXPECT_EQ(run_plumb({"report-card", model, "--types", "q99", "--text", text}).exit_code, 1);
-  EXPECT_EQ(run_plumb({"report-card", model, "--methods", "magic", "--text", text}).exit_code, 1);
+  EXPECT_EQ(run_plumb({"report-card", model, "--types", "q99", "--text", text}).exit_code, 2);
+  EXPECT_EQ(run_plumb({"report-card", model, "--methods", "magic", "--text", text}).exit_code, 2);
   EXPECT_FALSE(std::filesystem::exists(out));
 }
 

@@ -64,7 +64,7 @@ TEST_F(SweepCommand, ExpertsAreMeasured) {
     EXPECT_GT(point["measured"]["decode"]["median_seconds"], 0);
 }
 
-TEST_F(SweepCommand, BadOnesAreOneLine) {
+TEST_F(SweepCommand, BadOnesAreUsage) {
   for (const Arguments& bad : {Arguments{"--sweep", "depth", "--from", "0"},
                                {"--sweep", "depth", "--from", "-3"},
                                {"--sweep", "depth", "--to", "1e300"},
@@ -73,8 +73,8 @@ TEST_F(SweepCommand, BadOnesAreOneLine) {
                                {"--sweep", "type", "--type", "q9"},
                                {"--from", "3"}}) {
     const auto result = run_plumb(sweep(bad));
-    EXPECT_EQ(result.exit_code, 1) << bad.back();
-    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    EXPECT_EQ(result.exit_code, 2) << bad.back();
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
   }
 }
 
@@ -94,11 +94,14 @@ TEST_F(SweepCommand, FitAnswersAndRefuses) {
   for (const Arguments& bad : {Arguments{"fit", "--machine", machine},
                                {"fit", "--machine", machine, "--latency", "5 bananas"},
                                {"fit", "--machine", machine, "--latency", "0"},
+                               {"fit", "--machine", machine, "--latency", "50"},
+                               {"fit", "--machine", machine, "--memory", "6"},
+                               {"fit", "--machine", machine, "--ttft", "2"},
                                {"fit", "--machine", machine, "--latency", "1s", "--memory", "-1GB"},
                                {"fit", "--machine", machine, "--latency", "1s", "--context", "0"}}) {
     const auto refused = run_plumb(bad);
-    EXPECT_EQ(refused.exit_code, 1) << bad.back();
-    EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
+    EXPECT_EQ(refused.exit_code, 2) << bad.back();
+    EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 2) << refused.err;
   }
 }
 

@@ -11,29 +11,30 @@ TEST(Quantity, ReadsWhatPeopleType) {
   EXPECT_DOUBLE_EQ(parse_seconds("50ms", "x"), 0.05);
   EXPECT_DOUBLE_EQ(parse_seconds("2 s", "x"), 2);
   EXPECT_DOUBLE_EQ(parse_seconds("1.5US", "x"), 1.5e-6);
-  EXPECT_DOUBLE_EQ(parse_seconds("3", "x"), 3);
   EXPECT_DOUBLE_EQ(parse_seconds("2min", "x"), 120);
   EXPECT_DOUBLE_EQ(parse_bytes("6GB", "x"), 6e9);
   EXPECT_DOUBLE_EQ(parse_bytes("6GiB", "x"), 6.0 * (1 << 30));
   EXPECT_DOUBLE_EQ(parse_bytes("512 MiB", "x"), 512.0 * (1 << 20));
   EXPECT_DOUBLE_EQ(parse_bytes("100mb", "x"), 100e6);
-  EXPECT_DOUBLE_EQ(parse_bytes("7", "x"), 7);
+  EXPECT_DOUBLE_EQ(parse_bytes("7B", "x"), 7);
   EXPECT_DOUBLE_EQ(parse_count("1.5M", "x"), 1.5e6);
   EXPECT_DOUBLE_EQ(parse_count("768", "x"), 768);
 }
 
 TEST(Quantity, RefusesTheRestAndSaysWhy) {
   for (const char* bad :
-       {"", "ms", "0", "0ms", "-1s", "nan", "inf", "1e400s", "5 parsecs", "5mss", "1,5s", "0x10", "--"}) {
+       {"", "ms", "0", "0ms", "-1s", "nan", "inf", "50", "3.0 ", "1e400s", "5 parsecs", "5mss", "1,5s", "0x10", "--"}) {
     try {
       parse_seconds(bad, "--latency");
       ADD_FAILURE() << bad;
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ErrorCode::invalid_argument) << bad;
       EXPECT_NE(std::string(e.what()).find("--latency"), std::string::npos) << e.what();
+      EXPECT_NE(std::string(e.what()).find("ms, s, min"), std::string::npos) << e.what();
     }
   }
   EXPECT_THROW(parse_bytes("6ms", "x"), Error);
+  EXPECT_THROW(parse_bytes("6", "x"), Error);
   EXPECT_THROW(parse_seconds("6GB", "x"), Error);
 }
 
