@@ -30,6 +30,8 @@ struct Interrupt::Watcher {
 };
 
 Interrupt::Interrupt() : watcher_(std::make_unique<Watcher>()) {
+  struct sigaction now {};
+  if (::sigaction(SIGINT, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) return;  // as shells start background jobs
   if (::pipe2(watcher_->ends.data(), O_CLOEXEC) != 0) return;  // Ctrl-C then ends the program as usual
   interrupt_pipe = watcher_->ends[1];
   // The watcher must not be the thread that the signal interrupts, nor must it end with it.

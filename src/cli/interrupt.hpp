@@ -13,8 +13,8 @@ struct Interrupted : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// While one exists, the first SIGINT asks for a stop instead of ending the program; the second ends it as usual. One
-/// at a time.
+/// While one exists, the first SIGINT asks for a stop instead of ending the program; the second ends it as usual. A
+/// program that was started to ignore SIGINT goes on ignoring it. One at a time.
 class Interrupt {
  public:
   Interrupt();

@@ -160,6 +160,13 @@ TEST_F(GenerateCommand, EndsCleanlyWhenInterrupted) {
   EXPECT_EQ(nlohmann::json::parse(run_plumb(as_json, interrupt).out).at("stop"), "cancelled");
 }
 
+TEST_F(GenerateCommand, IgnoresAnInterruptInTheBackground) {
+  const Arguments endless = {"generate", spm, "-p", "the", "-n", "-1", "--ignore-eos", "--context-full", "shift"};
+  // Shells without job control start what they do not wait for so that it ignores SIGINT. What nobody ignores ends it.
+  const std::string background = R"(sh -c '"$@" & sleep 0.5; kill -INT $!; sleep 0.5; kill -KILL $!; wait $!' sh )";
+  EXPECT_EQ(run_plumb(endless, background).exit_code, 128 + 9);
+}
+
 TEST_F(GenerateCommand, BadInputExitsWith1AndOneLine) {
   const std::string broken = dir.file("broken.gguf", test::tiny_llama().bytes().substr(0, 500)).native();
   test::GgufBuilder other = test::tiny_llama();
