@@ -91,7 +91,15 @@ inline std::int64_t kept_positions(int window, std::int64_t context, std::int64_
   return std::min(context, kKeyTile * ops::kv_ring_tiles(context, window, batch));
 }
 
-/// Bytes that a layer keeps for one sequence, padding aside.
+/// Bytes that a layer must keep for one sequence of `context` positions: what later positions see of it.
+inline double seen_bytes(const LayerState& state, DType kv, std::int64_t context) {
+  const auto* kept = std::get_if<KvState>(&state.positions);
+  const std::int64_t positions = kept && kept->window > 0 ? std::min<std::int64_t>(kept->window, context) : context;
+  return bytes_per_position(state, kv) * static_cast<double>(positions) + 4.0 * static_cast<double>(state.recurrent);
+}
+
+/// Bytes that a layer keeps for one sequence, padding aside: a ring has room for the rows of one batch beside the
+/// positions that are seen.
 inline double state_bytes(const LayerState& state, DType kv, std::int64_t context, std::int64_t batch) {
   const auto* kept = std::get_if<KvState>(&state.positions);
   const std::int64_t positions = kept ? kept_positions(kept->window, context, batch) : context;

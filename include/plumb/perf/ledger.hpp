@@ -15,9 +15,12 @@ namespace plumb::inline PLUMB_ABI {
 /// Memory that a session holds, in bytes.
 struct MemoryUse {
   double weights = 0;
-  double kv = 0;  ///< state of the whole context: keys and values (of windows as far as they are kept), recurrences
+  /// What is seen of a whole context: keys and values of its positions (where there are windows, of so many), one
+  /// compressed vector of each with latent attention, values of recurrences.
+  double kv = 0;
+  double room = 0;         ///< beside it: for the rows of a pass in the rings of windows, copies of recurrent values
   double activations = 0;  ///< scratch of one pass
-  double total() const { return weights + kv + activations; }
+  double total() const { return weights + kv + room + activations; }
 };
 
 namespace detail {
@@ -116,6 +119,13 @@ inline double state_bytes(const ModelSpec& spec, DType kv, std::int64_t context,
   return bytes;
 }
 
+/// The part of it that later positions see.
+inline double seen_bytes(const ModelSpec& spec, DType kv, std::int64_t context) {
+  double bytes = 0;
+  for (const LayerSpec& layer : spec.layers) bytes += seen_bytes(layer_state(layer, spec.width), kv, context);
+  return bytes;
+}
+
 /// Bytes that one more position adds to the state of a sequence, windows aside.
 inline double state_bytes_per_position(const ModelSpec& spec, DType kv) {
   double bytes = 0;
@@ -130,20 +140,37 @@ inline double checkpoint_bytes(const ModelSpec& spec, std::int64_t context) {
   return values * sizeof(float) * static_cast<double>(std::min<std::int64_t>(kCheckpoints, context / kCheckpointEvery));
 }
 
+/// Bytes of all tensors in these types.
+inline double weight_bytes(const ModelSpec& spec, const WeightTypes& weights) {
+  double bytes = 0;
+  for_each_tensor(spec, [&](const TensorSpec& tensor) {
+    if (is_rope_factors(tensor.id.role)) return;
+    bytes += weight_traffic(weights.of(tensor), static_cast<double>(tensor.shape.rows()),
+                            static_cast<double>(tensor.shape.cols()))
+                 .weights();
+  });
+  return bytes;
+}
+
+/// Bytes of a GGUF file of the model: its tensors, and a vocabulary of so many tokens. Published files have 23 to 61
+/// bytes a token (Gemma 2 and Llama 3, whose merges are many), mostly 36: less than 1% of any file but those of the
+/// smallest models.
+inline double file_bytes(const ModelSpec& spec, const WeightTypes& weights) {
+  constexpr double kVocabularyBytes = 36;
+  return weight_bytes(spec, weights) + kVocabularyBytes * static_cast<double>(spec.vocab_size);
+}
+
 /// Memory of a session with room for `context` positions of each of `sequences` sequences.
 /// Activations are those of a pass of `batch` rows. @throws Error{invalid_argument} for a KV type that no session has.
 inline MemoryUse memory_use(const ModelSpec& spec, const WeightTypes& weights, DType kv, std::int64_t context,
                             std::int64_t sequences = 1, std::int64_t batch = 512) {
   check_kv_type(kv);
   MemoryUse memory;
-  for_each_tensor(spec, [&](const TensorSpec& tensor) {
-    if (is_rope_factors(tensor.id.role)) return;
-    memory.weights += weight_traffic(weights.of(tensor), static_cast<double>(tensor.shape.rows()),
-                                     static_cast<double>(tensor.shape.cols()))
-                          .weights();
-  });
-  memory.kv =
-      (state_bytes(spec, kv, context, batch) + checkpoint_bytes(spec, context)) * static_cast<double>(sequences);
+  memory.weights = weight_bytes(spec, weights);
+  const double seen = seen_bytes(spec, kv, context);
+  memory.kv = seen * static_cast<double>(sequences);
+  memory.room =
+      (state_bytes(spec, kv, context, batch) - seen + checkpoint_bytes(spec, context)) * static_cast<double>(sequences);
   memory.activations = sizeof(float) * (static_cast<double>(scratch_sizes(spec).floats_per_row() * batch) +
                                         (spec.output.head ? spec.vocab_size : 0.0) * static_cast<double>(sequences));
   return memory;
