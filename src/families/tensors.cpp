@@ -181,6 +181,12 @@ std::optional<FusedTensor> fused_tensor(const ModelSpec& spec, const TensorSpec&
   return std::nullopt;
 }
 
+std::string name_in_file(const ModelSpec& spec, const TensorSpec& tensor) {
+  if (!family::find_family(spec.family)) return gguf_tensor_name(tensor.id);
+  const std::optional<FusedTensor> whole = fused_tensor(spec, tensor);
+  return whole ? whole->name : tensor_name(spec, tensor.id);
+}
+
 namespace {
 
 /// A tensor that a folder has as it is.

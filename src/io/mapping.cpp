@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <system_error>
 #include <utility>
 
@@ -106,8 +107,28 @@ std::shared_ptr<const FileMapping> FileMapping::borrow(std::span<const std::byte
   return file;
 }
 
+std::shared_ptr<const FileMapping> FileMapping::beginning(std::span<const std::byte> head, std::size_t size,
+                                                          const std::filesystem::path& path) {
+  std::shared_ptr<FileMapping> file(new FileMapping);
+  file->name_ = printable(path.native(), 4096);
+  file->path_ = path;
+  if (head.empty()) throw Error(ErrorCode::truncated, file->name_ + ": there are no bytes");
+  if (head.size() > size)
+    throw Error(ErrorCode::invalid_argument, file->name_ + ": " + std::to_string(head.size()) +
+                                                 " bytes are the beginning of a file of " + std::to_string(size));
+  constexpr int kKind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* const address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, kKind, -1, 0);
+  if (address == MAP_FAILED)
+    throw Error(ErrorCode::out_of_memory,
+                file->name_ + ": no room for the addresses of " + std::to_string(size) + " bytes");
+  file->bytes_ = {static_cast<const std::byte*>(address), size};
+  file->reserved_ = true;
+  std::memcpy(address, head.data(), head.size());
+  return file;
+}
+
 FileMapping::~FileMapping() {
-  if (mapped_) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (mapped_ || reserved_) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
 void FileMapping::advise(std::size_t offset, std::size_t length, AccessAdvice advice) const noexcept {

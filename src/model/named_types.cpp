@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "plumb/model/family.hpp"
 #include "plumb/model/weights.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -19,6 +20,23 @@ DType most_common(const std::vector<std::pair<int, DType>>& types) {
       ->first;
 }
 
+/// Query heads for each key/value head as the keys of files say it: one number for all layers, so that it holds for
+/// the first one too, or numbers for every layer, 0 for those without attention.
+int group_size(const ModelSpec& spec) {
+  const auto of = [](const AttentionSpec& attention) {
+    return attention.n_kv_heads > 0 ? attention.n_heads / attention.n_kv_heads : 0;
+  };
+  if (spec.layers.empty()) return 0;
+  const LayerSpec& first = spec.layers.front();
+  for (const Mixer* mixer : {&first.mixer, &first.beside}) {
+    if (const auto* attention = std::get_if<AttentionSpec>(mixer)) return of(*attention);
+    if (const auto* latent = std::get_if<LatentAttentionSpec>(mixer)) return latent->n_heads;  // one vector for all
+  }
+  // Hybrids of delta nets and attention of keys and values have one number; those with latent attention one a layer.
+  const AttentionSpec* attention = std::holds_alternative<DeltaNetSpec>(first.mixer) ? first_attention(spec) : nullptr;
+  return attention ? of(*attention) : 0;
+}
+
 }  // namespace
 
 RecipeFacts recipe_facts(const ModelSpec& spec) {
@@ -26,23 +44,11 @@ RecipeFacts recipe_facts(const ModelSpec& spec) {
   facts.architecture = spec.family;
   facts.n_layers = spec.n_layers();
   facts.tied_head = spec.output.tied;
-  int heads = 0, kv_heads = 0;
-  for (const LayerSpec& layer : spec.layers) {
-    match(
-        layer.mixer, [](const Nothing&) {},
-        [&](const AttentionSpec& attention) {
-          heads = std::max(heads, attention.n_heads);
-          kv_heads = std::max(kv_heads, attention.n_kv_heads);
-        },
-        [&](const LatentAttentionSpec& attention) {  // all heads share one compressed vector
-          heads = std::max(heads, attention.n_heads);
-          kv_heads = std::max(kv_heads, 1);
-        },
-        [](const DeltaNetSpec&) {}, [](const ShortConvSpec&) {}, [](const StateSpaceSpec&) {}, [](const RwkvSpec&) {});
+  facts.group_size = group_size(spec);
+  for (const LayerSpec& layer : spec.layers)
     if (const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn))
       facts.n_experts = std::max(facts.n_experts, experts->count);
-  }
-  facts.group_size = kv_heads > 0 ? heads / kv_heads : 1;
+  for_each_tensor(spec, [&](const TensorSpec& tensor) { facts.add(name_in_file(spec, tensor)); });
   return facts;
 }
 
@@ -50,7 +56,7 @@ WeightTypes weight_types_by_name(std::string_view name, const ModelSpec& spec, c
   const Recipe recipe = Recipe::parse(name);
   const RecipeFacts facts = recipe_facts(spec);
   const auto type_of = [&](const TensorSpec& tensor) {
-    return recipe.wanted(tensor.id, kept.of(tensor), tensor.shape, facts);
+    return recipe.wanted(name_in_file(spec, tensor), kept.of(tensor), tensor.shape, facts);
   };
   return gather_weight_types(spec, type_of, recipe.base());
 }

@@ -68,43 +68,35 @@ std::vector<Written> in_file(const ModelSpec& spec, const std::vector<RandomTens
   return written;
 }
 
-/// All parts of a fused tensor have the type of the first.
-WeightTypes same_within_fused(const ModelSpec& spec, const WeightTypes& types) {
-  WeightTypes same = types;
-  std::map<std::string, DType> firsts;
-  const auto for_each_fused = [&](auto&& visit) {
-    for_each_tensor(spec, [&](const TensorSpec& tensor) {
-      const auto whole = fused_tensor(spec, tensor);
-      if (whole && tensor.is_matrix()) visit(tensor, *whole);
-    });
-  };
-  for_each_fused([&](const TensorSpec& tensor, const FusedTensor& whole) {
-    if (tensor.id.role == whole.first) firsts[whole.name] = types.of(tensor);
-  });
-  for_each_fused([&](const TensorSpec& tensor, const FusedTensor& whole) {
-    if (types.of(tensor) != firsts[whole.name]) same.set(tensor.id.role, tensor.id.layer, firsts[whole.name]);
-  });
-  return same;
+}  // namespace
+
+GgufWriter plan_model_file(const ModelSpec& spec, std::string_view type) {
+  GgufWriter writer;
+  write_spec(writer, spec);
+  const int file_type = Recipe::parse(type).file_type();
+  if (file_type >= 0) writer.set("general.file_type", static_cast<std::uint32_t>(file_type));
+  writer.set("general.quantization_version", std::uint32_t{2});
+  const std::vector<RandomTensor> tensors = random_tensors(spec, weight_types_by_name(type, spec), 0);
+  for (const Written& tensor : in_file(spec, tensors))
+    writer.add_tensor(tensor.name, tensor.parts.front()->type(), tensor.shape());
+  return writer;
 }
 
-}  // namespace
+std::uint64_t tensor_bytes(const GgufWriter& writer) {
+  std::uint64_t total = 0;
+  for (const GgufTensorPlan& tensor : writer.tensors()) total += tensor.bytes;
+  return total;
+}
 
 void write_random_model(const std::filesystem::path& path, const ModelSpec& spec, const SynthOptions& options) {
   check_spec(spec, spec.name.empty() ? "configuration" : spec.name);
-  const WeightTypes types = same_within_fused(spec, weight_types_by_name(options.type, spec));
-  const std::vector<RandomTensor> tensors = random_tensors(spec, types, options.seed);
-  const std::vector<Written> written = in_file(spec, tensors);
-  GgufWriter writer;
-  write_spec(writer, spec);
-  const int file_type = Recipe::parse(options.type).file_type();
-  if (file_type >= 0) writer.set("general.file_type", static_cast<std::uint32_t>(file_type));
-  writer.set("general.quantization_version", std::uint32_t{2});
+  GgufWriter writer = plan_model_file(spec, options.type);
   if (spec.vocab_size >= kSmallestSynthVocabulary) set_vocabulary(writer, synthetic_vocabulary(spec.vocab_size));
-  std::uint64_t total = 0, done = 0;
-  for (const Written& tensor : written) {
-    writer.add_tensor(tensor.name, tensor.parts.front()->type(), tensor.shape());
-    total += writer.tensors().back().bytes;
-  }
+  const std::vector<RandomTensor> tensors =
+      random_tensors(spec, weight_types_by_name(options.type, spec), options.seed);
+  const std::vector<Written> written = in_file(spec, tensors);
+  const std::uint64_t total = tensor_bytes(writer);
+  std::uint64_t done = 0;
   AlignedBuffer chunk;
   auto next = written.begin();  // the writer asks in the order in which tensors were added
   writer.write(path, [&](const GgufTensorPlan& plan, const GgufAppend& append) {

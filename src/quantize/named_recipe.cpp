@@ -1,5 +1,6 @@
 #include "src/quantize/named_recipe.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -59,29 +60,44 @@ bool is_sensitive_layer(int layer, int n_layers) {
   return layer < n_layers / 8 || layer >= 7 * n_layers / 8 || (layer - n_layers / 8) % 3 == 2;
 }
 
+/// Which one of its kind a layer's matrix is: mixes count those that there are, not layers.
+int number_of(int layer, const std::vector<int>& layers) {
+  if (layers.empty()) return layer;
+  return static_cast<int>(std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin());
+}
+
+/// The 70B llamas and the models that are treated like these: their value matrices are an eighth of the query matrices.
+bool is_seventy_billion(const RecipeFacts& facts) {
+  if (facts.n_layers != 80) return false;
+  if (facts.architecture == "llama") return facts.group_size > 1;
+  return facts.architecture == "qwen2" || facts.architecture == "deci" || facts.architecture == "olmo";
+}
+
 /// Values see no averaging over keys, and with grouped heads the matrix is small: cheap to keep precise.
 DType attention_value(Mix mix, DType base, int layer, const RecipeFacts& facts) {
   DType type = base;
+  const int number = number_of(layer, facts.value_layers);
+  const int count = facts.value_layers.empty() ? facts.n_layers : static_cast<int>(facts.value_layers.size());
   const bool shared = facts.group_size >= 4;
   switch (mix) {
     case Mix::q2_k: type = shared ? DType::q4_k : DType::q3_k; break;
     case Mix::q2_k_s: type = shared ? DType::q4_k : base; break;
-    case Mix::q3_k_m: type = layer < 2 ? DType::q5_k : DType::q4_k; break;
+    case Mix::q3_k_m: type = number < 2 ? DType::q5_k : DType::q4_k; break;
     case Mix::q3_k_l: type = DType::q5_k; break;
     case Mix::iq4_nl:
     case Mix::iq4_xs: type = shared ? DType::q5_k : base; break;
     case Mix::q4_k_m:
-    case Mix::q5_k_m: type = is_sensitive_layer(layer, facts.n_layers) ? DType::q6_k : base; break;
-    case Mix::q4_k_s: type = layer < 4 ? DType::q5_k : base; break;
+    case Mix::q5_k_m: type = is_sensitive_layer(number, count) ? DType::q6_k : base; break;
+    case Mix::q4_k_s: type = number < 4 ? DType::q5_k : base; break;
     default: break;
   }
-  // 80 layers of 8 query heads a group: the 70B llamas, whose value matrices are an eighth of the query matrices.
-  if (facts.n_layers == 80 && facts.group_size == 8 && (type == DType::q3_k || type == DType::q4_k)) type = DType::q5_k;
+  if (is_seventy_billion(facts) && (type == DType::q3_k || type == DType::q4_k)) type = DType::q5_k;
   return facts.n_experts == 8 ? DType::q8_0 : type;
 }
 
 DType ffn_down(Mix mix, DType base, int layer, const RecipeFacts& facts) {
   const bool falcon = facts.architecture == "falcon";
+  if (facts.n_experts <= 1) layer = number_of(layer, facts.down_layers);  // with experts, layers count
   const bool first_eighth = layer < facts.n_layers / 8, sensitive = is_sensitive_layer(layer, facts.n_layers);
   switch (mix) {
     case Mix::q2_k: return DType::q3_k;
@@ -185,7 +201,7 @@ DType named_recipe_type(const NamedRecipe& recipe, RecipePart part, int layer, c
     if (shape.cols() % dtype_info(base).block_elements != 0) return DType::q8_0;
     return base == DType::q8_0 ? DType::q8_0 : DType::q6_k;
   }
-  if (recipe.mix == Mix::mxfp4_moe) return shape.rank() > 2 ? DType::mxfp4 : DType::q8_0;
+  if (recipe.mix == Mix::mxfp4_moe) return shape.rank() > 2 && shape[0] > 1 ? DType::mxfp4 : DType::q8_0;
   switch (part) {
     case RecipePart::attn_value: return attention_value(recipe.mix, base, layer, facts);
     case RecipePart::attn_key: return facts.n_experts == 8 ? DType::q8_0 : base;

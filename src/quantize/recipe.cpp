@@ -91,24 +91,36 @@ DType type_of(std::string_view target, bool in_rule, detail::RecipePart part, in
 
 }  // namespace
 
+void RecipeFacts::add(std::string_view tensor) {
+  const GgufName name = split_gguf_name(tensor);
+  n_layers = std::max(n_layers, name.layer + 1);
+  if (name.layer < 0 || name.suffix != ".weight") return;
+  const auto note = [&](std::vector<int>& layers) {
+    if (layers.empty() || layers.back() < name.layer) return layers.push_back(name.layer);
+    const auto at = std::lower_bound(layers.begin(), layers.end(), name.layer);
+    if (*at != name.layer) layers.insert(at, name.layer);
+  };
+  if (name.base == "attn_v" || name.base == "attn_qkv" || name.base == "attn_kv_b") note(value_layers);
+  if (name.base.starts_with("ffn_down")) note(down_layers);
+}
+
 RecipeFacts recipe_facts(const ModelFile& file) {
   RecipeFacts facts;
   facts.architecture = file.string_or("general.architecture", "");
   const std::string prefix = facts.architecture + ".";
   constexpr std::int64_t kMost = 1 << 20;
-  for (const GgufTensor& tensor : file.tensors())
-    facts.n_layers = std::max(facts.n_layers, split_gguf_name(tensor.name).layer + 1);
+  for (const GgufTensor& tensor : file.tensors()) facts.add(tensor.name);
   facts.n_experts = static_cast<int>(file.int_or(prefix + "expert_count", 0, 0, kMost));
-  // Head counts may be one number or one a layer; recipes only ask whether many query heads share a key/value head.
+  // Head counts may be one number or one a layer: then the first counts.
   const auto heads = [&](const char* key, std::int64_t fallback) {
     const GgufValue* value = file.find(prefix + key);
     if (value == nullptr) return fallback;
     if (!value->is_array()) return file.get_int(prefix + key, 0, kMost);
     const std::vector<std::int32_t> all = file.get_ints(prefix + key);
-    return all.empty() ? fallback : static_cast<std::int64_t>(*std::max_element(all.begin(), all.end()));
+    return all.empty() ? fallback : static_cast<std::int64_t>(all.front());
   };
   const std::int64_t n_heads = heads("attention.head_count", 0), n_kv = heads("attention.head_count_kv", n_heads);
-  facts.group_size = n_kv > 0 && n_heads > 0 ? static_cast<int>(n_heads / n_kv) : 1;
+  facts.group_size = n_kv > 0 ? static_cast<int>(std::max<std::int64_t>(n_heads, 0) / n_kv) : 0;
   facts.tied_head = file.find_tensor("output.weight") == nullptr;
   return facts;
 }

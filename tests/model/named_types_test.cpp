@@ -115,6 +115,8 @@ TEST(NamedTypes, FactsOfADescriptionAreThoseOfItsFile) {
     EXPECT_EQ(own.group_size, read.group_size) << kind;
     EXPECT_EQ(own.n_experts, read.n_experts) << kind;
     EXPECT_EQ(own.tied_head, read.tied_head) << kind;
+    EXPECT_EQ(own.value_layers, read.value_layers) << kind;
+    EXPECT_EQ(own.down_layers, read.down_layers) << kind;
   }
 }
 

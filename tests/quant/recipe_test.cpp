@@ -158,17 +158,46 @@ TEST(RecipeNames, ShortNamesAreTheMediumMix) {
   }
 }
 
-// The public exception for 70B llamas: 80 layers, eight query heads for each key/value head.
+// The public exception for 70B llamas: 80 layers, several query heads for each key/value head.
 TEST(RecipeWanted, SeventyBillionLlamasHaveMoreBitsInTheirValues) {
-  const auto value = [](const char* name, int layers, int group) {
-    const RecipeFacts facts{"llama", layers, group, 0, false, false};
+  const auto value = [](const char* name, int layers, int group, const char* architecture = "llama") {
+    const RecipeFacts facts{architecture, layers, group, 0, false, false};
     return Recipe::parse(name).wanted(TensorId{TensorRole::attn_v, 16}, DType::f32, Shape{1024, 8192}, facts);
   };
   EXPECT_EQ(value("q4_k_m", 80, 8), DType::q5_k);
   EXPECT_EQ(value("q4_k", 80, 8), DType::q5_k);
   EXPECT_EQ(value("q3_k_s", 80, 8), DType::q5_k);
-  EXPECT_EQ(value("q4_k_m", 80, 4), DType::q4_k);
+  EXPECT_EQ(value("q4_k_m", 80, 4), DType::q5_k);
+  EXPECT_EQ(value("q4_k_m", 80, 1), DType::q4_k);  // 65B
+  EXPECT_EQ(value("q4_k_m", 80, 8, "qwen2"), DType::q5_k);
+  EXPECT_EQ(value("q4_k_m", 80, 8, "apertus"), DType::q4_k);
   EXPECT_EQ(value("q4_k_m", 79, 8), DType::q4_k);
+}
+
+// Hybrids have values and feed-forward blocks in some layers: their number among these counts, not the layer's.
+TEST(RecipeWanted, MixesCountTheMatricesThatThereAre) {
+  RecipeFacts facts{"lfm2", 0, 0, 0, false, false};
+  for (int layer = 0; layer < 32; ++layer) {
+    if (layer % 4 == 3) facts.add("blk." + std::to_string(layer) + ".attn_v.weight");
+    if (layer % 2 == 0) facts.add("blk." + std::to_string(layer) + ".ffn_down.weight");
+    facts.add("blk." + std::to_string(layer) + ".attn_v.bias");
+  }
+  EXPECT_EQ(facts.n_layers, 32);
+  EXPECT_EQ(facts.value_layers, (std::vector<int>{3, 7, 11, 15, 19, 23, 27, 31}));
+  EXPECT_EQ(facts.down_layers.size(), 16u);
+  const Recipe recipe = Recipe::parse("q4_k_m");
+  const auto type = [&](TensorRole role, int layer) {
+    return recipe.wanted(TensorId{role, layer}, DType::f16, Shape{256, 512}, facts);
+  };
+  // The first and the last of eight, and every third of those between.
+  std::string values, downs;
+  for (const int layer : facts.value_layers) values += type(TensorRole::attn_v, layer) == DType::q6_k ? '6' : '4';
+  EXPECT_EQ(values, "64464466");
+  // Sixteen of 32: the first four (layers 0 to 6), then every third; none reaches the last eighth.
+  for (const int layer : facts.down_layers) downs += type(TensorRole::ffn_down, layer) == DType::q6_k ? '6' : '4';
+  EXPECT_EQ(downs, "6666446446446446");
+  facts.n_experts = 16;  // layers count
+  EXPECT_EQ(type(TensorRole::ffn_down, 30), DType::q6_k);
 }
 
 }  // namespace

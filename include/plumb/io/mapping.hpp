@@ -38,6 +38,12 @@ class FileMapping {
   /// @throws Error{invalid_argument} unless the memory is 64-byte aligned, Error{truncated} when there is none.
   static std::shared_ptr<const FileMapping> borrow(std::span<const std::byte> bytes, std::string name);
 
+  /// The beginning of a file whose rest is elsewhere: `head`, then zeros up to `size` bytes, which cost no memory
+  /// until they are read. `path` says where. @throws Error{out_of_memory} where the system does
+  /// not give that much room, {invalid_argument} for a head longer than the file, Error{truncated} for an empty one.
+  static std::shared_ptr<const FileMapping> beginning(std::span<const std::byte> head, std::size_t size,
+                                                      const std::filesystem::path& path);
+
   ~FileMapping();
   FileMapping(const FileMapping&) = delete;
   FileMapping& operator=(const FileMapping&) = delete;
@@ -46,7 +52,7 @@ class FileMapping {
   std::size_t size() const { return bytes_.size(); }
   /// The path, fit for messages.
   const std::string& name() const { return name_; }
-  /// As it was opened; empty for borrowed memory.
+  /// As it was opened, or where the rest is; empty for borrowed memory.
   const std::filesystem::path& path() const { return path_; }
   /// Whether the bytes are pages of the file, rather than a copy.
   bool is_mapped() const { return mapped_; }
@@ -64,7 +70,7 @@ class FileMapping {
   std::filesystem::path path_;
   std::span<const std::byte> bytes_;
   AlignedBuffer copy_;
-  bool mapped_ = false;
+  bool mapped_ = false, reserved_ = false;
 };
 
 }  // namespace plumb

@@ -31,6 +31,9 @@ PLUMB_API ModelSpec spec_from_file(const ModelFile& file);
 PLUMB_API ModelSpec spec_from_json(std::string_view text, std::string_view where);
 /// The same from a file. @throws as above, and Error{io, truncated}.
 PLUMB_API ModelSpec spec_from_json_file(const std::filesystem::path& path);
+/// What of a `config.json` is no part of the spec, a sentence each: towers for pictures and sounds. @throws as
+/// spec_from_json_file.
+PLUMB_API std::vector<std::string> left_out_of_json_file(const std::filesystem::path& path);
 
 /// Sets `general.architecture` and the keys of the spec's family, which spec_from_file reads back as an equal spec.
 /// @throws Error{unsupported_architecture} for a spec whose family has no such keys, naming the layer and the feature.
@@ -46,6 +49,10 @@ struct FusedTensor {
   TensorRole first;
 };
 std::optional<FusedTensor> fused_tensor(const ModelSpec& spec, const TensorSpec& tensor);
+
+/// What files that we write call the tensor, or the one that they hold it in; the usual name where the spec is of no
+/// family.
+std::string name_in_file(const ModelSpec& spec, const TensorSpec& tensor);
 
 /// A tensor of the spec in a file: by its name, as a part of a fused one, or in parts. Nothing where it is absent
 /// or has another form: see make_tensor.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "plumb/io/gguf_writer.hpp"
 #include "plumb/model/spec.hpp"
@@ -20,9 +21,15 @@ struct SynthOptions {
   std::function<void(double fraction)> progress = {};  ///< 0 to 1, from the calling thread
 };
 
+/// Keys and tensors of a file of this spec whose types are those of that name: everything but a vocabulary and data.
+/// What is predicted, written by write_random_model and quantized by that name has these tensors.
+/// @throws as write_random_model, but Error{io}.
+PLUMB_API GgufWriter plan_model_file(const ModelSpec& spec, std::string_view type);
+/// Bytes of all tensors of a plan, padding aside.
+PLUMB_API std::uint64_t tensor_bytes(const GgufWriter& writer);
+
 /// Writes `spec` with the weights of random_tensors, its metadata, and the tokenizer of synthetic_vocabulary when the
-/// vocabulary has room for one. The file appears complete or not at all. Where the family's files hold several matrices
-/// in one (q, k and v of gpt2), a mix of types gives all of it the type of the first.
+/// vocabulary has room for one. The file appears complete or not at all.
 /// @throws Error{bad_value, unsupported_architecture} as check_spec and write_spec,
 /// Error{invalid_argument} for an unknown type, {unsupported_type} for one that no file holds, Error{io}.
 PLUMB_API void write_random_model(const std::filesystem::path& path, const ModelSpec& spec,

@@ -24,10 +24,16 @@ namespace plumb::inline PLUMB_ABI {
 struct RecipeFacts {
   std::string architecture;
   int n_layers = 0;
-  int group_size = 1;  ///< query heads for each key/value head
+  int group_size = 1;  ///< query heads for each key/value head of the first layer; 0 where it has none
   int n_experts = 0;
   bool tied_head = false;       ///< no `output.weight`: the embedding is the head
   bool has_importance = false;  ///< calibration data is at hand
+  /// Layers that hold values (alone or among others) and such with a down projection, in order: mixes count in these.
+  /// Empty: every layer does.
+  std::vector<int> value_layers = {}, down_layers = {};
+
+  /// Takes note of a tensor by its name in a file. Of one layer after another.
+  void add(std::string_view tensor);
 };
 
 /// From metadata and tensor names. Absent keys leave the defaults; nothing is required, since any GGUF file of tensors
