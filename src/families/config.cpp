@@ -1,5 +1,6 @@
 #include "config.hpp"
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "../io/json_reader.hpp"
@@ -22,18 +23,25 @@ bool is_set(const JsonFields& json, const nlohmann::json& object, std::string_vi
   return value.is_number() ? json.get_number(field) > 0 : json.bool_or(field, false);
 }
 
-/// `object`: what `json` reads.
-TypeOfFamily find_type(std::string_view name, const JsonFields& json, const nlohmann::json& object) {
-  int known = 0;
+/// What holds the text model of a model of several parts.
+constexpr std::array<std::string_view, 3> kTextParts{"text_config", "llm_config", "language_config"};
+
+/// Nothing where no family lists the type. `object`: what `json` reads.
+std::optional<TypeOfFamily> known_type(std::string_view name, const JsonFields& json, const nlohmann::json& object) {
   TypeOfFamily found{nullptr, nullptr};
   for (const Family& family : all_families())
     for (const ModelType& type : family.types) {
-      ++known;
       if (type.name != name) continue;
       if (type.only_with.empty() && !found.family) found = {&family, &type};
-      if (!type.only_with.empty() && is_set(json, object, type.only_with)) return {&family, &type};
+      if (!type.only_with.empty() && is_set(json, object, type.only_with)) return TypeOfFamily{&family, &type};
     }
-  if (found.family) return found;
+  return found.family ? std::optional(found) : std::nullopt;
+}
+
+TypeOfFamily find_type(std::string_view name, const JsonFields& json, const nlohmann::json& object) {
+  if (const auto found = known_type(name, json, object)) return *found;
+  std::size_t known = 0;
+  for (const Family& family : all_families()) known += family.types.size();
   json.fail(ErrorCode::unsupported_architecture, "model_type",
             "is " + quote(name, 60) + ", expected one of the " + std::to_string(known) + " types that families list");
 }
@@ -48,21 +56,39 @@ void take_newer_names(const ModelType& type, const nlohmann::json& object, nlohm
     if (object.contains(name)) filled[own] = object.at(name);
 }
 
+/// Whether a field is named after what is no text.
+bool is_other_part(std::string_view name) {
+  for (const std::string_view word : {"vision", "visual", "image", "img", "audio", "speech", "sound"})
+    if (name.find(word) != std::string_view::npos) return true;
+  return false;
+}
+
 }  // namespace
 
 Config::Config(std::string_view text, std::string_view where)
     : root_(std::make_unique<nlohmann::json>(parse_json_object(text, where))) {
   file_ = std::make_unique<JsonFields>(*root_, std::string(where));
   JsonFields json = *file_;
-  auto found = find_type(file_->get_string("model_type"), *file_, *root_);
+  const std::string name = file_->get_string("model_type");
   const nlohmann::json* object = root_.get();
-  if (!found.type->text_part.empty()) {
-    const auto part = file_->object("text_config");
-    if (!part) file_->fail(ErrorCode::missing_key, "text_config", "is missing");
-    object = &root_->at("text_config");
-    json = *part;
-    found = find_type(part->string_or("model_type", found.type->text_part), *part, *object);
+  auto known = known_type(name, *file_, *root_);
+  if (!known || !known->type->text_part.empty()) {
+    const std::string usual(known ? known->type->text_part : std::string_view());
+    for (const std::string_view part_name : kTextParts) {
+      const auto part = file_->object(part_name);
+      if (!part || (!known && !part->has("model_type"))) continue;
+      object = &root_->at(std::string(part_name));
+      json = *part;
+      known = find_type(part->string_or("model_type", usual), *part, *object);
+      break;
+    }
+    if (object == root_.get() && known) {
+      // Files of before there were parts have the fields of the text model beside those of the others.
+      if (!file_->has("num_hidden_layers")) file_->fail(ErrorCode::missing_key, "text_config", "is missing");
+      known = find_type(usual, *file_, *root_);
+    }
   }
+  const TypeOfFamily found = known ? *known : find_type(name, *file_, *root_);
   filled_ = std::make_unique<nlohmann::json>(nlohmann::json::parse(found.type->defaults));
   filled_->update(*object);
   take_newer_names(*found.type, *object, *filled_);
@@ -72,6 +98,18 @@ Config::Config(std::string_view text, std::string_view where)
 }
 
 Config::~Config() = default;
+
+std::vector<std::string> Config::other_parts() const {
+  std::vector<std::string> notes;
+  for (const auto& [name, value] : root_->items()) {
+    if (!value.is_object() || value.empty() || !is_other_part(name)) continue;
+    const auto type = value.find("model_type");
+    const std::string what =
+        type != value.end() && type->is_string() ? " (" + printable(type->get<std::string>()) + ")" : std::string();
+    notes.push_back(quote(name, 60) + what + " is not read: only the text model is counted and run");
+  }
+  return notes;
+}
 
 ModelSpec Config::read() const {
   ModelSpec spec = family_->read(*keys_);
@@ -87,6 +125,10 @@ ModelSpec spec_from_json(std::string_view text, std::string_view where) {
   ModelSpec spec = family::Config(text, where).read();
   check_spec(spec, where);
   return spec;
+}
+
+std::vector<std::string> left_out_of_json_file(const std::filesystem::path& path) {
+  return family::Config(read_json_text(path), quote(path.string())).other_parts();
 }
 
 ModelSpec spec_from_json_file(const std::filesystem::path& path) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "keys.hpp"
 #include "plumb/model/spec.hpp"
@@ -25,6 +26,8 @@ class Config {
   const Keys& keys() const { return *keys_; }
   /// Fields of the file itself, of which a model may be a part.
   const JsonFields& file() const { return *file_; }
+  /// A sentence for each part that is no text model: what sees or hears.
+  std::vector<std::string> other_parts() const;
   /// What the fields say. It has not been checked.
   ModelSpec read() const;
 

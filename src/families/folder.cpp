@@ -116,6 +116,7 @@ FolderAssembly::FolderAssembly(const std::filesystem::path& folder, FileMapping:
   if (const auto* rwkv = std::get_if<RwkvSpec>(&spec_.layers.front().mixer); rwkv && rwkv->first_rank == 0)
     for (const auto& [spare, like] : kFirstOfRwkv)
       tensors_.emplace(TensorId{spare, 0, false}, tensors_.at({like, 0, false}));
+  left_out_ = config.other_parts();
   note_left_out(index);
   lay_out();
   try {

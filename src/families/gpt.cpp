@@ -1,5 +1,5 @@
-// GPT-2, GPT-NeoX (Pythia), StarCoder (GPT-2 with one KV head) and StarCoder 2 (rotation of halves): layer norms,
-// biases, two matrices in the feed-forward block.
+// GPT-2, OPT (GPT-2 with ReLU), GPT-NeoX (Pythia), StarCoder (GPT-2 with one KV head) and StarCoder 2 (rotation of
+// halves): layer norms, biases, two matrices in the feed-forward block.
 //
 // Pythia's files say "gelu", which its own code computes with erf. The engine that GGUF files are made for computes the
 // tanh form for every GELU, and the recorded logits of both families are of that form: NMSE 5e-14, with erf 2e-8. So it
@@ -31,6 +31,22 @@ ModelSpec read_gpt2(const Keys& keys) {
   style.inner_multiple = 4;
   ModelSpec spec = read_decoder(keys, style);
   spec.embedding.positions = true;
+  return spec;
+}
+
+/// Of its kinds those that norm what a part reads, as all but the one of 350M parameters do.
+ModelSpec read_opt(const Keys& keys) {
+  Style style = gpt_style(RopePairs::none);
+  style.activation = Activation::relu;
+  ModelSpec spec = read_decoder(keys, style);
+  spec.embedding.positions = true;
+  const Field before{"", "do_layer_norm_before"}, width{"", "word_embed_proj_dim"};
+  if (!keys.flag_or(before, true))
+    keys.fail(ErrorCode::unsupported_architecture, before, "is false, expected norms in front of the parts");
+  const int embedded = keys.count_or(width, spec.width, SpecLimits::kWidth);
+  if (embedded != spec.width)
+    keys.fail(ErrorCode::unsupported_architecture, width,
+              "is " + std::to_string(embedded) + ", expected the width of the layers, " + std::to_string(spec.width));
   return spec;
 }
 
@@ -70,6 +86,10 @@ constexpr Alias kGpt2Names[] = {
     {"layer_norm_eps", "layer_norm_epsilon"},
     {"hidden_act", "activation_function"},
 };
+constexpr Alias kOptNames[] = {
+    {"num_key_value_heads", ""},       {"intermediate_size", "ffn_dim"}, {"hidden_act", "activation_function"},
+    {"attention_bias", "enable_bias"}, {"mlp_bias", "enable_bias"},
+};
 constexpr Alias kNeoxNames[] = {{"partial_rotary_factor", "rotary_pct"}, {"rope_theta", "rotary_emb_base"}};
 
 constexpr Alias kStarcoder2Names[] = {
@@ -78,6 +98,11 @@ constexpr Alias kStarcoder2Names[] = {
 constexpr ModelType kGpt2[] = {
     {"gpt2", R"({"vocab_size":50257,"n_positions":1024,"layer_norm_epsilon":1e-5,"tie_word_embeddings":true})",
      kGpt2Names}};
+constexpr ModelType kOpt[] = {
+    {"opt",
+     R"({"vocab_size":50272,"hidden_size":768,"num_hidden_layers":12,"num_attention_heads":12,"ffn_dim":3072,
+         "max_position_embeddings":2048,"layer_norm_eps":1e-5,"tie_word_embeddings":true})",
+     kOptNames}};
 constexpr ModelType kNeox[] = {
     {"gpt_neox", R"({"max_position_embeddings":2048,"layer_norm_eps":1e-5,"rotary_pct":0.25})", kNeoxNames}};
 constexpr ModelType kStarcoder[] = {
@@ -101,6 +126,18 @@ constexpr Place kGpt2Places[] = {
     {TensorRole::attn_out, "attn.c_proj", take_turned},
     {TensorRole::ffn_up, "mlp.c_fc", take_turned},
     {TensorRole::ffn_down, "mlp.c_proj", take_turned},
+};
+/// The table of positions begins two rows in front of the first.
+Gather take_opt_positions(const Asked& asked) { return rows_from(2, asked.shape().rows + 2); }
+constexpr Place kOptPlaces[] = {
+    {TensorRole::token_embedding, "decoder.embed_tokens"},
+    {TensorRole::position_embedding, "decoder.embed_positions", take_opt_positions},
+    {TensorRole::output_norm, "decoder.final_layer_norm"},
+    {TensorRole::attn_norm, "self_attn_layer_norm"},
+    {TensorRole::ffn_norm, "final_layer_norm"},
+    {TensorRole::attn_out, "self_attn.out_proj"},
+    {TensorRole::ffn_up, "fc1"},
+    {TensorRole::ffn_down, "fc2"},
 };
 /// With one KV head, or with q, k and v of each head together.
 constexpr Place kStarcoderPlaces[] = {
@@ -146,6 +183,11 @@ constexpr Family kFamilies[] = {
      .write = write_gptneox,
      .fused = {.qkv = true},
      .folder = {.places = kNeoxPlaces}},
+    {.architecture = "opt",
+     .models = "OPT",
+     .read = read_opt,
+     .types = kOpt,
+     .folder = {.places = kOptPlaces, .layers = "decoder.layers."}},
     {.architecture = "starcoder",
      .models = "StarCoder, SantaCoder",
      .read = read_starcoder,

@@ -206,6 +206,12 @@ bool Keys::is_text(const Field& field) const {
   return scope_of(name).is_text(name);
 }
 
+bool Keys::is_number(const Field& field) const {
+  if (file_ || !has(field)) return false;
+  const std::string name = json_name(field);
+  return scope_of(name).is_number(name);
+}
+
 Keys Keys::within(std::string_view object) const {
   Keys inner = *this;
   if (file_) return inner;

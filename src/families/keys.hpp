@@ -68,8 +68,9 @@ class Keys {
   std::vector<int> numbers(const Field& field) const;
   /// An array of numbers (config.json); empty where it is absent.
   std::vector<double> reals(const Field& field) const;
-  /// Whether the field is a string (config.json).
+  /// Whether the field is a string, a number (config.json).
   bool is_text(const Field& field) const;
+  bool is_number(const Field& field) const;
 
   /// Fields of a nested object come first, then this object's (config.json). Itself where there is none, and for GGUF.
   Keys within(std::string_view object) const;

@@ -63,8 +63,10 @@ Kinds read_kinds_of_json(const Keys& keys, int layers) {
     kinds.rotates.push_back(rotates.empty() ? (l + 1) % period != 0 : rotates[i] != 0);
     kinds.chunks.push_back(kinds.chunk > 0 && (names.empty() ? kinds.rotates[i] : names[i] == "chunked_attention"));
   }
-  kinds.temperature.scale =
-      keys.flag_or({"", "attn_temperature_tuning"}, true) ? keys.real_or({"", "attn_scale"}, kGrowth) : 0.0f;
+  const Field growth{"", "attn_temperature_tuning"};  // true or false; of the first files 4 or 0
+  const bool grows =
+      keys.is_number(growth) ? keys.natural_or(growth, 0, SpecLimits::kLayers) > 0 : keys.flag_or(growth, true);
+  kinds.temperature.scale = grows ? keys.real_or({"", "attn_scale"}, kGrowth) : 0.0f;
   kinds.temperature.floor = keys.count_or({"", "floor_scale"}, kFloor, SpecLimits::kContext);
   if (kinds.temperature.scale == 0) kinds.temperature = {};
   kinds.norms = keys.flag_or({"", "use_qk_norm"}, true);

@@ -86,6 +86,13 @@ void write_qwen2_moe(GgufWriter& writer, const ModelSpec& spec) {
 constexpr ModelType kQwen2[] = {
     {"qwen2",
      R"({"max_position_embeddings":32768,"rms_norm_eps":1e-6,"num_key_value_heads":32,"sliding_window":4096})"}};
+constexpr const char* kQwen2VlDefaults =
+    R"({"max_position_embeddings":32768,"rms_norm_eps":1e-5,"num_key_value_heads":8,"sliding_window":4096,
+        "rope_theta":1000000.0})";
+constexpr ModelType kQwen2Vl[] = {{"qwen2_vl_text", kQwen2VlDefaults},
+                                  {"qwen2_vl", "{}", {}, "qwen2_vl_text"},
+                                  {"qwen2_5_vl_text", kQwen2VlDefaults},
+                                  {"qwen2_5_vl", "{}", {}, "qwen2_5_vl_text"}};
 constexpr ModelType kQwen2Moe[] = {
     {"qwen2_moe",
      R"({"max_position_embeddings":32768,"rms_norm_eps":1e-6,"num_key_value_heads":16,"sliding_window":4096,
@@ -116,6 +123,7 @@ constexpr Place kVlMoePlaces[] = {
 
 constexpr Family kFamilies[] = {
     {"qwen2", "Qwen 1.5, 2 and 2.5", read_qwen2, kQwen2},
+    {"qwen2vl", "Qwen 2 VL and 2.5 VL, text", read_qwen2, kQwen2Vl, write_rope_sections},
     {"qwen2moe", "Qwen 1.5 and 2 with experts", read_qwen2_moe, kQwen2Moe, write_qwen2_moe},
     {"qwen3", "Qwen 3", read_qwen3, kQwen3},
     {"qwen3moe", "Qwen 3 with experts", read_qwen3_moe, kQwen3Moe},

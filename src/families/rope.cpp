@@ -125,10 +125,11 @@ RopeSpec read_rope(const Keys& keys, RopePairs pairs, int head_dim, int context,
     const double stretch =
         own.has(factor) ? static_cast<double>(own.real(factor)) : static_cast<double>(context) / trained;
     rope.attn_factor = own.real_or(magnitude, long_magnitude(stretch, trained));
-  } else if (!scaling.empty() && scaling != "default" && scaling != "dynamic") {
+  } else if (!scaling.empty() && scaling != "default" && scaling != "dynamic" && scaling != "mrope") {
     own.fail(ErrorCode::bad_value, type,
-             "is " + quote(scaling) + ", expected default, dynamic, linear, yarn, llama3 or longrope");
+             "is " + quote(scaling) + ", expected default, dynamic, linear, yarn, llama3, longrope or mrope");
   }
+  // "mrope" rotates by three positions, of time, height and width. In a text they are one: nothing is stretched.
   if (rope.scaling == RopeScaling::yarn || rope.factors == RopeFactors::long_short) rope.original_context = trained;
   return rope;
 }

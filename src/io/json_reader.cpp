@@ -182,6 +182,11 @@ bool JsonFields::is_text(std::string_view key) const {
   return value && value->is_string();
 }
 
+bool JsonFields::is_number(std::string_view key) const {
+  const json* value = find(key);
+  return value && value->is_number();
+}
+
 std::vector<double> JsonFields::numbers_or_empty(std::string_view key, std::optional<double> null) const {
   std::vector<double> numbers;
   const json* value = find(key);

@@ -45,6 +45,7 @@ class JsonFields {
   std::string get_string(std::string_view key) const;
   std::string string_or(std::string_view key, std::string_view fallback) const;
   bool is_text(std::string_view key) const;
+  bool is_number(std::string_view key) const;
   /// The elements of an array of numbers; empty when absent. `null`: what a null in it means.
   /// @throws Error{wrong_type, bad_value}.
   std::vector<double> numbers_or_empty(std::string_view key, std::optional<double> null = std::nullopt) const;

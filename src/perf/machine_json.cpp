@@ -188,7 +188,7 @@ Machine Machine::from_json(std::string_view text, std::string_view where) {
   for (const JsonFields& sync : json.objects_or_empty("syncs"))
     machine.syncs.push_back({sync.get_int("threads", 1, kMaxThreads), amount(sync, "barrier", 1e3),
                              amount(sync, "region", 1e3), amount(sync, "layer", 1e3), amount(sync, "pass", 1e3),
-                             amount(sync, "skew", 1)});
+                             amount(sync, "skew", 1e3)});
   if (machine.bandwidths.empty())
     throw Error(ErrorCode::missing_key, std::string(where) + ": field 'bandwidths' is missing or empty");
   if (machine.peak(Arithmetic::f32, 1) <= 0)
