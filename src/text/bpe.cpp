@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "../core/utf8.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
 #include "spm.hpp"
-#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <utility>
 
-#include "plumb/core/printable.hpp"
 #include "../core/utf8.hpp"
+#include "plumb/core/printable.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

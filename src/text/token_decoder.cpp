@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "../core/utf8.hpp"
 #include "byte_alphabet.hpp"
 #include "spm.hpp"
-#include "../core/utf8.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {

@@ -58,7 +58,9 @@ TEST(PublishedConfigs, PartsThatSeeOrHearAreNamed) {
     SCOPED_TRACE(one.name);
     std::ofstream(dir / "config.json") << one.json;
     const std::vector<std::string> notes = left_out_of_json_file(dir / "config.json");
-    const auto has = [&](const char* part) { return one.json.find(std::string("\"") + part + "\":{") != std::string::npos; };
+    const auto has = [&](const char* part) {
+      return one.json.find(std::string("\"") + part + "\":{") != std::string::npos;
+    };
     EXPECT_EQ(notes.size(), static_cast<std::size_t>(has("vision_config")) + (has("audio_config") ? 1 : 0));
     for (const std::string& note : notes)
       EXPECT_NE(note.find("only the text model is counted"), std::string::npos) << note;
@@ -89,7 +91,8 @@ TEST(PublishedConfigs, VariantsAreReadOrRefusedByTheirField) {
       "num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2})";
   EXPECT_EQ(wrapped(R"("llm_config":)" + text).family, "qwen2");
   EXPECT_EQ(wrapped(R"("text_config":)" + text).family, "qwen2");
-  for (const std::string part : {R"("text_config":{})", R"("text_config":{"model_type":"clip_text_model"})", R"("a":1)"})
+  for (const std::string part :
+       {R"("text_config":{})", R"("text_config":{"model_type":"clip_text_model"})", R"("a":1)"})
     test::expect_error(ErrorCode::unsupported_architecture, [&] { (void)wrapped(part); });
 }
 

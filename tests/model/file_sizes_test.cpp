@@ -98,8 +98,7 @@ GgufFile f16_file(const ModelSpec& spec) {
   const GgufWriter plan = plan_model_file(spec, "f16");
   const std::vector<std::byte> head = plan.header();
   std::uint64_t size = head.size();
-  for (const GgufTensorPlan& tensor : plan.tensors())
-    size = std::max(size, head.size() + tensor.offset + tensor.bytes);
+  for (const GgufTensorPlan& tensor : plan.tensors()) size = std::max(size, head.size() + tensor.offset + tensor.bytes);
   return GgufFile::open(FileMapping::beginning(head, static_cast<std::size_t>(size), "f16.gguf"));
 }
 
@@ -117,7 +116,8 @@ TEST(FileSizes, OfEveryPresetAreTheSameForAll) {
   for (const Preset& preset : all_presets()) {
     const ModelSpec spec = preset.spec();
     const GgufFile file = f16_file(spec);
-    for (const char* recipe : {"q4_k_m", "q4_0", "q2_k", "iq4_xs", "mxfp4_moe", "ffn_down*=q6_k,attn_*=q8_0,*=q4_k_s"}) {
+    for (const char* recipe :
+         {"q4_k_m", "q4_0", "q2_k", "iq4_xs", "mxfp4_moe", "ffn_down*=q6_k,attn_*=q8_0,*=q4_k_s"}) {
       SCOPED_TRACE(std::string(preset.name) + ' ' + recipe);
       QuantizeOptions options;
       options.recipe = Recipe::parse(recipe);

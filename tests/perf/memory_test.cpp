@@ -19,9 +19,9 @@ constexpr std::int64_t kBatch = 512;
 /// Layers alike, in one model.
 struct Layers {
   std::int64_t count;
-  std::int64_t values;        ///< kept of a position
-  std::int64_t window = 0;    ///< 0: every position is kept
-  std::int64_t recurrent = 0; ///< kept of a sequence, in f32
+  std::int64_t values;         ///< kept of a position
+  std::int64_t window = 0;     ///< 0: every position is kept
+  std::int64_t recurrent = 0;  ///< kept of a sequence, in f32
 };
 
 struct Case {
