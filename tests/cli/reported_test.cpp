@@ -210,9 +210,10 @@ TEST(ReportedFixtures, ASplitModelIsOne) {
   };
   EXPECT_EQ(text(split / "m-00001-of-00002.gguf"), text(stories));
   for (const auto& in : {split / "m-00001-of-00002.gguf", stories})
-    ASSERT_EQ(
-        run_plumb({"quantize", in.native(), (dir / in.filename()).native(), "--type", "q8_0", "--quiet"}).exit_code, 0);
-  EXPECT_EQ(text(dir / "m-00001-of-00002.gguf"), text(dir / stories.filename()));
+    ASSERT_EQ(run_plumb({"quantize", in.native(), (dir / in.filename().native()).native(), "--type", "q8_0", "--quiet"})
+                  .exit_code,
+              0);
+  EXPECT_EQ(text(dir / "m-00001-of-00002.gguf"), text(dir / stories.filename().native()));
   const auto second = run_plumb({"generate", (split / "m-00002-of-00002.gguf").native(), "-p", "x"});
   EXPECT_EQ(second.exit_code, 1);
   EXPECT_NE(second.err.find("part 2 of 2"), std::string::npos) << second.err;
