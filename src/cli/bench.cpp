@@ -198,18 +198,19 @@ class Printer {
   std::string last_model_;
 };
 
-/// Lists of files that commas separate, but that a comma may also stand in the name of a file.
+/// Lists of files that commas separate, but a comma may also stand in a name: the longest that exists is meant.
 std::vector<std::string> paths_of(const std::vector<std::string>& lists) {
   std::vector<std::string> paths;
-  for (std::string rest : lists) {
-    std::error_code absent;
-    std::size_t comma = 0;
-    while (!std::filesystem::exists(rest, absent) && (comma = rest.find(',')) != std::string::npos) {
-      paths.push_back(rest.substr(0, comma));
-      rest.erase(0, comma + 1);
+  for (std::string rest : lists)
+    while (!rest.empty()) {
+      std::error_code absent;
+      std::size_t end = rest.size();
+      while (end != std::string::npos && !std::filesystem::exists(rest.substr(0, end), absent))
+        end = end > 0 ? rest.rfind(',', end - 1) : std::string::npos;
+      if (end == std::string::npos) end = std::min(rest.find(','), rest.size());
+      paths.push_back(rest.substr(0, end));
+      rest.erase(0, end + 1);
     }
-    paths.push_back(std::move(rest));
-  }
   return paths;
 }
 
