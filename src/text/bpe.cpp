@@ -24,7 +24,7 @@ BpeModel::BpeModel(ModelPieces pieces, std::vector<Merge> merges, bool last_of_e
     : pieces_(pieces),
       rules_(std::move(rules)),
       source_(std::move(source)),
-      merges_(merges.size(), pieces.index().seed()) {
+      merges_(merges, last_of_equal_counts, pieces.index().seed()) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     std::string spelling;
     const char raw = static_cast<char>(byte);
@@ -36,7 +36,6 @@ BpeModel::BpeModel(ModelPieces pieces, std::vector<Merge> merges, bool last_of_e
     if (byte < ascii_.size()) ascii_[byte] = pieces_.find(std::string_view(&raw, 1));
   }
   if (!rules_.unknown.empty()) unknown_ = pieces_.find(rules_.unknown);
-  for (const Merge& merge : merges) merges_.add(merge, last_of_equal_counts);
   prepare_cuts(merges);
 }
 
@@ -47,14 +46,21 @@ void BpeModel::prepare_cuts(const std::vector<Merge>& merges) {
   if (rules_.byte_level || rules_.ignore_merges || !rules_.continuing_prefix.empty() || !rules_.end_suffix.empty() ||
       pieces_.find(kSpaceMark) == kNoToken)
     return;
-  const auto spelling = [&](Token token) { return pieces_.index().spelling(token); };
+  // Byte tokens and the unknown token are not spelled as the text is.
+  enum class Kind : std::uint8_t { text, begins_with_mark, no_text };
+  std::vector<Kind> kinds;
+  kinds.reserve(static_cast<std::size_t>(pieces_.index().size()));
+  for (Token token = 0; token < pieces_.index().size(); ++token) {
+    const std::string_view spelling = pieces_.index().spelling(token);
+    kinds.push_back(token == unknown_ || byte_of_spelling(spelling) >= 0 ? Kind::no_text
+                    : spelling.starts_with(kSpaceMark)                   ? Kind::begins_with_mark
+                                                                         : Kind::text);
+  }
+  const auto kind = [&](Token token) { return kinds[static_cast<std::size_t>(token)]; };
   for (const Merge& merge : merges) {
-    const std::string_view left = spelling(merge.left);
-    // Byte tokens and the unknown token are not spelled as the text is.
-    if (merge.left == unknown_ || merge.right == unknown_ || byte_of_spelling(left) >= 0 ||
-        byte_of_spelling(spelling(merge.right)) >= 0)
-      return;
-    if (spelling(merge.right).starts_with(kSpaceMark)) joined_to_mark_.push_back(last_code_point(left));
+    if (kind(merge.left) == Kind::no_text || kind(merge.right) == Kind::no_text) return;
+    if (kind(merge.right) == Kind::begins_with_mark)
+      joined_to_mark_.push_back(last_code_point(pieces_.index().spelling(merge.left)));
   }
   std::sort(joined_to_mark_.begin(), joined_to_mark_.end());
   joined_to_mark_.erase(std::unique(joined_to_mark_.begin(), joined_to_mark_.end()), joined_to_mark_.end());

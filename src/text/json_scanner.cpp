@@ -41,7 +41,11 @@ void JsonScanner::fail_type(std::string_view expected) {
 }
 
 char JsonScanner::peek() {
-  while (at_ < text_.size() && is_space(text_[at_])) ++at_;
+  constexpr std::string_view kIndent = "        ";
+  while (at_ < text_.size() && is_space(text_[at_])) {
+    ++at_;
+    while (text_.substr(at_, kIndent.size()) == kIndent) at_ += kIndent.size();
+  }
   return at_ < text_.size() ? text_[at_] : '\0';
 }
 
@@ -210,20 +214,8 @@ void JsonScanner::finish() {
 }
 
 void check_utf8(std::string_view text, const std::string& where) {
-  for (std::size_t at = 0; at < text.size();) {
-    std::uint64_t word = 0;
-    if (at + sizeof(word) <= text.size()) {
-      std::memcpy(&word, text.data() + at, sizeof(word));
-      if ((word & 0x8080808080808080u) == 0) {
-        at += sizeof(word);
-        continue;
-      }
-    }
-    const Utf8Step step = utf8_step(text, at);
-    if (step.kind != Utf8Kind::valid)
-      throw Error(ErrorCode::bad_value, where + ": byte " + std::to_string(at) + " is no UTF-8");
-    at += step.length;
-  }
+  if (const std::size_t at = first_invalid_utf8(text); at < text.size())
+    throw Error(ErrorCode::bad_value, where + ": byte " + std::to_string(at) + " is no UTF-8");
 }
 
 }  // namespace plumb

@@ -14,19 +14,26 @@ std::uint64_t pair_key(Token left, Token right) {
 
 }  // namespace
 
-MergeTable::MergeTable(std::size_t merges, std::uint64_t seed)
-    : slots_(std::bit_ceil(merges * 3 / 2 + 1)), mask_(slots_.size() - 1), seed_(seed) {}
+MergeTable::MergeTable(std::span<const Merge> merges, bool last_counts, std::uint64_t seed)
+    : slots_(std::bit_ceil(merges.size() * 3 / 2 + 1)), mask_(slots_.size() - 1), seed_(seed) {
+  constexpr std::size_t kAhead = 16;  // how far memory is asked for ahead of its use
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    if (i + kAhead < merges.size())
+      __builtin_prefetch(&slots_[first_slot(merges[i + kAhead].left, merges[i + kAhead].right)], 1);
+    const Merge& merge = merges[i];
+    std::size_t slot = first_slot(merge.left, merge.right);
+    while (slots_[slot].left != kNoToken && (slots_[slot].left != merge.left || slots_[slot].right != merge.right))
+      slot = (slot + 1) & mask_;
+    if (slots_[slot].left == kNoToken || last_counts) slots_[slot] = merge;
+  }
+}
 
-void MergeTable::add(const Merge& merge, bool last_counts) {
-  std::size_t slot = hash_key(pair_key(merge.left, merge.right), seed_) & mask_;
-  while (slots_[slot].left != kNoToken && (slots_[slot].left != merge.left || slots_[slot].right != merge.right))
-    slot = (slot + 1) & mask_;
-  if (slots_[slot].left == kNoToken || last_counts) slots_[slot] = merge;
+std::size_t MergeTable::first_slot(Token left, Token right) const {
+  return hash_key(pair_key(left, right), seed_) & mask_;
 }
 
 const Merge* MergeTable::find(Token left, Token right) const {
-  for (std::size_t slot = hash_key(pair_key(left, right), seed_) & mask_; slots_[slot].left != kNoToken;
-       slot = (slot + 1) & mask_)
+  for (std::size_t slot = first_slot(left, right); slots_[slot].left != kNoToken; slot = (slot + 1) & mask_)
     if (slots_[slot].left == left && slots_[slot].right == right) return &slots_[slot];
   return nullptr;
 }

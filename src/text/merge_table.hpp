@@ -3,6 +3,7 @@
 /// Byte-pair merges (Sennrich et al. 2016): which two neighbours become one, and in which order.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "plumb/text/token.hpp"
@@ -43,18 +44,18 @@ struct MergeScratch {
   }
 };
 
-/// A hash table by pairs of tokens. Immutable but for add().
+/// A hash table by pairs of tokens. Immutable.
 class MergeTable {
  public:
-  /// `seed` spreads the keys, so that a file cannot hold pairs that were chosen to collide.
-  MergeTable(std::size_t merges, std::uint64_t seed);
-  /// Of equal pairs the first counts, or the last one.
-  void add(const Merge& merge, bool last_counts);
+  /// `seed` spreads the keys, so that a file cannot hold pairs that were chosen to collide. Of equal pairs the first
+  /// counts, or the last one.
+  MergeTable(std::span<const Merge> merges, bool last_counts, std::uint64_t seed);
 
   /// Merges the symbols until no pair of neighbours is in the table, and appends what is left. O(n log n).
   void merge(MergeScratch& scratch, std::vector<Token>& out) const;
 
  private:
+  std::size_t first_slot(Token left, Token right) const;
   const Merge* find(Token left, Token right) const;
   void consider(std::int32_t left, MergeScratch& scratch) const;
 

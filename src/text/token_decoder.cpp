@@ -108,6 +108,7 @@ class FuseDecoder : public DecodeStep {
     texts.assign(1, std::move(all));
   }
   void run_inner(std::string& /*text*/) const override {}
+  bool fuses() const override { return true; }
 };
 
 class StripDecoder : public EachText {
@@ -121,6 +122,7 @@ class StripDecoder : public EachText {
     for (std::size_t i = 0; i < stop_ && rest.ends_with(content_); ++i) rest.remove_suffix(content_.size());
     text = std::string(rest);
   }
+  bool strips() const override { return true; }
 
  private:
   std::string content_;
@@ -212,6 +214,14 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   text = out.append(text, at);
 }
 
+void TokenDecoder::add(DecodeStepPtr step) {
+  // Behind a Fuse a step sees the whole text and not one token's.
+  fused_ = fused_ || step->fuses();
+  drops_first_ = drops_first_ || step->drops_first_space() || (fused_ && step->strips());
+  if (!step->fuses() && !(fused_ && step->strips())) inner_.push_back(step.get());
+  steps_.push_back(std::move(step));
+}
+
 std::string TokenDecoder::decode(std::vector<std::string> texts) const {
   for (const DecodeStepPtr& step : steps_) step->run(texts);
   const std::string_view between = steps_.empty() && !joins_ ? " " : "";
@@ -220,25 +230,11 @@ std::string TokenDecoder::decode(std::vector<std::string> texts) const {
   return out;
 }
 
-std::string TokenDecoder::piece(std::string_view spelling) const {
-  std::string text(spelling);
-  if (steps_.empty() && !joins_) text.insert(0, " ");
-  bool whole = false;  // behind a Fuse a step sees the whole text and not this one
-  for (const DecodeStepPtr& step : steps_) {
-    whole = whole || dynamic_cast<const FuseDecoder*>(step.get());
-    if (whole && dynamic_cast<const StripDecoder*>(step.get())) continue;
-    step->run_inner(text);
-  }
-  return text;
-}
-
-bool TokenDecoder::drops_first_space() const {
-  bool whole = false;
-  for (const DecodeStepPtr& step : steps_) {
-    whole = whole || dynamic_cast<const FuseDecoder*>(step.get());
-    if (step->drops_first_space() || (whole && dynamic_cast<const StripDecoder*>(step.get()))) return true;
-  }
-  return steps_.empty() && !joins_;
+void TokenDecoder::append_piece(std::string_view spelling, std::string& scratch, std::string& out) const {
+  scratch = steps_.empty() && !joins_ ? " " : "";
+  scratch += spelling;
+  for (const DecodeStep* step : inner_) step->run_inner(scratch);
+  out += scratch;
 }
 
 DecodeStepPtr byte_letters_decoder() { return std::make_unique<ByteLettersDecoder>(); }

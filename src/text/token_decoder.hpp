@@ -23,24 +23,29 @@ class DecodeStep {
   virtual void run_inner(std::string& text) const = 0;
   /// Whether a text loses its first space where it stands first.
   virtual bool drops_first_space() const { return false; }
+  /// Whether all texts become one.
+  virtual bool fuses() const { return false; }
+  /// Whether only the ends of texts change.
+  virtual bool strips() const { return false; }
 };
 using DecodeStepPtr = std::unique_ptr<const DecodeStep>;
 
 /// Steps in their order. Without any, texts are joined by spaces.
 class TokenDecoder {
  public:
-  void add(DecodeStepPtr step) { steps_.push_back(std::move(step)); }
+  void add(DecodeStepPtr step);
   /// A list of steps was given, if only an empty one.
   void join_without_spaces() { joins_ = true; }
 
   std::string decode(std::vector<std::string> texts) const;
-  /// What one token adds to a text, for streams.
-  std::string piece(std::string_view spelling) const;
-  bool drops_first_space() const;
+  /// Appends what one token adds to a text, for streams. `scratch` saves memory of its own for each.
+  void append_piece(std::string_view spelling, std::string& scratch, std::string& out) const;
+  bool drops_first_space() const { return drops_first_ || (steps_.empty() && !joins_); }
 
  private:
   std::vector<DecodeStepPtr> steps_;
-  bool joins_ = false;
+  std::vector<const DecodeStep*> inner_;  // those that change a text in the middle of others
+  bool joins_ = false, fused_ = false, drops_first_ = false;
 };
 
 /// Letters of GPT-2's alphabet become bytes; what is no UTF-8 becomes U+FFFD, one for each maximal part.

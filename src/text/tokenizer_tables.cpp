@@ -73,9 +73,10 @@ Tokenizer::Tables::Tables(TokenizerJson json, const SpecialTokens& special)
   drops_first_space = decoder->drops_first_space();
   name_special_tokens(special);
   decoded_begin.reserve(vocabulary.pieces.size() + 1);
+  std::string scratch;
   for (const std::string& piece : vocabulary.pieces) {
     decoded_begin.push_back(decoded.size());
-    if (!piece.empty()) decoded += decoder->piece(piece);
+    if (!piece.empty()) decoder->append_piece(piece, scratch, decoded);
   }
   decoded_begin.push_back(decoded.size());
 }
