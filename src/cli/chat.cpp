@@ -310,6 +310,11 @@ void add_chat(const Command& program) {
       .range(-1, 1 << 30)
       .show_default();
   command
+      .add_option("--stop", arguments->chat.generate.stop,
+                  "A text that ends a reply, and is not shown; may be given again")
+      .repeatable(1)
+      .type_name("TEXT");
+  command
       .add_option("-c,--ctx", arguments->run.session.context,
                   "Positions in the cache (default: 4096, at most the model's context)")
       .range(1, 1 << 30);

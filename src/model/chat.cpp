@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "plumb/text/stop_texts.hpp"
 #include "spliced_tokens.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -180,8 +181,11 @@ ChatReply Chat::reply(const Sink& sink) {
   };
   StreamDecoder decoder(s.tokenizer, {.render_special = true});
   for (const Token token : s.history) decoder.push(token);  // what follows continues a text
+  StopTexts stops(s.options.generate.stop);
+  GenerateOptions options = s.options.generate;
+  options.stop.clear();  // they are looked for here, where nothing of them is shown
   const auto start = chat::Clock::now();
-  Generation generation = s.session.generate(s.options.generate);
+  Generation generation = s.session.generate(options);
   for (const Token token : generation) {
     if (s.options.generate.stop_at_end && s.ends(token)) {
       reply.stop = StopReason::end_token;
@@ -190,10 +194,14 @@ ChatReply Chat::reply(const Sink& sink) {
     s.history.push_back(token);
     ++reply.new_tokens;
     const std::string_view text = decoder.push(token);
-    if (s.tokenizer.type(token) != TokenType::control || s.format.knows(text)) take(parser.push(text));
-    if (!going) break;
+    if (s.tokenizer.type(token) != TokenType::control || s.format.knows(text)) take(parser.push(stops.push(text)));
+    if (stops.found()) reply.stop = StopReason::stop_text;
+    if (stops.found() || !going) break;
   }
-  take(parser.push(decoder.flush()));
+  if (!stops.found()) {
+    take(parser.push(stops.push(decoder.flush())));
+    take(parser.push(stops.flush()));
+  }
   take(parser.flush());
   give_calls();
   reply.decode_seconds = chat::seconds_since(start);

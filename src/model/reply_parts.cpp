@@ -32,6 +32,28 @@ const std::vector<Family>& families() {
 constexpr std::string_view kChannelMarks[] = {"<|channel|>", "<|message|>", "<|end|>",      "<|start|>",
                                               "<|call|>",    "<|return|>",  "<|constrain|>"};
 
+constexpr std::string_view kStart = "<|start|>assistant";
+constexpr std::string_view kMessage = "<|message|>", kRecipient = "to=";
+
+/// What stands behind "to=" in the header of a message, if that is a tool; else empty.
+std::string_view tool_of(std::string_view header) {
+  const std::size_t at = header.find(kRecipient);
+  if (at == std::string_view::npos) return {};
+  header.remove_prefix(at + kRecipient.size());
+  std::string_view name = header.substr(0, header.find_first_of(" \n<"));
+  constexpr std::string_view kFunctions = "functions.";
+  if (name.starts_with(kFunctions)) name.remove_prefix(kFunctions.size());
+  return name == "user" || name == "all" || name == "assistant" ? std::string_view() : name;
+}
+
+/// Whether a header may begin so, before its channel: " to=functions.f ".
+bool may_name_recipient(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  if (text.size() < kRecipient.size()) return kRecipient.starts_with(text);
+  const std::size_t space = text.find_first_of(" \n");
+  return text.starts_with(kRecipient) && text.find_first_not_of(" \n", space) == std::string_view::npos;
+}
+
 /// Where a mark begins in `text`, whole or cut off by its end; npos if nowhere.
 std::size_t first_of(std::string_view text, std::string_view mark) {
   const std::size_t whole = text.find(mark);
@@ -86,7 +108,8 @@ ReplyParser::ReplyParser(ReplyFormat format, std::string_view prompt_end) : form
   if (format_.channels) {
     // Channels are parts whose names stand between two marks.
     format_.marks = {{"<|channel|>", "<|message|>", ReplyPart::answer}};
-    format_.dropped = {"<|start|>assistant", "<|constrain|>", "<|return|>"};
+    format_.dropped = {std::string(reply_parts::kStart), "<|constrain|>", "<|return|>", "<|end|>", "<|call|>"};
+    in_header_ = !prompt_end.ends_with("<|message|>");
   }
 }
 
@@ -117,22 +140,35 @@ void ReplyParser::open(ReplyPart part, std::string end) {
   fresh_ = true;
 }
 
-/// At <|channel|>NAME to=WHOM<|message|>: false while that is not all there.
+/// At <|channel|>NAME to=WHOM<|message|> or to=WHOM<|channel|>NAME<|message|>: false while that is not all there.
 bool ReplyParser::open_channel() {
-  constexpr std::string_view kBegin = "<|channel|>", kMessage = "<|message|>", kTool = "to=functions.";
+  using reply_parts::kMessage;
   const std::size_t message = held_.find(kMessage);
   if (message == std::string::npos) return false;
-  const std::string header = held_.substr(kBegin.size(), message - kBegin.size());
+  const std::string header = held_.substr(0, message);
   held_.erase(0, message + kMessage.size());
-  const std::size_t to = header.find(kTool);
-  if (to == std::string::npos) {
-    open(header.starts_with("analysis") ? ReplyPart::reasoning : ReplyPart::answer, "<|end|>");
-  } else {
+  if (const std::string_view tool = reply_parts::tool_of(header); !tool.empty()) {
     open(ReplyPart::tool_call, "<|call|>");
-    const std::string name = header.substr(to + kTool.size());
-    held_.insert(0, name.substr(0, name.find_first_of(" <")));
+    held_.insert(0, tool);
+  } else {
+    const bool reasoning = header.find("<|channel|>analysis") != std::string::npos;
+    open(reasoning ? ReplyPart::reasoning : ReplyPart::answer, "<|end|>");
   }
   return true;
+}
+
+/// At the begin of a message, where its recipient may stand: false while that is not known.
+bool ReplyParser::read_header(bool last) {
+  const std::string_view before = std::string_view(held_).substr(0, held_.find('<'));
+  const bool marked = before.size() < held_.size(),
+             named = before.find(reply_parts::kRecipient) != std::string_view::npos;
+  const bool possible = reply_parts::may_name_recipient(before) && (marked ? named : !last);
+  if (!possible || open_channel()) {
+    in_header_ = false;
+    return true;
+  }
+  if (last) held_.clear();
+  return false;
 }
 
 void ReplyParser::read(std::vector<Piece>& out, bool last) {
@@ -142,6 +178,7 @@ void ReplyParser::read(std::vector<Piece>& out, bool last) {
     if (first != std::string::npos && held_[first] == '{') open(ReplyPart::tool_call, "");
   }
   while (!held_.empty()) {
+    if (in_header_ && !read_header(last)) return;
     // What ends the open part; in the answer, what begins another.
     const bool opens = part_ == ReplyPart::answer || format_.channels;
     std::vector<std::string> marks = opens ? format_.dropped : std::vector<std::string>();
@@ -174,8 +211,9 @@ void ReplyParser::read(std::vector<Piece>& out, bool last) {
       const PartMarks& m = format_.marks[which - first_begin];
       open(m.part, m.end);
       if (m.begin == "<function=") held_.insert(0, m.begin);  // its name follows
-    } else if (marks[which] == end_) {
-      open(ReplyPart::answer, "");
+    } else if (marks[which] == end_ || format_.channels) {
+      if (marks[which] != "<|constrain|>") open(ReplyPart::answer, "");
+      in_header_ = marks[which] == reply_parts::kStart;
     }
   }
 }

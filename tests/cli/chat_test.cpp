@@ -49,6 +49,13 @@ TEST_F(ChatCommand, RepliesToEachLine) {
   EXPECT_EQ(chat("").out, "");
 }
 
+TEST_F(ChatCommand, EndsBeforeAStopText) {
+  const std::string whole = chat("the\n").out, stop = whole.substr(1, 1);
+  std::string cut = chat("the\n", "--stop " + test::shell_word(stop)).out;
+  if (cut.ends_with('\n')) cut.pop_back();
+  EXPECT_EQ(cut, whole.substr(0, whole.find(stop)));
+}
+
 TEST_F(ChatCommand, MessagesOfSeveralLines) {
   EXPECT_EQ(chat("a\\\nb\n").out, chat("\"\"\"a\nb\"\"\"\n").out);
   EXPECT_NE(chat("a\\\nb\n/save " + (dir / "s.json").native() + "\n").err.find("2 messages in"), std::string::npos);

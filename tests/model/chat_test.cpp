@@ -135,6 +135,38 @@ TEST(Chat, EndsWhereTheTemplateEndsAReply) {
   EXPECT_EQ(chat.session().tokens().back(), chat.tokens(false).end()[-3]) << "the end token is not read yet";
 }
 
+TEST(Chat, StopTextsStayOutOfTheAnswer) {
+  const test::BuiltModel built(chat_model(false, kChatMl));
+  const auto ask = [&](std::vector<std::string> stop, std::string& shown) {
+    ChatOptions chosen = options(built.model);
+    chosen.generate.stop = std::move(stop);
+    Chat chat(built.model, chosen);
+    chat.add("user", "the");
+    const ChatReply reply = chat.reply([&](ReplyPart, std::string_view text) {
+      shown += text;
+      return true;
+    });
+    EXPECT_EQ(chat.messages().back().dict().get("content")->string(), reply.answer);
+    EXPECT_EQ(shown, reply.answer);
+    chat.add("user", "there");
+    EXPECT_NO_THROW(chat.reply());
+    return reply;
+  };
+  std::string whole;
+  EXPECT_EQ(ask({}, whole).stop, StopReason::max_tokens);
+  ASSERT_GT(whole.size(), 8u);
+  // A text that ends within the reply, and one that only begins at its end.
+  const std::string inside = whole.substr(3, 4), before = whole.substr(0, whole.find(inside));
+  std::string shown;
+  const ChatReply cut = ask({whole.back() + std::string("!"), inside}, shown);
+  EXPECT_EQ(cut.stop, StopReason::stop_text);
+  EXPECT_EQ(shown, before);
+  EXPECT_LT(cut.new_tokens, 12);
+  shown.clear();
+  EXPECT_EQ(ask({whole.back() + std::string("!")}, shown).stop, StopReason::max_tokens);
+  EXPECT_EQ(shown, whole) << "what was held back is shown at the end";
+}
+
 TEST(Chat, TheSinkEndsAReply) {
   const test::BuiltModel built(chat_model(false, kChatMl));
   Chat chat(built.model, options(built.model));

@@ -68,10 +68,11 @@ class PLUMB_API Chat {
   /// Its tokens.
   std::vector<Token> tokens(bool add_generation_prompt = true) const;
 
-  /// Reads what is new, lets the model reply, and adds the reply to the messages. Ends at the model's end tokens and
-  /// at the one that the template ends a reply with. @throws TemplateError, Error{context_overflow} for a conversation
-  /// that is longer than the context; the messages are then as before. They are too where generate.cancel asks for an
-  /// end before the first token: `stop` is then `cancelled`, and what was read stays read.
+  /// Reads what is new, lets the model reply, and adds the reply to the messages. Ends at the model's end tokens, at
+  /// the one that the template ends a reply with, and before the first of the stop texts (generate.stop). @throws
+  /// TemplateError, Error{context_overflow} for a conversation that is longer than the context; the messages are then
+  /// as before. They are too where generate.cancel asks for an end before the first token: `stop` is then `cancelled`,
+  /// and what was read stays read.
   ChatReply reply(const Sink& sink = {});
 
   ChatOptions& options();

@@ -22,7 +22,7 @@ struct PartMarks {
 struct ReplyFormat {
   std::vector<PartMarks> marks;
   std::vector<std::string> dropped;  ///< marks that are neither part nor text
-  bool channels = false;             ///< gpt-oss: <|channel|>NAME<|message|>...
+  bool channels = false;             ///< gpt-oss: <|channel|>NAME<|message|>..., with to=TOOL before or behind NAME
   bool bare_calls = false;           ///< Llama 3: a reply that is a JSON object is a call
 
   /// <think>, [THINK], <|START_THINKING|>; <tool_call> (Hermes, Qwen, GLM), [TOOL_CALLS] (Mistral), <|python_tag|> and
@@ -56,13 +56,15 @@ class PLUMB_API ReplyParser {
   void give(std::vector<Piece>& out, std::size_t bytes);
   void open(ReplyPart part, std::string end);
   bool open_channel();
+  bool read_header(bool last);
 
   ReplyFormat format_;
   std::string held_;
   ReplyPart part_ = ReplyPart::answer;
-  std::string end_;       // of the part that is open; empty: the answer, or up to the end
-  bool fresh_ = true;     // nothing of the part was handed out
-  bool started_ = false;  // something of the reply was
+  std::string end_;         // of the part that is open; empty: the answer, or up to the end
+  bool fresh_ = true;       // nothing of the part was handed out
+  bool started_ = false;    // something of the reply was
+  bool in_header_ = false;  // channels: a message begins, perhaps with its recipient
 };
 
 /// The calls that the text of a tool_call part spells, as templates take them back:
