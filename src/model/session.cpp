@@ -137,11 +137,17 @@ ReadResult SessionEngine::run(std::span<const BatchRow> rows, PassOutput output,
     state.extend(row.sequence, row.position + 1);
   }
   for (const BatchRow& row : rows) {
-    state.checkpoint(row.sequence);
+    keep_checkpoint(row.sequence);
     if (output == PassOutput::states && row.logits) ++stated;
   }
   rows_read += rows.size();
   return ReadResult::done;
+}
+
+/// Copies the recurrent values of a sequence, if that is due: of large models many megabytes.
+void SessionEngine::keep_checkpoint(int s) {
+  if (std::byte* const place = state.begin_checkpoint(s))
+    run_parallel(threads, [&](const Worker& worker) { state.write_checkpoint(s, place, worker); });
 }
 
 std::span<const float> SessionEngine::logits(int i) const {

@@ -39,6 +39,7 @@ struct SessionEngine {
   void check_begins(int s, std::size_t tokens) const;
   ReadResult forward(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel);
   ReadResult run(std::span<const BatchRow> rows, PassOutput output, const std::stop_token& cancel);
+  void keep_checkpoint(int s);
   void make_room(std::span<const BatchRow> rows, PassOutput output);
   ReadResult read(int s, std::span<const Token> more, bool logits, const ReadWatch& watch = {});
   ReadResult prefill(std::span<const Token> tokens, int s, const ReadWatch& watch);

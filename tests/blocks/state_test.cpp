@@ -187,6 +187,31 @@ TEST(SessionState, RecurrentValuesCannotBeCutBack) {
   EXPECT_TRUE(state.complete(0));
 }
 
+TEST(SessionState, CheckpointsAreWrittenInSharesOfAnySize) {
+  SessionState state(recurrent_layers(), {.context = 64, .checkpoints = 9, .checkpoint_every = 1});
+  const auto values = [&](int layer, std::size_t count) {
+    return std::vector<float>(state.recurrent(layer).of(0), state.recurrent(layer).of(0) + count);
+  };
+  for (const int workers : {1, 2, 3, 8}) {
+    state.rewind(0, 0);
+    state.begin(0);
+    const std::vector<float> first = test::normal_numbers(37, 1), second = test::normal_numbers(100, 2);
+    std::copy(first.begin(), first.end(), state.recurrent(0).of(0));
+    std::copy(second.begin(), second.end(), state.recurrent(1).of(0));
+    state.extend(0, 10);
+    std::byte* const place = state.begin_checkpoint(0);
+    ASSERT_NE(place, nullptr);
+    for (int i = 0; i < workers; ++i) state.write_checkpoint(0, place, {.index = i, .count = workers});
+    EXPECT_EQ(state.begin_checkpoint(0), nullptr) << "one is enough";
+    std::fill_n(state.recurrent(0).of(0), 37, 7.0f);
+    std::fill_n(state.recurrent(1).of(0), 100, 7.0f);
+    state.extend(0, 11);
+    state.rewind(0, 10);
+    EXPECT_EQ(values(0, 37), first) << workers;
+    EXPECT_EQ(values(1, 100), second) << workers;
+  }
+}
+
 TEST(RowsBySequence, KeepTheirOrder) {
   const std::vector<int> sequences = {3, 0, 3, 3, 1, 0, 7};
   std::vector<BatchRow> rows;

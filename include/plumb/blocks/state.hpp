@@ -18,6 +18,7 @@
 #include "plumb/core/checked.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/memory.hpp"
+#include "plumb/core/parallel.hpp"
 #include "plumb/ops/kv.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -77,9 +78,11 @@ class SessionState {
   /// A pass that was to store positions up to `end` of sequence s was broken off: nothing of it counts, but rings have
   /// lost what it overwrote.
   void abandon(int s, int end) { furthest_[checked_sequence(s)] = std::max(furthest_[checked_sequence(s)], end); }
-  /// Keeps the recurrent values of sequence s as they are now, if a checkpoint is due. Where there is no memory for it
-  /// there is no checkpoint.
-  void checkpoint(int s) noexcept;
+  /// Memory for the recurrent values of sequence s as they are now, if a checkpoint is due; else nullptr, also where
+  /// there is no memory for it.
+  std::byte* begin_checkpoint(int s) noexcept;
+  /// Keeps this worker's share of the values there.
+  void write_checkpoint(int s, std::byte* place, const Worker& worker);
   const Checkpoints& checkpoints(int s) const { return checkpoints_[checked_sequence(s)]; }
   /// What sequence s holds in a layer, if it is so long.
   StateLayer layer(int s, int layer, int length);
@@ -288,15 +291,19 @@ inline void SessionState::truncate(int s, int length) {
   rewind(s, length);
 }
 
-inline void SessionState::checkpoint(int s) noexcept try {
+inline std::byte* SessionState::begin_checkpoint(int s) noexcept try {
   const auto own = static_cast<std::size_t>(s);
-  if (!recurrent_ || changing_[own] != 0 || !checkpoints_[own].due(lengths_[own])) return;
-  std::byte* const place = checkpoints_[own].add(lengths_[own], recurrent_bytes_);
-  for_each_recurrent(own, [&](const std::byte* values, std::size_t before, std::size_t bytes) {
-    std::memcpy(place + before, values, bytes);
-  });
+  if (!recurrent_ || changing_[own] != 0 || !checkpoints_[own].due(lengths_[own])) return nullptr;
+  return checkpoints_[own].add(lengths_[own], recurrent_bytes_);
 } catch (const std::exception&) {
-  // Without memory a cut reads more again.
+  return nullptr;  // without memory a cut reads more again
+}
+
+inline void SessionState::write_checkpoint(int s, std::byte* place, const Worker& worker) {
+  for_each_recurrent(static_cast<std::size_t>(s), [&](const std::byte* values, std::size_t before, std::size_t bytes) {
+    const Range mine = worker.share(static_cast<std::int64_t>(bytes), kAlignment);
+    std::memcpy(place + before + mine.begin, values + mine.begin, static_cast<std::size_t>(mine.size()));
+  });
 }
 
 inline std::size_t SessionState::checkpoint_bytes() const {
