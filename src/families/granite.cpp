@@ -160,25 +160,13 @@ constexpr Place kMoePlaces[] = {
     {TensorRole::shared_up, "shared_mlp.input_linear", take_gate_up},
     {TensorRole::shared_down, "shared_mlp.output_linear"},
 };
-constexpr Place kHybridPlaces[] = {
-    {TensorRole::router, "block_sparse_moe.router.layer"},
-    {TensorRole::expert_gate, "block_sparse_moe.input_linear", take_gate_up},
-    {TensorRole::expert_up, "block_sparse_moe.input_linear", take_gate_up},
-    {TensorRole::expert_down, "block_sparse_moe.output_linear"},
-    {TensorRole::shared_gate, "shared_mlp.input_linear", take_gate_up},
-    {TensorRole::shared_up, "shared_mlp.input_linear", take_gate_up},
-    {TensorRole::shared_down, "shared_mlp.output_linear"},
+constexpr Place kOwnHybridPlaces[] = {
     {TensorRole::ffn_gate, "shared_mlp.input_linear", take_gate_up},
     {TensorRole::ffn_up, "shared_mlp.input_linear", take_gate_up},
     {TensorRole::ffn_down, "shared_mlp.output_linear"},
     {TensorRole::ssm_dt, "mamba.dt", nullptr, Suffix::underscore},
-    {TensorRole::ssm_in, "mamba.in_proj"},
-    {TensorRole::ssm_conv, "mamba.conv1d"},
-    {TensorRole::ssm_a, "mamba.A_log", take_minus_exp, Suffix::none},
-    {TensorRole::ssm_d, "mamba.D", nullptr, Suffix::none},
-    {TensorRole::ssm_norm, "mamba.norm"},
-    {TensorRole::ssm_out, "mamba.out_proj"},
 };
+constexpr auto kHybridPlaces = joined(kMoePlaces, kOwnHybridPlaces, kMambaPlaces);
 constexpr Place kMiniCpmPlaces[] = {
     {TensorRole::expert_gate, "mlp.experts.{}.w1"},
     {TensorRole::expert_up, "mlp.experts.{}.w3"},

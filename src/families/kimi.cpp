@@ -158,11 +158,7 @@ constexpr ModelType kTypes[] = {
          "moe_router_activation_func":"sigmoid","num_expert_group":1,"topk_group":1})",
      kNames}};
 
-constexpr Place kPlaces[] = {
-    {TensorRole::router, "block_sparse_moe.gate"},
-    {TensorRole::expert_gate, "block_sparse_moe.experts.{}.w1"},
-    {TensorRole::expert_up, "block_sparse_moe.experts.{}.w3"},
-    {TensorRole::expert_down, "block_sparse_moe.experts.{}.w2"},
+constexpr Place kOwnPlaces[] = {
     {TensorRole::router_choice_bias, "block_sparse_moe.gate.e_score_correction_bias", nullptr, Suffix::none},
     {TensorRole::shared_gate, "block_sparse_moe.shared_experts.gate_proj"},
     {TensorRole::shared_up, "block_sparse_moe.shared_experts.up_proj"},
@@ -179,6 +175,7 @@ constexpr Place kPlaces[] = {
     {TensorRole::ssm_dt, "self_attn.dt", nullptr, Suffix::underscore},
     {TensorRole::ssm_norm, "self_attn.o_norm"},
 };
+constexpr auto kPlaces = joined(kMixtralPlaces, kOwnPlaces);
 
 constexpr Family kFamilies[] = {{.architecture = "kimi-linear",
                                  .models = "Kimi Linear",

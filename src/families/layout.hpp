@@ -1,6 +1,8 @@
 #pragma once
 /// What a Hugging Face folder calls the tensors of a family, and where their numbers stand in it.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -106,6 +108,17 @@ struct Folder {
 
 /// The names of Llama's folders and of what is close to them.
 std::span<const Place> usual_places();
+/// Several lists as one.
+template <std::size_t... kCounts>
+consteval auto joined(const Place (&... lists)[kCounts]) {
+  std::array<Place, (kCounts + ...)> all{};
+  std::size_t count = 0;
+  const auto add = [&](std::span<const Place> list) {
+    for (const Place& place : list) all[count++] = place;
+  };
+  (add(lists), ...);
+  return all;
+}
 /// Whether a role is a norm of the stream, of a part's output, or of heads.
 bool is_norm(TensorRole role);
 
@@ -131,5 +144,33 @@ Gather take_latent_keys(const Asked& asked);
 Gather take_latent_values(const Asked& asked);
 /// Shifts all rows: ours begin there at row `first` of `all`.
 Gather rows_from(std::int64_t first, std::int64_t all);
+
+// -- names that several families have
+// -------------------------------------------------------------------------------------
+
+/// Experts as Mixtral's files call them.
+inline constexpr Place kMixtralPlaces[] = {
+    {TensorRole::router, "block_sparse_moe.gate"},
+    {TensorRole::expert_gate, "block_sparse_moe.experts.{}.w1"},
+    {TensorRole::expert_up, "block_sparse_moe.experts.{}.w3"},
+    {TensorRole::expert_down, "block_sparse_moe.experts.{}.w2"},
+};
+/// State spaces that are the mixer, and those beside others.
+inline constexpr Place kMixerPlaces[] = {
+    {TensorRole::ssm_in, "mixer.in_proj"},
+    {TensorRole::ssm_conv, "mixer.conv1d"},
+    {TensorRole::ssm_a, "mixer.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_d, "mixer.D", nullptr, Suffix::none},
+    {TensorRole::ssm_norm, "mixer.norm"},
+    {TensorRole::ssm_out, "mixer.out_proj"},
+};
+inline constexpr Place kMambaPlaces[] = {
+    {TensorRole::ssm_in, "mamba.in_proj"},
+    {TensorRole::ssm_conv, "mamba.conv1d"},
+    {TensorRole::ssm_a, "mamba.A_log", take_minus_exp, Suffix::none},
+    {TensorRole::ssm_d, "mamba.D", nullptr, Suffix::none},
+    {TensorRole::ssm_norm, "mamba.norm"},
+    {TensorRole::ssm_out, "mamba.out_proj"},
+};
 
 }  // namespace plumb::family

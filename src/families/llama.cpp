@@ -31,20 +31,12 @@ constexpr ModelType kTypes[] = {
      kMixtralNames},
 };
 
-/// Mixtral.
-constexpr Place kPlaces[] = {
-    {TensorRole::router, "block_sparse_moe.gate"},
-    {TensorRole::expert_gate, "block_sparse_moe.experts.{}.w1"},
-    {TensorRole::expert_up, "block_sparse_moe.experts.{}.w3"},
-    {TensorRole::expert_down, "block_sparse_moe.experts.{}.w2"},
-};
-
 constexpr Family kFamilies[] = {
     {.architecture = "llama",
      .models = "Llama 1 to 3.3, Mistral, Mixtral, TinyLlama, SmolLM and other models of the Llama shape",
      .read = read_llama,
      .types = kTypes,
-     .folder = {.places = kPlaces, .halves = true}},
+     .folder = {.places = kMixtralPlaces, .halves = true}},
 };
 
 }  // namespace

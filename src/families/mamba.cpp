@@ -137,34 +137,22 @@ constexpr ModelType kFalcon[] = {
 
 constexpr RoleName kFalconTensors[] = {{TensorRole::ffn_norm, "ffn_norm", true}};
 
-constexpr Place kMamba1Places[] = {
+constexpr Place kStreamPlaces[] = {
     {TensorRole::token_embedding, "embeddings"},
     {TensorRole::token_embedding, "embedding"},
     {TensorRole::output_norm, "norm_f"},
     {TensorRole::attn_norm, "norm"},
+};
+constexpr Place kOwnMamba1Places[] = {
     {TensorRole::ssm_x, "mixer.x_proj"},
     {TensorRole::ssm_dt, "mixer.dt_proj"},
-    {TensorRole::ssm_in, "mixer.in_proj"},
-    {TensorRole::ssm_conv, "mixer.conv1d"},
-    {TensorRole::ssm_a, "mixer.A_log", take_minus_exp, Suffix::none},
-    {TensorRole::ssm_d, "mixer.D", nullptr, Suffix::none},
-    {TensorRole::ssm_norm, "mixer.norm"},
-    {TensorRole::ssm_out, "mixer.out_proj"},
 };
-constexpr Place kMamba2Places[] = {
-    {TensorRole::token_embedding, "embeddings"},
-    {TensorRole::token_embedding, "embedding"},
-    {TensorRole::output_norm, "norm_f"},
-    {TensorRole::attn_norm, "norm"},
+constexpr auto kMamba1Places = joined(kStreamPlaces, kOwnMamba1Places, kMixerPlaces);
+constexpr Place kOwnMamba2Places[] = {
     {TensorRole::ssm_dt, "mixer.dt", nullptr, Suffix::underscore},
-    {TensorRole::ssm_in, "mixer.in_proj"},
-    {TensorRole::ssm_conv, "mixer.conv1d"},
-    {TensorRole::ssm_a, "mixer.A_log", take_minus_exp, Suffix::none},
-    {TensorRole::ssm_d, "mixer.D", nullptr, Suffix::none},
-    {TensorRole::ssm_norm, "mixer.norm"},
-    {TensorRole::ssm_out, "mixer.out_proj"},
 };
-constexpr Place kJambaPlaces[] = {
+constexpr auto kMamba2Places = joined(kStreamPlaces, kOwnMamba2Places, kMixerPlaces);
+constexpr Place kOwnJambaPlaces[] = {
     {TensorRole::output_norm, "final_layernorm"},
     {TensorRole::ffn_norm, "pre_ff_layernorm"},
     {TensorRole::ssm_x, "mamba.x_proj"},
@@ -172,12 +160,6 @@ constexpr Place kJambaPlaces[] = {
     {TensorRole::ssm_dt_norm, "mamba.dt_layernorm"},
     {TensorRole::ssm_b_norm, "mamba.b_layernorm"},
     {TensorRole::ssm_c_norm, "mamba.c_layernorm"},
-    {TensorRole::ssm_in, "mamba.in_proj"},
-    {TensorRole::ssm_conv, "mamba.conv1d"},
-    {TensorRole::ssm_a, "mamba.A_log", take_minus_exp, Suffix::none},
-    {TensorRole::ssm_d, "mamba.D", nullptr, Suffix::none},
-    {TensorRole::ssm_norm, "mamba.norm"},
-    {TensorRole::ssm_out, "mamba.out_proj"},
     {TensorRole::router, "feed_forward.router"},
     {TensorRole::ffn_gate, "feed_forward.gate_proj"},
     {TensorRole::ffn_up, "feed_forward.up_proj"},
@@ -186,6 +168,7 @@ constexpr Place kJambaPlaces[] = {
     {TensorRole::expert_up, "feed_forward.experts.{}.up_proj"},
     {TensorRole::expert_down, "feed_forward.experts.{}.down_proj"},
 };
+constexpr auto kJambaPlaces = joined(kOwnJambaPlaces, kMambaPlaces);
 
 /// The multipliers of Falcon-H1, which its own code applies to what products make.
 Gather take_multiplied(const Asked& asked) {
@@ -224,7 +207,7 @@ Gather take_multiplied(const Asked& asked) {
   }};
 }
 
-constexpr Place kFalconPlaces[] = {
+constexpr Place kOwnFalconPlaces[] = {
     {TensorRole::output_norm, "final_layernorm"},
     {TensorRole::ffn_norm, "pre_ff_layernorm"},
     {TensorRole::token_embedding, "embed_tokens", take_multiplied},
@@ -239,13 +222,8 @@ constexpr Place kFalconPlaces[] = {
     {TensorRole::ffn_down, "feed_forward.down_proj", take_multiplied},
     {TensorRole::ssm_in, "mamba.in_proj", take_multiplied},
     {TensorRole::ssm_out, "mamba.out_proj", take_multiplied},
-    {TensorRole::ssm_in, "mamba.in_proj"},
-    {TensorRole::ssm_conv, "mamba.conv1d"},
-    {TensorRole::ssm_a, "mamba.A_log", take_minus_exp, Suffix::none},
-    {TensorRole::ssm_d, "mamba.D", nullptr, Suffix::none},
-    {TensorRole::ssm_norm, "mamba.norm"},
-    {TensorRole::ssm_out, "mamba.out_proj"},
 };
+constexpr auto kFalconPlaces = joined(kOwnFalconPlaces, kMambaPlaces);
 
 constexpr Family kFamilies[] = {
     {.architecture = "mamba",

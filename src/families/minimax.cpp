@@ -36,13 +36,10 @@ constexpr ModelType kTypes[] = {
          "num_experts_per_tok":8,"num_local_experts":256})",
      kNames}};
 
-constexpr Place kPlaces[] = {
-    {TensorRole::router, "block_sparse_moe.gate"},
-    {TensorRole::expert_gate, "block_sparse_moe.experts.{}.w1"},
-    {TensorRole::expert_up, "block_sparse_moe.experts.{}.w3"},
-    {TensorRole::expert_down, "block_sparse_moe.experts.{}.w2"},
+constexpr Place kOwnPlaces[] = {
     {TensorRole::router_choice_bias, "block_sparse_moe.e_score_correction_bias", nullptr, Suffix::none},
 };
+constexpr auto kPlaces = joined(kMixtralPlaces, kOwnPlaces);
 
 constexpr Family kFamilies[] = {{.architecture = "minimax-m2",
                                  .models = "MiniMax M2",

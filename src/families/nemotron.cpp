@@ -131,7 +131,7 @@ constexpr ModelType kNemotron[] = {
      kNemotronNames}};
 constexpr ModelType kArcee[] = {{"arcee", R"({"max_position_embeddings":4096,"rms_norm_eps":1e-5})"}};
 
-constexpr Place kHybridPlaces[] = {
+constexpr Place kOwnHybridPlaces[] = {
     {TensorRole::token_embedding, "embeddings"},
     {TensorRole::output_norm, "norm_f"},
     {TensorRole::attn_norm, "norm"},
@@ -149,13 +149,8 @@ constexpr Place kHybridPlaces[] = {
     {TensorRole::shared_up, "mixer.shared_experts.up_proj"},
     {TensorRole::shared_down, "mixer.shared_experts.down_proj"},
     {TensorRole::ssm_dt, "mixer.dt", nullptr, Suffix::underscore},
-    {TensorRole::ssm_in, "mixer.in_proj"},
-    {TensorRole::ssm_conv, "mixer.conv1d"},
-    {TensorRole::ssm_a, "mixer.A_log", take_minus_exp, Suffix::none},
-    {TensorRole::ssm_d, "mixer.D", nullptr, Suffix::none},
-    {TensorRole::ssm_norm, "mixer.norm"},
-    {TensorRole::ssm_out, "mixer.out_proj"},
 };
+constexpr auto kHybridPlaces = joined(kOwnHybridPlaces, kMixerPlaces);
 
 constexpr Family kFamilies[] = {
     {.architecture = "nemotron",

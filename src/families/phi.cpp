@@ -81,12 +81,6 @@ constexpr Place kPhi2Places[] = {
     {TensorRole::ffn_up, "mlp.fc1"},
     {TensorRole::ffn_down, "mlp.fc2"},
 };
-constexpr Place kPhiMoePlaces[] = {
-    {TensorRole::router, "block_sparse_moe.gate"},
-    {TensorRole::expert_gate, "block_sparse_moe.experts.{}.w1"},
-    {TensorRole::expert_up, "block_sparse_moe.experts.{}.w3"},
-    {TensorRole::expert_down, "block_sparse_moe.experts.{}.w2"},
-};
 
 constexpr Family kFamilies[] = {
     {.architecture = "phi2",
@@ -103,7 +97,7 @@ constexpr Family kFamilies[] = {
      .models = "Phi-3.5 with experts",
      .read = read_phimoe,
      .types = kPhiMoe,
-     .folder = {.places = kPhiMoePlaces}},
+     .folder = {.places = kMixtralPlaces}},
 };
 
 }  // namespace
