@@ -102,7 +102,7 @@ FolderAssembly::FolderAssembly(const std::filesystem::path& folder, FileMapping:
   for (const Module& module : config.family().folder.modules)
     if (Safetensors::in_folder(folder / module.folder))
       weights_.merge(Safetensors::open_folder(folder / module.folder, mode), std::string(module.name));
-  const FolderIndex index(weights_, packing_of(config), where_);
+  const FolderIndex index(weights_, packing_of(config, weights_), where_);
   spec_ = config.read();
   if (spec_.name == config.keys().text_or({"", "model_type"}, "") && folder.has_filename())
     spec_.name = printable(folder.filename().native());
@@ -254,13 +254,16 @@ void FolderAssembly::make(const GgufTensor& tensor, std::byte* out) const {
 void FolderAssembly::release(const GgufTensor& tensor) const noexcept {
   const auto found = written_by_name_.find(tensor.name);
   if (found == written_by_name_.end()) return;
-  for (const Assembled* part : written_[found->second].parts)
-    for (const auto& source : part->sources)
-      for (const auto& file : weights_.files()) {
-        const std::byte* const first = file->bytes().data();
-        if (source.data() >= first && source.data() < first + file->size())
-          file->release(static_cast<std::size_t>(source.data() - first), source.size());
-      }
+  for (const Assembled* part : written_[found->second].parts) release(*part);
+}
+
+void FolderAssembly::release(const Assembled& tensor) const noexcept {
+  for (const auto& source : tensor.sources)
+    for (const auto& file : weights_.files()) {
+      const std::byte* const first = file->bytes().data();
+      if (source.data() >= first && source.data() < first + file->size())
+        file->release(static_cast<std::size_t>(source.data() - first), source.size());
+    }
 }
 
 void FolderAssembly::check_writable() const {

@@ -101,6 +101,8 @@ class FolderAssembly final : public Assembly {
 
   void make(const GgufTensor& tensor, std::byte* out) const override;
   void release(const GgufTensor& tensor) const noexcept override;
+  /// The same of what one of our tensors is made of.
+  void release(const Assembled& tensor) const noexcept;
   void check_writable() const override;
 
  private:

@@ -90,7 +90,10 @@ std::optional<MadeTensor> make_tensor(const ModelFile& file, const ModelSpec& sp
     if (!found) return std::nullopt;
     MadeTensor made{AlignedBuffer(found->bytes()), {}, {}};
     made.view = ConstTensorView(made.memory.data(), found->type, found->shape);
-    made.fill = [found](std::byte* out) { found->write_all(out); };
+    made.fill = [folder, found](std::byte* out) {
+      found->write_all(out);
+      folder->release(*found);
+    };
     return made;
   }
   const auto found = find_keys_and_values(file, spec, tensor);

@@ -121,7 +121,7 @@ void expect_in_order(const SafeTensor& indices, std::int64_t cols, std::int64_t 
 
 }  // namespace
 
-Packing packing_of(const Config& config) {
+Packing packing_of(const Config& config, const Safetensors& weights) {
   const auto section = config.file().object("quantization_config");
   if (!section) return {};
   const JsonFields& fields = *section;
@@ -130,6 +130,15 @@ Packing packing_of(const Config& config) {
     fields.fail(ErrorCode::unsupported_type, key, "is " + quote(found) + ", expected " + expected);
   };
   if (method == "fp8" || method == "fbgemm_fp8" || method == "mxfp4") return {};
+  if (method == "bitnet" && config.family().architecture == "bitnet") {
+    // Plain weights, which every pass of theirs rounds and the family therefore rounds when it reads them.
+    if (fields.bool_or("use_rms_norm", false)) refuse("use_rms_norm", "true", "no norm before each product");
+    for (const SafeTensor& tensor : weights.tensors())
+      if (tensor.name.ends_with(".weight_scale"))
+        fields.fail(ErrorCode::unsupported_type, "quant_method",
+                    "is 'bitnet' with packed weights, since there is " + quote(tensor.name) + "; expected plain ones");
+    return {};
+  }
   if (method == "compressed-tensors") {
     const std::string format = fields.string_or("format", "");
     if (format != "float-quantized" && format != "naive-quantized" && format != "int-quantized" && format != "dense")
@@ -137,7 +146,7 @@ Packing packing_of(const Config& config) {
     return {};
   }
   if (method != "gptq" && method != "awq")
-    refuse("quant_method", method, "gptq, awq, fp8, mxfp4 or compressed-tensors");
+    refuse("quant_method", method, "gptq, awq, fp8, mxfp4, compressed-tensors, or bitnet of a BitNet");
   Packing packing;
   packing.kind = method == "gptq" ? Packing::Kind::gptq : Packing::Kind::awq;
   packing.bits = fields.int_or("bits", 4, 1, 32);

@@ -23,7 +23,7 @@ struct Packing {
 
 /// @throws Error{unsupported_type} for methods that are not known here, {bad_value, wrong_type} for numbers that make
 /// no sense.
-Packing packing_of(const Config& config);
+Packing packing_of(const Config& config, const Safetensors& weights);
 
 /// The parts of a packed matrix. `indices`: which group each column is of, or nullptr.
 struct PackedParts {

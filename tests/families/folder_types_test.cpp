@@ -290,6 +290,38 @@ TEST(FolderTypes, PackedRowsThatEndWithinAWordAreRefused) {
   EXPECT_NE(message.find("12 rows, expected a multiple of 8"), std::string::npos) << message;
 }
 
+TEST(FolderTypes, PlainWeightsOfABitNetAreThoseOfOne) {
+  const std::string section =
+      R"("quantization_config":{"quant_method":"bitnet","linear_class":"autobitlinear","quantization_mode":"online"},)";
+  const auto folder_of = [&](const std::string& type, bool quantized) {
+    ModelFolder folder = test::small_llama_folder();
+    folder.config.replace(folder.config.find("llama"), 5, type);
+    if (quantized) folder.config.insert(1, section);
+    folder.tensors["model.layers.0.self_attn.attn_sub_norm.weight"] = {"F32", {8}};
+    folder.tensors["model.layers.0.mlp.ffn_sub_norm.weight"] = {"F32", {16}};
+    return folder;
+  };
+  std::vector<std::string> queries;
+  for (const bool quantized : {false, true}) {
+    const test::TempDir place;
+    folder_of("bitnet", quantized).write(place);
+    const ModelFile file = open_model_file(place.path());
+    const HeldTensor held = file.hold(file.get_tensor("blk.0.attn_q.weight"));
+    queries.emplace_back(reinterpret_cast<const char*>(held.view.data()), held.view.bytes());
+  }
+  EXPECT_EQ(queries[0], queries[1]);
+  const auto refused = [](const ModelFolder& folder, const std::string& mention) {
+    const test::TempDir place;
+    folder.write(place);
+    const std::string message = test::expect_error(ErrorCode::unsupported_type, [&] { open_model_file(place.path()); });
+    EXPECT_NE(message.find(mention), std::string::npos) << message;
+  };
+  refused(folder_of("llama", true), "bitnet of a BitNet");
+  ModelFolder packed = folder_of("bitnet", true);
+  packed.tensors["model.layers.0.self_attn.q_proj.weight_scale"] = {"F32", {1}};
+  refused(packed, "q_proj.weight_scale");
+}
+
 TEST(FolderTypes, ZeroPointsOfBytesAreRefusedUnlessTheyAreZero) {
   for (const char zero : {'\0', '\1'}) {
     ModelFolder folder = test::small_llama_folder();
