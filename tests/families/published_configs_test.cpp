@@ -2,15 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "plumb/io/open_model.hpp"
 #include "plumb/model/check_spec.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/perf/parameters.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/model_folder.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace plumb::published_configs_test {
@@ -94,6 +97,40 @@ TEST(PublishedConfigs, VariantsAreReadOrRefusedByTheirField) {
   for (const std::string part :
        {R"("text_config":{})", R"("text_config":{"model_type":"clip_text_model"})", R"("a":1)"})
     test::expect_error(ErrorCode::unsupported_architecture, [&] { (void)wrapped(part); });
+}
+
+TEST(PublishedConfigs, FoldersOfOptHaveTwoPositionsInFrontOfTheFirst) {
+  const test::TempDir dir;
+  test::ModelFolder folder;
+  folder.config =
+      R"({"model_type":"opt","vocab_size":40,"hidden_size":32,"num_hidden_layers":1,"num_attention_heads":2,"ffn_dim":64,
+          "max_position_embeddings":16})";
+  const std::string layer = "model.decoder.layers.0.";
+  folder.tensors["model.decoder.embed_tokens.weight"] = {"F32", {40, 32}};
+  folder.tensors["model.decoder.embed_positions.weight"] = {"F32", {18, 32}};
+  for (const char* norm : {"self_attn_layer_norm", "final_layer_norm"})
+    for (const char* part : {".weight", ".bias"}) folder.tensors[layer + norm + part] = {"F32", {32}};
+  for (const char* part : {".weight", ".bias"})
+    folder.tensors[std::string("model.decoder.final_layer_norm") + part] = {"F32", {32}};
+  for (const char* product : {"q_proj", "k_proj", "v_proj", "out_proj"}) {
+    folder.tensors[layer + "self_attn." + product + ".weight"] = {"F32", {32, 32}};
+    folder.tensors[layer + "self_attn." + product + ".bias"] = {"F32", {32}};
+  }
+  folder.tensors[layer + "fc1.weight"] = {"F32", {64, 32}};
+  folder.tensors[layer + "fc1.bias"] = {"F32", {64}};
+  folder.tensors[layer + "fc2.weight"] = {"F32", {32, 64}};
+  folder.tensors[layer + "fc2.bias"] = {"F32", {32}};
+  folder.write(dir);
+  const ModelFile file = open_model_file(dir.path());
+  const ModelSpec spec = spec_from_file(file);
+  EXPECT_EQ(spec.family, "opt");
+  EXPECT_TRUE(left_out(file, spec).empty());
+  const GgufTensor& positions = file.get_tensor("position_embd.weight");
+  EXPECT_EQ(positions.view.shape(), (Shape{16, 32}));
+  const HeldTensor held = file.hold(positions);
+  float first = 0;
+  std::memcpy(&first, held.view.data(), sizeof first);
+  EXPECT_EQ(first, 0.01f * static_cast<float>(2 * 32 % 17 - 8));  // two rows stand in front
 }
 
 }  // namespace
