@@ -34,9 +34,9 @@ void refuse_foreign(std::string_view bytes, const std::string& name) {
                   name + ": this is " + std::string(foreign.what) + "; expected a GGUF file or a llama2.c checkpoint");
 }
 
-/// No number that a llama2.c checkpoint may begin with is spelled in letters.
+/// No number that a llama2.c checkpoint may begin with is spelled in letters, but for the magic of its later versions.
 bool begins_with_letters(std::string_view bytes) {
-  return bytes.size() >= 4 &&
+  return bytes.size() >= 4 && !bytes.starts_with("24ka") &&
          std::all_of(bytes.begin(), bytes.begin() + 4, [](char c) { return c >= ' ' && c <= '~'; });
 }
 

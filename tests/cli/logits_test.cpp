@@ -59,6 +59,7 @@ TEST_F(LogitsCommand, IsTheSameOnAnyNumberOfThreads) {
 
 TEST_F(LogitsCommand, BadInputExitsWith1AndLeavesNoFile) {
   const std::pair<Arguments, const char*> cases[] = {{{"--tokens", "1 272"}, "272"},
+                                                     {{"--tokens", "-1"}, "-1"},
                                                      {{"--tokens", ""}, "no tokens"},
                                                      {{"--tokens-file", (dir / "absent").native()}, "absent"},
                                                      {{"--tokens", "1 2 3", "--ctx", "2"}, "context"},
@@ -80,7 +81,6 @@ TEST_F(LogitsCommand, BadInputExitsWith1AndLeavesNoFile) {
 TEST_F(LogitsCommand, BadUsageExitsWith2) {
   for (const Arguments& arguments : {Arguments{"logits", model, "--out", out},
                                      {"logits", model, "--tokens", "1"},
-                                     {"logits", model, "--tokens", "-1", "--out", out},
                                      {"logits", model, "--tokens", "1 x", "--out", out},
                                      {"logits", model, "--tokens", "99999999999", "--out", out},
                                      {"logits", model, "--tokens", "1", "--text", "x", "--out", out},
