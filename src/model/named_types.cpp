@@ -43,7 +43,7 @@ RecipeFacts recipe_facts(const ModelSpec& spec) {
   RecipeFacts facts;
   facts.architecture = spec.family;
   facts.n_layers = spec.n_layers();
-  facts.tied_head = spec.output.tied;
+  facts.tied_head = spec.output.tied || !spec.output.head;
   facts.group_size = group_size(spec);
   for (const LayerSpec& layer : spec.layers)
     if (const auto* experts = std::get_if<ExpertsSpec>(&layer.ffn))
