@@ -146,7 +146,6 @@ Gather take_latent_values(const Asked& asked);
 Gather rows_from(std::int64_t first, std::int64_t all);
 
 // -- names that several families have
-// -------------------------------------------------------------------------------------
 
 /// Experts as Mixtral's files call them.
 inline constexpr Place kMixtralPlaces[] = {

@@ -3,7 +3,7 @@
 # twice.
 #
 # Headers share files: what stands in front of a header in its file are only headers that it includes anyway. So each is
-# as good as alone, and 175 headers are read in a quarter of the files.
+# as good as alone, and 176 headers are read in 56 files.
 set -eu
 cd "$(dirname "$0")/../.."
 directory=$(mktemp -d)
