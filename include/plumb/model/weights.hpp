@@ -52,8 +52,8 @@ inline int rope_factor_count(const ModelSpec& spec, RopeFactors kind) {
 
 }  // namespace detail
 
-/// Calls `visit` for every tensor of the model, in the order in which a forward pass meets them. A
-/// tied head is the embedding and not listed. `weights.layers` must have the layers of the spec.
+/// Calls `visit` for every tensor of the model, in the order in which a forward pass meets them. A tied head is the
+/// embedding and not listed. `weights.layers` must have the layers of the spec.
 inline void for_each_slot(const ModelSpec& spec, Weights& weights, TensorVisit visit) {
   const TensorList list(-1, visit);
   list.matrix(TensorRole::token_embedding, weights.embedding, spec.vocab_size, spec.width);
@@ -99,8 +99,7 @@ inline void for_each_slot(const ModelSpec& spec, Weights& weights, TensorVisit v
     list.bias(TensorRole::head, weights.head.bias, Shape{spec.vocab_size});
 }
 
-/// Calls `visit` for every tensor of the spec, without any weights. Rope factors, which are no
-/// weights, are listed too.
+/// Calls `visit` for every tensor of the spec, without any weights. Rope factors, which are no weights, are listed too.
 inline void for_each_tensor(const ModelSpec& spec, FunctionRef<void(const TensorSpec&)> visit) {
   Weights none;
   none.layers.resize(spec.layers.size());
@@ -113,8 +112,8 @@ constexpr bool is_rope_factors(TensorRole role) {
          role == TensorRole::rope_factors_short;
 }
 
-/// Calls `visit` for every matrix; a tied head is visited once, as the embedding,
-/// and the experts of a layer together, as a stack.
+/// Calls `visit` for every matrix; a tied head is visited once, as the embedding, and the experts of a layer together,
+/// as a stack.
 inline void for_each_matrix(const ModelSpec& spec, Weights& weights,
                             FunctionRef<void(const TensorSpec&, ops::WeightMatrix&)> visit) {
   for_each_slot(spec, weights, [&](const TensorSlot& slot) {
