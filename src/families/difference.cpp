@@ -8,9 +8,9 @@ namespace plumb::inline PLUMB_ABI::family {
 namespace {
 
 /// Compares field by field and keeps the first that differs; or lists the fields of the first of two.
-class Finder {
+class FirstDifference {
  public:
-  explicit Finder(std::ostream* list = nullptr) : list_(list) {}
+  explicit FirstDifference(std::ostream* list = nullptr) : list_(list) {}
   void at(std::string place) { place_ = std::move(place); }
 
   template <class T>
@@ -70,7 +70,7 @@ class Finder {
   std::string place_, found_;
 };
 
-void compare(Finder& f, const RopeSpec& a, const RopeSpec& b) {
+void compare(FirstDifference& f, const RopeSpec& a, const RopeSpec& b) {
   f.field("pairs", a.pairs, b.pairs);
   f.field("dims", a.dims, b.dims);
   f.field("base", a.base, b.base);
@@ -84,7 +84,7 @@ void compare(Finder& f, const RopeSpec& a, const RopeSpec& b) {
   f.field("factors", a.factors, b.factors);
 }
 
-void compare(Finder& f, const AttentionSpec& a, const AttentionSpec& b) {
+void compare(FirstDifference& f, const AttentionSpec& a, const AttentionSpec& b) {
   f.field("attention.n_heads", a.n_heads, b.n_heads);
   f.field("attention.n_kv_heads", a.n_kv_heads, b.n_kv_heads);
   f.field("attention.head_dim", a.head_dim, b.head_dim);
@@ -115,7 +115,7 @@ void compare(Finder& f, const AttentionSpec& a, const AttentionSpec& b) {
   f.field("attention.value_scale", a.value_scale, b.value_scale);
 }
 
-void compare(Finder& f, const LatentAttentionSpec& a, const LatentAttentionSpec& b) {
+void compare(FirstDifference& f, const LatentAttentionSpec& a, const LatentAttentionSpec& b) {
   f.field("latent.n_heads", a.n_heads, b.n_heads);
   f.field("latent.q_rank", a.q_rank, b.q_rank);
   f.field("latent.kv_rank", a.kv_rank, b.kv_rank);
@@ -134,7 +134,7 @@ void compare(Finder& f, const LatentAttentionSpec& a, const LatentAttentionSpec&
   f.norm("indexer.norm", a.indexer.norm, b.indexer.norm);
 }
 
-void compare(Finder& f, const DeltaNetSpec& a, const DeltaNetSpec& b) {
+void compare(FirstDifference& f, const DeltaNetSpec& a, const DeltaNetSpec& b) {
   f.field("delta.k_heads", a.k_heads, b.k_heads);
   f.field("delta.v_heads", a.v_heads, b.v_heads);
   f.field("delta.k_dim", a.k_dim, b.k_dim);
@@ -149,12 +149,12 @@ void compare(Finder& f, const DeltaNetSpec& a, const DeltaNetSpec& b) {
   f.norm("delta.norm", a.norm, b.norm);
 }
 
-void compare(Finder& f, const ShortConvSpec& a, const ShortConvSpec& b) {
+void compare(FirstDifference& f, const ShortConvSpec& a, const ShortConvSpec& b) {
   f.field("shortconv.channels", a.channels, b.channels);
   f.field("shortconv.kernel", a.kernel, b.kernel);
 }
 
-void compare(Finder& f, const RwkvSpec& a, const RwkvSpec& b) {
+void compare(FirstDifference& f, const RwkvSpec& a, const RwkvSpec& b) {
   f.field("rwkv.heads", a.heads, b.heads);
   f.field("rwkv.head_dim", a.head_dim, b.head_dim);
   f.field("rwkv.decay_rank", a.decay_rank, b.decay_rank);
@@ -164,7 +164,7 @@ void compare(Finder& f, const RwkvSpec& a, const RwkvSpec& b) {
   f.norm("rwkv.norm", a.norm, b.norm);
 }
 
-void compare(Finder& f, const StateSpaceSpec& a, const StateSpaceSpec& b) {
+void compare(FirstDifference& f, const StateSpaceSpec& a, const StateSpaceSpec& b) {
   f.field("ssm.inner", a.inner, b.inner);
   f.field("ssm.size", a.size, b.size);
   f.field("ssm.heads", a.heads, b.heads);
@@ -176,9 +176,9 @@ void compare(Finder& f, const StateSpaceSpec& a, const StateSpaceSpec& b) {
   f.norm("ssm.step_norm", a.step_norm, b.step_norm);
 }
 
-void compare(Finder& f, const DenseSpec& a, const DenseSpec& b) { f.dense("ffn", a, b); }
+void compare(FirstDifference& f, const DenseSpec& a, const DenseSpec& b) { f.dense("ffn", a, b); }
 
-void compare(Finder& f, const ExpertsSpec& a, const ExpertsSpec& b) {
+void compare(FirstDifference& f, const ExpertsSpec& a, const ExpertsSpec& b) {
   f.field("experts.count", a.count, b.count);
   f.field("experts.used", a.used, b.used);
   f.dense("experts.expert", a.expert, b.expert);
@@ -199,40 +199,40 @@ void compare(Finder& f, const ExpertsSpec& a, const ExpertsSpec& b) {
   f.field("experts.best_two", a.routing.best_two, b.routing.best_two);
 }
 
-void compare(Finder& f, const PerLayerEmbeddingSpec& a, const PerLayerEmbeddingSpec& b) {
+void compare(FirstDifference& f, const PerLayerEmbeddingSpec& a, const PerLayerEmbeddingSpec& b) {
   f.field("per_layer.width", a.width, b.width);
   f.field("per_layer.vocab", a.vocab, b.vocab);
   f.field("per_layer.activation", a.activation, b.activation);
   f.norm("per_layer.norm", a.norm, b.norm);
 }
-void compare(Finder& f, const AltupSpec& a, const AltupSpec& b) {
+void compare(FirstDifference& f, const AltupSpec& a, const AltupSpec& b) {
   f.field("altup.streams", a.streams, b.streams);
   f.field("altup.active", a.active, b.active);
   f.norm("altup.norm", a.norm, b.norm);
 }
-void compare(Finder& f, const LaurelSpec& a, const LaurelSpec& b) {
+void compare(FirstDifference& f, const LaurelSpec& a, const LaurelSpec& b) {
   f.field("laurel.rank", a.rank, b.rank);
   f.norm("laurel.norm", a.norm, b.norm);
 }
 
-void compare(Finder&, const Nothing&, const Nothing&) {}
+void compare(FirstDifference&, const Nothing&, const Nothing&) {}
 
 /// Both hold a value, or neither.
 template <class T>
-void compare_optional(Finder& f, std::string_view name, const std::optional<T>& a, const std::optional<T>& b) {
+void compare_optional(FirstDifference& f, std::string_view name, const std::optional<T>& a, const std::optional<T>& b) {
   f.field(name, a.has_value(), b.has_value());
   if (a && b) compare(f, *a, *b);
 }
 
 /// Both hold a value of the same kind, or the kinds differ.
 template <class Variant>
-void compare_kinds(Finder& f, std::string_view name, const Variant& a, const Variant& b) {
+void compare_kinds(FirstDifference& f, std::string_view name, const Variant& a, const Variant& b) {
   f.field(name, a.index(), b.index());
   if (a.index() != b.index()) return;
   std::visit([&](const auto& own) { compare(f, own, std::get<std::decay_t<decltype(own)>>(b)); }, a);
 }
 
-void compare(Finder& f, const ModelSpec& a, const ModelSpec& b) {
+void compare(FirstDifference& f, const ModelSpec& a, const ModelSpec& b) {
   f.field("family", a.family, b.family);
   f.field("vocab_size", a.vocab_size, b.vocab_size);
   f.field("width", a.width, b.width);
@@ -282,7 +282,7 @@ void compare(Finder& f, const ModelSpec& a, const ModelSpec& b) {
 }  // namespace
 
 std::string difference(const ModelSpec& a, const ModelSpec& b) {
-  Finder f;
+  FirstDifference f;
   compare(f, a, b);
   return f.found();
 }
@@ -290,7 +290,7 @@ std::string difference(const ModelSpec& a, const ModelSpec& b) {
 std::string description(const ModelSpec& spec) {
   std::ostringstream text;
   text.precision(9);
-  Finder f(&text);
+  FirstDifference f(&text);
   compare(f, spec, spec);
   return text.str();
 }

@@ -1,7 +1,7 @@
 #include "plumb/perf/law.hpp"
 
-#include <Eigen/LU>
-#include <Eigen/QR>
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
 #include <cmath>
 #include <numbers>
 #include <optional>
@@ -14,6 +14,8 @@ namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
+/// Products of up to three columns: a size that the compiler knows, which spares it Eigen's blocked algorithms.
+using Small = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor, 3, 3>;
 
 /// Share of a column that the kept ones must leave unexplained: its square is 1 / (variance inflation).
 const double kSeparable = std::sqrt(0.1);
@@ -38,7 +40,10 @@ std::vector<int> separable_columns(const MatrixXd& columns, const std::vector<in
     const double size = columns.col(column).norm();
     if (!(size > 0)) continue;
     VectorXd rest = columns.col(column) / size;
-    for (int pass = 0; pass < 2; ++pass) rest -= basis * (basis.transpose() * rest);  // twice is enough (Kahan)
+    for (int pass = 0; pass < 2; ++pass) {  // twice is enough (Kahan)
+      const VectorXd shares = basis.transpose().lazyProduct(rest);
+      rest -= basis.lazyProduct(shares);
+    }
     if (rest.norm() < kSeparable) continue;
     basis.conservativeResize(Eigen::NoChange, basis.cols() + 1);
     basis.col(basis.cols() - 1) = rest.normalized();
@@ -46,6 +51,28 @@ std::vector<int> separable_columns(const MatrixXd& columns, const std::vector<in
   }
   return kept;
 }
+
+/// Columns of a fit at unit length, so that their products with each other say nothing of their units.
+struct Scaled {
+  MatrixXd x;
+  VectorXd lengths;
+
+  Scaled(const MatrixXd& columns, const std::vector<int>& chosen)
+      : x(columns.rows(), static_cast<Eigen::Index>(chosen.size())), lengths(x.cols()) {
+    for (Eigen::Index i = 0; i < x.cols(); ++i) {
+      const auto column = columns.col(chosen[static_cast<std::size_t>(i)]);
+      lengths[i] = column.norm();
+      x.col(i) = column / lengths[i];
+    }
+  }
+
+  /// The inverse of x^T x. Columns that separable_columns() kept have a condition below 10^2, which squared costs four
+  /// of a double's sixteen digits.
+  Small inverse() const {
+    const Small products = x.transpose().lazyProduct(x);
+    return products.llt().solve(Small::Identity(x.cols(), x.cols()));
+  }
+};
 
 struct Fit {
   std::vector<int> columns;
@@ -55,14 +82,12 @@ struct Fit {
 
 /// Ordinary least squares on some columns; nothing when a coefficient is not above zero.
 std::optional<Fit> positive_fit(const MatrixXd& columns, const VectorXd& target, const std::vector<int>& chosen) {
-  MatrixXd x(columns.rows(), static_cast<Eigen::Index>(chosen.size()));
-  for (std::size_t i = 0; i < chosen.size(); ++i) x.col(static_cast<Eigen::Index>(i)) = columns.col(chosen[i]);
-  const VectorXd scale = x.colwise().norm();
-  for (Eigen::Index i = 0; i < x.cols(); ++i) x.col(i) /= scale[i];
-  Fit fit{chosen, x.colPivHouseholderQr().solve(target), 0};
+  const Scaled scaled(columns, chosen);
+  const VectorXd towards = scaled.x.transpose().lazyProduct(target);
+  Fit fit{chosen, scaled.inverse().lazyProduct(towards), 0};
   if (!(fit.coefficients.minCoeff() > 0)) return std::nullopt;
-  fit.squares = (x * fit.coefficients - target).squaredNorm();
-  fit.coefficients = fit.coefficients.cwiseQuotient(scale);
+  fit.squares = (scaled.x.lazyProduct(fit.coefficients) - target).squaredNorm();
+  fit.coefficients = fit.coefficients.cwiseQuotient(scaled.lengths);
   return fit;
 }
 
@@ -81,13 +106,8 @@ Fit best_positive_fit(const MatrixXd& columns, const VectorXd& target, const std
 
 /// Standard errors of the coefficients of a fit with residual variance `variance`.
 VectorXd standard_errors(const MatrixXd& columns, const Fit& fit, double variance) {
-  MatrixXd x(columns.rows(), static_cast<Eigen::Index>(fit.columns.size()));
-  for (std::size_t i = 0; i < fit.columns.size(); ++i)
-    x.col(static_cast<Eigen::Index>(i)) = columns.col(fit.columns[i]);
-  const VectorXd scale = x.colwise().norm();
-  for (Eigen::Index i = 0; i < x.cols(); ++i) x.col(i) /= scale[i];
-  const VectorXd diagonal = (x.transpose() * x).inverse().diagonal();
-  return (variance * diagonal).cwiseSqrt().cwiseQuotient(scale);
+  const Scaled scaled(columns, fit.columns);
+  return (variance * scaled.inverse().diagonal()).cwiseSqrt().cwiseQuotient(scaled.lengths);
 }
 
 }  // namespace
