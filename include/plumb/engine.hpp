@@ -31,6 +31,7 @@
 #include "plumb/io/model_file.hpp"   // named values and named tensors, whatever the format
 #include "plumb/io/open_model.hpp"   // any model file
 #include "plumb/io/gguf.hpp"         // GGUF
+#include "plumb/io/gguf_ranges.hpp"  // its header, of a file that is elsewhere
 #include "plumb/io/llama2c.hpp"      // llama2.c checkpoints
 #include "plumb/io/gguf_writer.hpp"  // writing GGUF
 
@@ -148,6 +149,7 @@
 #include "plumb/perf/predict.hpp"
 #include "plumb/perf/explain.hpp"  // where the time of a real pass goes
 #include "plumb/perf/verify.hpp"   // and how good the prediction is
+#include "plumb/perf/stored_model.hpp"  // bytes and bandwidth of what nobody can describe
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/measure.hpp"
 #include "plumb/perf/law.hpp"        // time = overhead + bytes / bandwidth + operations / rate

@@ -15,7 +15,9 @@
 #include "plumb/perf/predict.hpp"
 #include "plumb/perf/subject.hpp"
 #include "plumb/perf/verify.hpp"
+#include "predict_stored.hpp"
 #include "progress.hpp"
+#include "subject_source.hpp"
 #include "table.hpp"
 #include "units.hpp"
 
@@ -30,8 +32,9 @@ struct PredictCommand {
   ForecastOptions options;
   Format format = Format::text;
   bool list = false, per_op = false, verify = false;
-  std::vector<std::string> only;    // of the cases of --verify
-  int prompt = 0, repetitions = 5;  // a prompt of 0 is not said
+  std::vector<std::string> only;                  // of the cases of --verify
+  int prompt = 0, repetitions = 5, timeout = 20;  // a prompt of 0 is not said
+  double file_bytes = 0;
 };
 
 void list_presets() {
@@ -105,8 +108,11 @@ void print_text(const Subject& subject, const PredictCommand& command, const For
   if (p.active() != p.total()) fmt::print(" ({} active)", count_text(static_cast<double>(p.active())));
   fmt::print(", {}, KV {}, {} thread{} of {}\n", command.type, kv_type_name(command.options.kv), f.threads,
              f.threads == 1 ? "" : "s", machine.system.cpu.empty() ? "an unnamed CPU" : machine.system.cpu);
-  fmt::print("memory: {} weights + {} keys and values of {} positions + {} scratch = {}{}\n\n",
-             binary_size(f.memory.weights), binary_size(f.memory.kv), command.options.context,
+  fmt::print("file: {}{:.4g} GB\n", command.type == "types of the file" ? "" : "about ", command.file_bytes / 1e9);
+  std::string room;
+  if (f.memory.room > 0) room = fmt::format(" + {} room in their rings and copies", binary_size(f.memory.room));
+  fmt::print("memory: {} weights + {} keys and values of {} positions{} + {} scratch = {}{}\n\n",
+             binary_size(f.memory.weights), binary_size(f.memory.kv), command.options.context, room,
              binary_size(f.memory.activations), binary_size(f.memory.total()),
              f.fits ? "" : " (more than this machine has; predicted as if it fitted)");
   show(summary_table(f, command.options));
@@ -163,9 +169,11 @@ Json forecast_json(const Subject& subject, const PredictCommand& command, const 
       {"sequences", command.options.sequences},
       {"parameters",
        {{"total", f.parameters.total()}, {"active", f.parameters.active()}, {"embedding", f.parameters.embedding}}},
+      {"file_bytes", command.file_bytes},
       {"memory_bytes",
        {{"weights", f.memory.weights},
         {"kv", f.memory.kv},
+        {"room", f.memory.room},
         {"activations", f.memory.activations},
         {"total", f.memory.total()},
         {"fits", f.fits}}},
@@ -218,7 +226,17 @@ void run(PredictCommand command) {
   if (command.list) return list_presets();
   if (command.verify) return run_verify(command);
   if (command.subject.empty()) throw UsageError("name a preset, a config.json or a model file (--list shows presets)");
-  const Subject subject = load_subject(command.subject);
+  const SubjectSource source = read_source(command.subject, command.timeout);
+  if (source.fetched_bytes > 0)
+    print_warning(fmt::format("read {:.4g} MB of {:.4g} GB", source.fetched_bytes / 1e6, source.file_bytes / 1e9));
+  if (source.stored) {
+    for (const std::string& note : source.stored->left_out) print_warning(note);
+    Progress progress;
+    const Machine machine = machine_of(command.machine, progress);
+    return print_stored(*source.stored, source.file_bytes, source.why, machine, command.options.threads,
+                        command.format);
+  }
+  const Subject& subject = *source.subject;
   for (const std::string& note : subject.left_out) print_warning(note);
   if (command.type.empty() && subject.types) {
     command.options.weights = *subject.types;
@@ -227,6 +245,8 @@ void run(PredictCommand command) {
     if (command.type.empty()) command.type = "q4_0";
     command.options.weights = weight_types_by_name(command.type, subject.spec, subject.types.value_or(DType::f32));
   }
+  const bool as_it_is = source.file_bytes > 0 && command.type == "types of the file";
+  command.file_bytes = as_it_is ? source.file_bytes : file_bytes(subject.spec, command.options.weights);
   command.options.context = std::min<std::int64_t>(command.options.context, subject.spec.context);
   command.options.prompt =
       command.prompt > 0 ? command.prompt : std::min(command.options.prompt, command.options.context);
@@ -248,7 +268,10 @@ void run(PredictCommand command) {
 void add_predict(const Command& program) {
   auto command = std::make_shared<PredictCommand>();
   const Command sub = program.add_command("predict", "How fast a model would run here, and what it would wait for");
-  sub.add_option("MODEL", command->subject, "A preset, a Hugging Face config.json, or a model file");
+  sub.add_option("MODEL", command->subject,
+                 "A preset, a Hugging Face config.json or folder, a model file, or the URL of a GGUF file, of which "
+                 "the header is read");
+  sub.add_option("--timeout", command->timeout, "Of a URL: seconds to wait for an answer (default 20)").range(1, 600);
   sub.add_flag("--list", command->list, "List the presets");
   sub.add_option("--type", command->type,
                  fmt::format("Weight type (default: the file's own, else q4_0): {}", kTypeHelp))

@@ -207,7 +207,7 @@ GgufFile GgufFile::open(const std::filesystem::path& path, const GgufOptions& op
 
 GgufFile GgufFile::open(std::shared_ptr<const FileMapping> mapping, const GgufOptions& options) {
   GgufFile file(std::move(mapping));
-  file.add_parts(options.mode);
+  file.add_parts(options);
   return file;
 }
 

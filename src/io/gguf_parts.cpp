@@ -42,7 +42,7 @@ void expect_number(const GgufFile& part, std::string_view key, std::int64_t expe
 
 }  // namespace
 
-void GgufFile::add_parts(FileMapping::Mode mode) {
+void GgufFile::add_parts(const GgufOptions& options) {
   const std::int64_t count = int_or(kCount, 0, 0, kGgufMaxParts);
   if (count <= 1) return;  // files that were put together again say 0
   const std::int64_t number = get_int(kNumber, 0, count - 1);
@@ -61,7 +61,8 @@ void GgufFile::add_parts(FileMapping::Mode mode) {
   };
   check_tensors(*this, false);
   for (std::int64_t i = 1; i < count; ++i) {
-    const GgufFile part(FileMapping::open(part_path(*this, 0, i, count), mode));
+    const std::filesystem::path path = part_path(*this, 0, i, count);
+    const GgufFile part(options.open_part ? options.open_part(path) : FileMapping::open(path, options.mode));
     expect_number(part, kNumber, i);
     expect_number(part, kCount, count);
     expect_number(part, kTensors, all);

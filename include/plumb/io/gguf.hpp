@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,6 +34,8 @@ inline constexpr std::uint32_t kGgufMaxParts = 65535;
 /// How to open a GGUF file.
 struct GgufOptions {
   FileMapping::Mode mode = FileMapping::Mode::map;
+  /// Opens another part of a split model by the path beside the first; empty: from the file system.
+  std::function<std::shared_ptr<const FileMapping>(const std::filesystem::path& path)> open_part = {};
 };
 
 /// An opened and fully checked GGUF file: every length, type, shape and offset is inside the file before open()
@@ -62,7 +65,7 @@ class GgufFile : public ModelFile {
   explicit GgufFile(std::shared_ptr<const FileMapping> mapping);
   void read_alignment();
   /// Opens the other parts, if there are any.
-  void add_parts(FileMapping::Mode mode);
+  void add_parts(const GgufOptions& options);
 
   std::uint32_t version_ = 0;
   std::uint32_t alignment_ = kGgufDefaultAlignment;

@@ -26,6 +26,10 @@ struct Subject {
 /// The element types that a model file stores the matrices of its spec in.
 PLUMB_API WeightTypes weight_types_of(const ModelFile& file, const ModelSpec& spec);
 
+/// The subject of an open model file. `path`: where it is from; its last part is the name. What belongs to pictures or
+/// sounds and stands in a file beside it is named in `left_out`. @throws as spec_from_file.
+PLUMB_API Subject read_subject(const ModelFile& file, const std::filesystem::path& path);
+
 /// Reads a subject: the name of a preset, or the path of a config.json, GGUF or llama2.c file. A name that is both is
 /// the file when it contains a '/'. @throws Error{invalid_argument} when it is neither; as spec_from_json_file,
 /// open_model_file and spec_from_file.

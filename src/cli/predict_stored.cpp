@@ -1,0 +1,77 @@
+#include "predict_stored.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "units.hpp"
+
+namespace plumb::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Align = Table::Align;
+
+Table type_table(const StoredModel& model) {
+  Table table({{"type", Align::left},
+               {"tensors", Align::right},
+               {"parameters", Align::right},
+               {"bytes", Align::right},
+               {"bits/weight", Align::right}});
+  for (const StoredType& type : model.types)
+    table.add({std::string(dtype_name(type.type)), std::to_string(type.tensors), std::to_string(type.parameters),
+               fmt::format("{:.0f}", type.bytes), fmt::format("{:.4g}", dtype_info(type.type).bits_per_weight())});
+  return table;
+}
+
+Json json_of(const StoredModel& model, double bytes, const std::string& why, double seconds, int threads) {
+  Json types = Json::array();
+  for (const StoredType& type : model.types)
+    types.push_back({{"type", dtype_name(type.type)},
+                     {"tensors", type.tensors},
+                     {"parameters", type.parameters},
+                     {"bytes", type.bytes}});
+  return {{"model", model.name},
+          {"architecture", model.architecture},
+          {"runs_here", false},
+          {"reason", why},
+          {"file_bytes", bytes},
+          {"tensor_bytes", model.bytes},
+          {"parameters", {{"total", model.parameters}}},
+          {"types", types},
+          {"experts", model.experts},
+          {"experts_used", model.experts_used},
+          {"token_bytes", model.token_bytes},
+          {"threads", threads},
+          {"time_per_token_at_least", seconds},
+          {"left_out", model.left_out}};
+}
+
+}  // namespace
+
+void print_stored(const StoredModel& model, double bytes, const std::string& why, const Machine& machine, int threads,
+                  Format format) {
+  if (threads <= 0) threads = machine.decode_saturation();
+  const double seconds = model.seconds_per_token(machine, threads);
+  if (format == Format::json) {
+    fmt::print("{}\n",
+               json_of(model, bytes, why, seconds, threads).dump(1, ' ', false, Json::error_handler_t::replace));
+    return;
+  }
+  if (format == Format::csv) return fmt::print("{}", type_table(model).csv());
+  const std::string name = model.name.empty() ? model.architecture : model.name;
+  fmt::print("{}: {} parameters, {:.4g} GB as a file", name, count_text(static_cast<double>(model.parameters)),
+             bytes / 1e9);
+  fmt::print("; it cannot be run here: {}\n\n", why);
+  if (model.parameters > 0)
+    fmt::print("{}\n", format == Format::md ? type_table(model).markdown() : type_table(model).text());
+  if (seconds <= 0) return;
+  std::string share;
+  if (model.experts_used > 0) share = fmt::format(", {} of {} experts", model.experts_used, model.experts);
+  fmt::print("each token reads {}{}: at {:.1f} GB/s ({} thread{}) it takes at least {}, {:.3g} tokens/s\n",
+             binary_size(model.token_bytes), share, model.token_bytes / seconds / 1e9, threads, threads == 1 ? "" : "s",
+             time_text(seconds), 1 / seconds);
+  fmt::print("(bytes and bandwidth alone: keys and values and arithmetic are not counted)\n");
+}
+
+}  // namespace plumb::cli
