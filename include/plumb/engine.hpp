@@ -154,6 +154,7 @@
 #include "plumb/perf/measure.hpp"
 #include "plumb/perf/law.hpp"        // time = overhead + bytes / bandwidth + operations / rate
 #include "plumb/perf/sweep.hpp"
+#include "plumb/perf/quality.hpp"  // what is known of models that are not at hand
 #include "plumb/perf/fit.hpp"
 #include "plumb/perf/report.hpp"
 #include "plumb/perf/tensor_error.hpp"  // what quantization did to weights and outputs

@@ -12,10 +12,11 @@ namespace plumb::cli {
 void add_bench(const Command& program);
 void add_calibrate(const Command& program);
 void add_chat(const Command& program);
+void add_compare(const Command& program);
 void add_compare_logits(const Command& program);
+void add_decide(const Command& program);
 void add_embed(const Command& program);
 void add_explain(const Command& program);
-void add_fit(const Command& program);
 void add_generate(const Command& program);
 void add_inspect(const Command& program);
 void add_logits(const Command& program);

@@ -33,10 +33,11 @@ int main(int argc, char** argv) {
   add_bench(root);
   add_calibrate(root);
   add_chat(root);
+  add_compare(root);
   add_compare_logits(root);
+  add_decide(root);
   add_embed(root);
   add_explain(root);
-  add_fit(root);
   add_generate(root);
   add_inspect(root);
   add_logits(root);

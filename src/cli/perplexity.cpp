@@ -17,13 +17,14 @@ struct PerplexityArguments {
   Format format = Format::text;
 };
 
-void print(const std::string& model, const Perplexity& p, Format format) {
-  const Estimate value = p.perplexity();
+void print(const std::string& model, const Perplexity& p, std::size_t bytes, Format format) {
+  const Estimate value = p.perplexity(), bits = p.bits_per_byte(bytes);
   if (format == Format::json) {
     const nlohmann::ordered_json json = {
         {"model", model},           {"text_tokens", p.text_tokens}, {"scored_tokens", p.scored},
         {"context", p.context},     {"stride", p.stride},           {"nll", p.nll.value},
-        {"nll_error", p.nll.error}, {"perplexity", value.value},    {"perplexity_error", value.error}};
+        {"nll_error", p.nll.error}, {"perplexity", value.value},    {"perplexity_error", value.error},
+        {"text_bytes", bytes},      {"bits_per_byte", bits.value},  {"bits_per_byte_error", bits.error}};
     fmt::print("{}\n", json.dump(2));
     return;
   }
@@ -36,11 +37,12 @@ void print(const std::string& model, const Perplexity& p, Format format) {
                {"mean NLL", A::right},
                {"error", A::right},
                {"perplexity", A::right},
-               {"error ", A::right}});
+               {"error ", A::right},
+               {"bits/byte", A::right}});
   table.add({model, std::to_string(p.text_tokens), std::to_string(p.scored), std::to_string(p.context),
              p.stride > 0 ? std::to_string(p.stride) : "-", fmt::format("{:.5f}", p.nll.value),
-             fmt::format("{:.5f}", p.nll.error), fmt::format("{:.4f}", value.value),
-             fmt::format("{:.4f}", value.error)});
+             fmt::format("{:.5f}", p.nll.error), fmt::format("{:.4f}", value.value), fmt::format("{:.4f}", value.error),
+             fmt::format("{:.4f}", bits.value)});
   fmt::print("{}", format == Format::csv ? table.csv() : format == Format::md ? table.markdown() : table.text());
 }
 
@@ -51,7 +53,7 @@ void run(PerplexityArguments& arguments) {
   const Model model = Model::load(options.run.model, options.run.load());
   const Perplexity result = measure_perplexity(model, tokens_of(model, text), options.windows, options.run.session,
                                                [&](double done) { progress.show(done, "reading"); });
-  print(printable(options.run.model), result, arguments.format);
+  print(printable(options.run.model), result, text.size(), arguments.format);
 }
 
 }  // namespace

@@ -36,16 +36,17 @@ Table card_table(std::span<const ReportCard> cards) {
                {"KL 99%", A::right},
                {"top-1", A::right},
                {"perplexity", A::right},
+               {"bits/byte", A::right},
                {"ln(ppl ratio)", A::right}});
   for (const ReportCard& c : cards)
-    table.add({printable(c.type), c.method, fmt::format("{:.3f}", c.bits_per_weight),
-               fmt::format("{:.4g}", static_cast<double>(c.bytes) * 1e-6),
-               fmt::format("{:.4g}", c.bytes_per_token * 1e-6),
-               fmt::format("{:.4g}", c.speed.prefill.tokens_per_second()),
-               fmt::format("{:.4g}", c.speed.decode.tokens_per_second()), error_or_dash(c.weight_nmse),
-               error_or_dash(c.output_nmse), with_error(c.logits.kl), fmt::format("{:.3g}", c.logits.kl_99),
-               fmt::format("{:.2f}%", 100 * c.logits.top1.value),
-               fmt::format("{:.4f}", c.logits.other.perplexity().value), with_error(c.logits.nll_difference)});
+    table.add(
+        {printable(c.type), c.method, fmt::format("{:.3f}", c.bits_per_weight),
+         fmt::format("{:.4g}", static_cast<double>(c.bytes) * 1e-6), fmt::format("{:.4g}", c.bytes_per_token * 1e-6),
+         fmt::format("{:.4g}", c.speed.prefill.tokens_per_second()),
+         fmt::format("{:.4g}", c.speed.decode.tokens_per_second()), error_or_dash(c.weight_nmse),
+         error_or_dash(c.output_nmse), with_error(c.logits.kl), fmt::format("{:.3g}", c.logits.kl_99),
+         fmt::format("{:.2f}%", 100 * c.logits.top1.value), fmt::format("{:.4f}", c.logits.other.perplexity().value),
+         fmt::format("{:.4f}", c.bits_per_byte.value), with_error(c.logits.nll_difference)});
   return table;
 }
 
@@ -95,6 +96,7 @@ Json json_of(const ReportCard& c) {
           {"weight_nmse", c.weight_nmse},
           {"output_nmse", c.output_nmse},
           {"logits", comparison_json(c.logits)},
+          {"bits_per_byte", {{"value", c.bits_per_byte.value}, {"error", c.bits_per_byte.error}}},
           {"prefill_tokens", c.speed.prefill.tokens},
           {"prefill_tokens_per_second", c.speed.prefill.tokens_per_second()},
           {"decode_tokens", c.speed.decode.tokens},

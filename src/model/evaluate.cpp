@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -124,6 +125,12 @@ Perplexity perplexity_of(const Mean& nll, std::span<const Token> text, const Win
 Estimate Perplexity::perplexity() const {
   const double value = std::exp(nll.value);
   return {value, value * nll.error};
+}
+
+Estimate Perplexity::bits_per_byte(std::size_t bytes) const {
+  const double scale =
+      bytes > 0 ? static_cast<double>(text_tokens) / static_cast<double>(bytes) / std::numbers::ln2 : 0;
+  return {nll.value * scale, nll.error * scale};
 }
 
 Perplexity measure_perplexity(const Model& model, std::span<const Token> text, const WindowOptions& windows,

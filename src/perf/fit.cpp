@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "plumb/core/error.hpp"
 #include "plumb/model/llama_spec.hpp"
 #include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
+#include "plumb/perf/quality.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
 constexpr int kHead = 64, kWidthStep = 128;
+constexpr std::int64_t kMostUsers = 1 << 16;
 
 void check_budget(const Budget& budget) {
   const auto check = [](const char* name, double value) {
@@ -31,6 +34,9 @@ void check_budget(const Budget& budget) {
   if (budget.prompt < 1 || budget.prompt > budget.context)
     throw Error(ErrorCode::invalid_argument, "prompt is " + std::to_string(budget.prompt) +
                                                  ", expected 1 to the context, " + std::to_string(budget.context));
+  if (budget.users < 1 || budget.users > kMostUsers)
+    throw Error(ErrorCode::invalid_argument,
+                "users is " + std::to_string(budget.users) + ", expected 1 to " + std::to_string(kMostUsers));
 }
 
 bool runs(const ModelSpec& spec) {
@@ -46,50 +52,115 @@ bool runs(const ModelSpec& spec) {
 class Judge {
  public:
   Judge(const FitOptions& options, const Machine& machine) : options_(options), machine_(machine) {
-    memory_ = options.budget.memory > 0 ? options.budget.memory : machine.system.memory_bytes;
     types_ = options.types;
     if (types_.empty()) types_.assign(std::begin(kFitTypes), std::end(kFitTypes));
   }
 
-  /// The model with the most bits that meets the budget.
+  /// The model in the type with the most bits that meets the budget.
   std::optional<FitChoice> best(const ModelSpec& spec, const std::string& name) const {
+    std::vector<std::pair<double, const std::string*>> by_size;
+    std::vector<ForecastOptions> asks;
+    for (const std::string& type : types_) {
+      asks.push_back(question(spec, type));
+      by_size.emplace_back(weight_bytes(spec, asks.back().weights), &type);
+    }
+    std::stable_sort(by_size.begin(), by_size.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (const auto& [bytes, type] : by_size) {
+      const ForecastOptions& ask = asks[static_cast<std::size_t>(type - types_.data())];
+      if (!has_room(spec, ask)) continue;
+      FitChoice tried = price(spec, name, *type, ask);
+      if (tried.excess.worst() == 0) return tried;
+    }
+    return std::nullopt;
+  }
+  /// The model in the type that misses the budget by least.
+  FitChoice nearest(const ModelSpec& spec, const std::string& name) const {
     std::optional<FitChoice> choice;
     for (const std::string& type : types_) {
-      const ForecastOptions ask = question(spec, type);
-      if (!has_room(spec, ask)) continue;
-      FitChoice tried{name, spec, type, forecast(spec, ask, machine_), runs(spec)};
-      if (meets(tried) && (!choice || tried.forecast.memory.weights > choice->forecast.memory.weights))
-        choice = std::move(tried);
+      FitChoice tried = price(spec, name, type, question(spec, type));
+      if (!choice || tried.excess.worst() < choice->excess.worst()) choice = std::move(tried);
     }
-    return choice;
+    return std::move(*choice);
   }
 
  private:
+  FitChoice price(const ModelSpec& spec, const std::string& name, const std::string& type,
+                  const ForecastOptions& ask) const {
+    FitChoice choice{name, spec, type, forecast(spec, ask, machine_), runs(spec), file_bytes(spec, ask.weights)};
+    const Budget& b = options_.budget;
+    const auto beyond = [](double value, double limit) { return limit > 0 ? std::max(value / limit - 1, 0.0) : 0; };
+    choice.excess = {beyond(choice.latency(), b.latency), beyond(choice.forecast.memory.total(), b.memory),
+                     beyond(choice.forecast.time_to_first_token(), b.first_token)};
+    return choice;
+  }
   ForecastOptions question(const ModelSpec& spec, const std::string& type) const {
     ForecastOptions ask;
     ask.weights = weight_types_by_name(type, spec);
     ask.kv = options_.kv;
     ask.context = options_.budget.context;
     ask.prompt = options_.budget.prompt;
+    ask.sequences = options_.budget.users;
     ask.threads = options_.threads;
     return ask;
   }
   /// Asked before the forecast, which takes far longer.
   bool has_room(const ModelSpec& spec, const ForecastOptions& ask) const {
-    return memory_ <= 0 ||
-           memory_use(spec, ask.weights, ask.kv, ask.context, ask.sequences, ask.batch).total() <= memory_;
-  }
-  bool meets(const FitChoice& choice) const {
-    const Budget& b = options_.budget;
-    return (b.latency <= 0 || choice.latency() <= b.latency) &&
-           (b.first_token <= 0 || choice.forecast.time_to_first_token() <= b.first_token);
+    const double limit = options_.budget.memory;
+    return limit <= 0 || memory_use(spec, ask.weights, ask.kv, ask.context, ask.sequences, ask.batch).total() <= limit;
   }
 
   const FitOptions& options_;
   const Machine& machine_;
-  double memory_ = 0;
   std::vector<std::string> types_;
 };
+
+/// Whether two presets are one shape: everything that can be predicted of them is the same.
+bool cost_the_same(const FitChoice& a, const FitChoice& b) {
+  const Forecast &f = a.forecast, &g = b.forecast;
+  return a.type == b.type && a.file_bytes == b.file_bytes && f.parameters.total() == g.parameters.total() &&
+         f.parameters.active() == g.parameters.active() && f.memory.total() == g.memory.total() &&
+         a.latency() == b.latency() && f.time_to_first_token() == g.time_to_first_token();
+}
+
+/// Adds a choice, or its name to one of the same shape.
+void add_choice(std::vector<FitChoice>& choices, FitChoice choice) {
+  for (FitChoice& other : choices)
+    if (cost_the_same(other, choice)) return other.others.push_back(std::move(choice.name));
+  choices.push_back(std::move(choice));
+}
+
+/// The presets that are asked about; notes those of short contexts.
+std::vector<std::pair<const Preset*, ModelSpec>> candidates(const FitOptions& options, FitResult& result) {
+  std::vector<std::pair<const Preset*, ModelSpec>> presets;
+  for (const Preset& preset : all_presets()) {
+    ModelSpec spec = preset.spec();
+    if (!generates(spec)) continue;  // makes embeddings of whole texts, and no tokens
+    const PublishedScore* score = options.score > 0 ? published_score(preset.name) : nullptr;
+    if ((options.score > 0 && (!score || score->mmlu < options.score)) || (options.runnable && !runs(spec))) continue;
+    if (spec.context < options.budget.context) {
+      result.short_contexts.push_back({std::string(preset.name), spec.context});
+    } else {
+      presets.emplace_back(&preset, std::move(spec));
+    }
+  }
+  return presets;
+}
+
+FitResult fit_presets(const FitOptions& options, const Machine& machine) {
+  constexpr std::size_t kMisses = 5;
+  FitResult result;
+  const Judge judge(options, machine);
+  const auto presets = candidates(options, result);
+  for (const auto& [preset, spec] : presets)
+    if (std::optional<FitChoice> choice = judge.best(spec, std::string(preset->name)))
+      add_choice(result.choices, std::move(*choice));
+  if (!result.choices.empty()) return result;
+  for (const auto& [preset, spec] : presets) add_choice(result.misses, judge.nearest(spec, std::string(preset->name)));
+  std::stable_sort(result.misses.begin(), result.misses.end(),
+                   [](const FitChoice& a, const FitChoice& b) { return a.excess.worst() < b.excess.worst(); });
+  if (result.misses.size() > kMisses) result.misses.erase(result.misses.begin() + kMisses, result.misses.end());
+  return result;
+}
 
 /// For each type the widest free shape that meets the budget: costs rise with the width, so halving finds it.
 std::vector<FitChoice> fit_free(const FitOptions& options, const Machine& machine) {
@@ -133,25 +204,22 @@ ModelSpec free_shape(int width, std::int64_t context) {
   return spec;
 }
 
-std::vector<FitChoice> fit_models(const FitOptions& options, const Machine& machine) {
+double Excess::worst() const { return std::max({latency, memory, first_token}); }
+
+std::optional<double> margin_of(const Prediction&) { return std::nullopt; }
+
+FitResult fit_models(const FitOptions& options, const Machine& machine) {
   check_budget(options.budget);
-  std::vector<FitChoice> choices;
+  FitResult result;
   if (options.free_shape) {
-    choices = fit_free(options, machine);
+    result.choices = fit_free(options, machine);
   } else {
-    const Judge judge(options, machine);
-    for (const Preset& preset : all_presets()) {
-      const ModelSpec spec = preset.spec();
-      if (!generates(spec)) continue;  // makes embeddings of whole texts, and no tokens
-      if (spec.context < options.budget.context || (options.runnable && !runs(spec))) continue;
-      if (std::optional<FitChoice> choice = judge.best(spec, std::string(preset.name)))
-        choices.push_back(std::move(*choice));
-    }
+    result = fit_presets(options, machine);
   }
-  std::stable_sort(choices.begin(), choices.end(), [](const FitChoice& a, const FitChoice& b) {
+  std::stable_sort(result.choices.begin(), result.choices.end(), [](const FitChoice& a, const FitChoice& b) {
     return a.forecast.parameters.total() > b.forecast.parameters.total();
   });
-  return choices;
+  return result;
 }
 
 Measurement verify_choice(const FitChoice& choice, const FitOptions& options,
@@ -163,6 +231,7 @@ Measurement verify_choice(const FitChoice& choice, const FitOptions& options,
   measured.session.threads = options.threads;
   measured.session.kv = options.kv;
   measured.session.context = static_cast<int>(options.budget.context);
+  measured.session.sequences = static_cast<int>(options.budget.users);
   measured.progress = progress;
   measured.repetitions = 3;
   measured.prompt = static_cast<int>(options.budget.prompt);

@@ -133,6 +133,7 @@ const SecondMoments& Reporter::moments() {
 void Reporter::fill(ReportCard& card, const Model& model) {
   announce(label(card) + ": logits");
   card.logits = compare_logits(base_, model, text_, options_.windows, options_.session);
+  card.bits_per_byte = card.logits.other.bits_per_byte(options_.text.size());
   announce(label(card) + ": speed");
   MeasureOptions speed = options_.speed;
   speed.session.threads = options_.session.threads;

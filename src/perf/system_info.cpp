@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "plumb/core/memory_left.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/core/processors.hpp"
 
@@ -133,6 +134,8 @@ SystemInfo read_system_info(const fs::path& root) {
   info.virtual_machine = (" " + field(cpuinfo, "flags") + " ").find(" hypervisor ") != std::string::npos;
   info.memory_bytes = static_cast<double>(parse_long(field(meminfo, "MemTotal")).value_or(0)) * 1024;
   info.memory_available = static_cast<double>(parse_long(field(meminfo, "MemAvailable")).value_or(0)) * 1024;
+  if (const std::optional<double> left = memory_left(root))
+    info.memory_available = info.memory_available > 0 ? std::min(info.memory_available, *left) : *left;
 
   const fs::path cpus = root / "sys/devices/system/cpu";
   info.processors = std::max(1, count_list(read_text(cpus / "online")));

@@ -16,7 +16,7 @@ using test::run_plumb;
 TEST(KvOption, IsTheSameInEveryCommand) {
   std::set<std::string> lines;  // of the help, but for bench, which takes several types and has llama-bench's default
   for (const std::string command : {"generate", "logits", "perplexity", "compare-logits", "calibrate", "measure",
-                                    "explain", "predict", "fit", "bench"}) {
+                                    "explain", "predict", "decide", "compare", "bench"}) {
     SCOPED_TRACE(command);
     const auto help = run_plumb({command, "--help"});
     ASSERT_EQ(help.exit_code, 0) << help.err;

@@ -58,14 +58,23 @@ TEST(BadValues, AreUsageAndToldBeforeAModelIsLoaded) {
       {{"report-card", "absent.gguf", "--text", "-"}, {{"--types", "q4_0,q9"}, {"--methods", "magic"}}},
       {{"bench", "-m", "absent.gguf"},
        {{"-pg", "99999999999,1"}, {"-pg", "5"}, {"-pg", "0,1"}, {"-t", "-1"}, {"-p", "1x"}, {"--type", "q9"}}},
-      {{"fit"},
-       {{},
-        {"--latency", "50"},
+      {{"compare", "llama-3.2-1b"},
+       {{"qwen3-0.6b:", "gpt2"},
+        {"qwen3-0.6b:q9", "gpt2"},
+        {"--ctx", "0"},
+        {"--prompt", "5000", "--ctx", "4k"},
+        {"--users", "0"}}},
+      {{"decide"},
+       {{"--latency", "50"},
         {"--latency", "-5ms"},
         {"--memory", "6"},
         {"--ttft", "2"},
-        {"--latency", "1s", "--context", "0"},
-        {"--latency", "1s", "--type", "q9"}}},
+        {"--context", "0"},
+        {"--ctx", "8x"},
+        {"--ctx", "1.3"},
+        {"--users", "0"},
+        {"--prompt", "5000", "--context", "4k"},
+        {"--type", "q9"}}},
       {{"predict"}, {{}}},
       {{"predict", "absent.gguf"}, {{"--ctx", "0"}, {"--prompt", "-1"}, {"--threads", "0"}, {"--type", "q9"}}},
       {{"explain", "absent.gguf"}, {{"--depth", "-1"}, {"--sequences", "0"}, {"--type", "q9"}}},
@@ -81,7 +90,7 @@ TEST(BadValues, AreUsageAndToldBeforeAModelIsLoaded) {
       EXPECT_EQ(result.out, "");
       EXPECT_LT(result.err.size(), 900u) << result.err;
     }
-  const std::string units = run_plumb({"fit", "--latency", "50"}).err + run_plumb({"fit", "--memory", "6"}).err;
+  const std::string units = run_plumb({"decide", "--latency", "50"}).err + run_plumb({"decide", "--memory", "6"}).err;
   EXPECT_NE(units.find("ms, s, min"), std::string::npos) << units;
   EXPECT_NE(units.find("kib, mib, gib"), std::string::npos) << units;
 }

@@ -1,4 +1,4 @@
-/// plumb measure --sweep and plumb fit: every format, errors in one line, a report.
+/// plumb measure --sweep: every format, errors in one line, a report.
 
 #include <gtest/gtest.h>
 
@@ -75,33 +75,6 @@ TEST_F(SweepCommand, BadOnesAreUsage) {
     const auto result = run_plumb(sweep(bad));
     EXPECT_EQ(result.exit_code, 2) << bad.back();
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
-  }
-}
-
-TEST_F(SweepCommand, FitAnswersAndRefuses) {
-  const auto result = run_plumb({"fit", "--machine", machine, "--latency", "200ms", "--memory", "6GiB", "--context",
-                                 "2048", "--ttft", "60 s", "--prompt", "1000", "--format", "json"});
-  ASSERT_EQ(result.exit_code, 0) << result.err;
-  const json choices = json::parse(result.out)["choices"];
-  ASSERT_FALSE(choices.empty());
-  for (const json& choice : choices) {
-    EXPECT_LE(choice["seconds_per_token"], 0.2);
-    EXPECT_LE(choice["memory_bytes"], 6.0 * (1 << 30));
-    EXPECT_LE(choice["seconds_to_first_token"], 60);
-  }
-  const std::string text = run_plumb({"fit", "--machine", machine, "--latency", "200ms"}).out;
-  EXPECT_NE(text.find("first token"), std::string::npos) << text;
-  for (const Arguments& bad : {Arguments{"fit", "--machine", machine},
-                               {"fit", "--machine", machine, "--latency", "5 bananas"},
-                               {"fit", "--machine", machine, "--latency", "0"},
-                               {"fit", "--machine", machine, "--latency", "50"},
-                               {"fit", "--machine", machine, "--memory", "6"},
-                               {"fit", "--machine", machine, "--ttft", "2"},
-                               {"fit", "--machine", machine, "--latency", "1s", "--memory", "-1GB"},
-                               {"fit", "--machine", machine, "--latency", "1s", "--context", "0"}}) {
-    const auto refused = run_plumb(bad);
-    EXPECT_EQ(refused.exit_code, 2) << bad.back();
-    EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 2) << refused.err;
   }
 }
 

@@ -111,7 +111,7 @@ double rope_factor_bytes(const ModelSpec& spec) {
   return bytes;
 }
 
-// A file that `quantize` makes of F16 weights, one that `synth` writes, what `predict` and `fit` count.
+// A file that `quantize` makes of F16 weights, one that `synth` writes, what `predict` and `decide` count.
 TEST(FileSizes, OfEveryPresetAreTheSameForAll) {
   for (const Preset& preset : all_presets()) {
     const ModelSpec spec = preset.spec();

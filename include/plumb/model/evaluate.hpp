@@ -26,6 +26,9 @@ struct Perplexity {
 
   /// exp(mean nll); its error is that of the mean times the value (first order).
   Estimate perplexity() const;
+  /// Bits for each byte of the text, which has `bytes` of them: what models with other vocabularies are compared by.
+  /// The scored tokens are taken to be as long as those of the whole text.
+  Estimate bits_per_byte(std::size_t bytes) const;
 };
 
 /// How far apart two models are on the scored tokens of a text. p is the softmax of the base, q of the other.

@@ -30,6 +30,7 @@ struct ReportCard {
   double weight_nmse = 0;            ///< squared error over squared weights, all changed matrices together
   double output_nmse = 0;            ///< mean over the changed matrices of the error of their outputs
   LogitComparison logits;            ///< against the base
+  Estimate bits_per_byte;            ///< of the text
   Measurement speed;                 ///< prefill and decode
   std::vector<TensorError> tensors;  ///< of those that changed
 };

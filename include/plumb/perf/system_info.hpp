@@ -29,7 +29,7 @@ struct SystemInfo {
   double cpu_quota = 0;  ///< processors' worth of time that a control group grants; 0 = no limit
   std::vector<CacheInfo> caches;
   double memory_bytes = 0;      ///< installed, as this system sees it
-  double memory_available = 0;  ///< free or reclaimable now
+  double memory_available = 0;  ///< free or reclaimable now, within the limits of control groups
   double page_bytes = 4096;
   std::string huge_pages;  ///< transparent huge pages: always, madvise, never
   std::string governor;    ///< frequency governor; empty where the system shows none
