@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "plumb/core/error.hpp"
@@ -67,20 +68,24 @@ class Judge {
     std::stable_sort(by_size.begin(), by_size.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
     for (const auto& [bytes, type] : by_size) {
       const ForecastOptions& ask = asks[static_cast<std::size_t>(type - types_.data())];
-      if (!has_room(spec, ask)) continue;
+      if (least_excess(spec, ask, 0) > 0) continue;
       FitChoice tried = price(spec, name, *type, ask);
       if (tried.excess.worst() == 0) return tried;
     }
     return std::nullopt;
   }
-  /// The model in the type that misses the budget by least.
-  FitChoice nearest(const ModelSpec& spec, const std::string& name) const {
+  /// The model in the type that misses the budget by least; nothing if that is by more than `most`.
+  std::optional<FitChoice> nearest(const ModelSpec& spec, const std::string& name, double most) const {
     std::optional<FitChoice> choice;
     for (const std::string& type : types_) {
-      FitChoice tried = price(spec, name, type, question(spec, type));
-      if (!choice || tried.excess.worst() < choice->excess.worst()) choice = std::move(tried);
+      const ForecastOptions ask = question(spec, type);
+      if (least_excess(spec, ask, most) > most) continue;
+      FitChoice tried = price(spec, name, type, ask);
+      if (tried.excess.worst() > most) continue;
+      most = tried.excess.worst();
+      choice = std::move(tried);
     }
-    return std::move(*choice);
+    return choice;
   }
 
  private:
@@ -88,7 +93,6 @@ class Judge {
                   const ForecastOptions& ask) const {
     FitChoice choice{name, spec, type, forecast(spec, ask, machine_), runs(spec), file_bytes(spec, ask.weights)};
     const Budget& b = options_.budget;
-    const auto beyond = [](double value, double limit) { return limit > 0 ? std::max(value / limit - 1, 0.0) : 0; };
     choice.excess = {beyond(choice.latency(), b.latency), beyond(choice.forecast.memory.total(), b.memory),
                      beyond(choice.forecast.time_to_first_token(), b.first_token)};
     return choice;
@@ -103,10 +107,29 @@ class Judge {
     ask.threads = options_.threads;
     return ask;
   }
-  /// Asked before the forecast, which takes far longer.
-  bool has_room(const ModelSpec& spec, const ForecastOptions& ask) const {
-    const double limit = options_.budget.memory;
-    return limit <= 0 || memory_use(spec, ask.weights, ask.kv, ask.context, ask.sequences, ask.batch).total() <= limit;
+  static double beyond(double value, double limit) { return limit > 0 ? std::max(value / limit - 1, 0.0) : 0; }
+
+  /// The excess is this or more. Asked before the forecast, which takes far longer; given up beyond `most`.
+  double least_excess(const ModelSpec& spec, const ForecastOptions& ask, double most) const {
+    const Budget& b = options_.budget;
+    double least =
+        beyond(memory_use(spec, ask.weights, ask.kv, ask.context, ask.sequences, ask.batch).total(), b.memory);
+    const int threads = ask.threads > 0 ? ask.threads : machine_.max_threads();
+    PassOptions pass{.weights = ask.weights,
+                     .kv = ask.kv,
+                     .position = ask.context - 1,
+                     .tokens = 1,
+                     .sequences = ask.sequences,
+                     .bf16_dot = machine_.peak(Arithmetic::bf16, 1) > 0};
+    if (least <= most && b.latency > 0)
+      least = std::max(least, beyond(predict(pass_work(spec, pass), machine_, threads).seconds(), b.latency));
+    if (least > most || b.first_token <= 0 || ask.prompt < ask.batch) return least;
+    pass.position = 0;  // no pass of the prompt takes less than the first
+    pass.tokens = ask.batch;
+    pass.sequences = 1;
+    pass.logits = 0;
+    const auto passes = static_cast<double>(ask.prompt / ask.batch);
+    return std::max(least, beyond(passes * predict(pass_work(spec, pass), machine_, threads).seconds(), b.first_token));
   }
 
   const FitOptions& options_;
@@ -155,10 +178,16 @@ FitResult fit_presets(const FitOptions& options, const Machine& machine) {
     if (std::optional<FitChoice> choice = judge.best(spec, std::string(preset->name)))
       add_choice(result.choices, std::move(*choice));
   if (!result.choices.empty()) return result;
-  for (const auto& [preset, spec] : presets) add_choice(result.misses, judge.nearest(spec, std::string(preset->name)));
-  std::stable_sort(result.misses.begin(), result.misses.end(),
-                   [](const FitChoice& a, const FitChoice& b) { return a.excess.worst() < b.excess.worst(); });
-  if (result.misses.size() > kMisses) result.misses.erase(result.misses.begin() + kMisses, result.misses.end());
+  for (const auto& [preset, spec] : presets) {
+    const bool full = result.misses.size() == kMisses;
+    const double most = full ? result.misses.back().excess.worst() : std::numeric_limits<double>::infinity();
+    std::optional<FitChoice> miss = judge.nearest(spec, std::string(preset->name), most);
+    if (!miss) continue;
+    add_choice(result.misses, std::move(*miss));
+    std::stable_sort(result.misses.begin(), result.misses.end(),
+                     [](const FitChoice& a, const FitChoice& b) { return a.excess.worst() < b.excess.worst(); });
+    if (result.misses.size() > kMisses) result.misses.pop_back();
+  }
   return result;
 }
 
