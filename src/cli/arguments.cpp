@@ -10,7 +10,9 @@
 #include <type_traits>
 
 #include "help.hpp"
+#include "plumb/core/error.hpp"
 #include "plumb/core/printable.hpp"
+#include "plumb/core/quantity.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -37,6 +39,23 @@ std::string take_number(std::string& text) {
   } else if (!read_number(text, value) || !std::isfinite(value)) {
     return "expected a number, not " + quote(text);
   }
+  return {};
+}
+
+/// What is wrong with a number of tokens, which becomes plain digits.
+std::string take_count(std::string& text, std::int64_t low, std::int64_t high) {
+  std::int64_t value = 0;
+  if (!read_number(text, value)) {
+    try {
+      value = parse_tokens(text, "it");
+    } catch (const Error&) {
+      value = low - 1;
+    }
+  }
+  if (value < low || value > high)
+    return fmt::format("expected a whole number from {} to {}, such as {} or {}k (k: 1024), not {}", low, high,
+                       std::max<std::int64_t>(low, 4096), std::max<std::int64_t>(low / 1024, 4), quote(text));
+  text = std::to_string(value);
   return {};
 }
 
@@ -110,6 +129,18 @@ template Option Command::add_option(const std::string&, std::vector<int>&, const
 template Option Command::add_option(const std::string&, std::vector<std::int64_t>&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::vector<std::string>&, const std::string&) const;
 
+template <typename T>
+Option Command::add_count(const std::string& names, T& value, std::int64_t low, std::int64_t high,
+                          const std::string& help) const {
+  CLI::Option* const option = app_->add_option(names, value, help);
+  const auto take = [low, high](std::string& text) { return take_count(text, low, high); };
+  option->transform(CLI::Validator(take, ""));
+  return Option(option->type_name("N"));
+}
+template Option Command::add_count(const std::string&, int&, std::int64_t, std::int64_t, const std::string&) const;
+template Option Command::add_count(const std::string&, std::int64_t&, std::int64_t, std::int64_t,
+                                   const std::string&) const;
+
 Option Command::add_option_function(const std::string& names, std::function<void(const std::string&)> set,
                                     const std::string& help) const {
   return Option(app_->add_option_function<std::string>(names, set, help));
@@ -131,17 +162,26 @@ void Command::callback(std::function<void()> run) const {
   });
 }
 
-Program::Program(const std::string& name, const std::string& help) : app_(std::make_unique<CLI::App>(help, name)) {
+Program::Program(const std::string& name, const std::string& help, std::function<std::string()> version)
+    : app_(std::make_unique<CLI::App>(help, name)) {
   app_->formatter(std::make_shared<HelpFormatter>());  // the commands inherit it
   app_->require_subcommand(1);
   app_->set_help_all_flag("--help-all", "Help of every command");
+  app_->set_version_flag("--version", std::move(version),
+                         "The version, the build and the kernels that this machine gets");
 }
 Program::~Program() = default;
 
-int Program::run(std::vector<std::string> arguments) const {
-  std::reverse(arguments.begin(), arguments.end());  // the parser takes them from the back
+int Program::run(const std::vector<std::string>& arguments) const {
   try {
-    app_->parse(std::move(arguments));
+    app_->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // taken from the back
+  } catch (const CLI::CallForHelp& help) {
+    // The parser takes -hf for -h and -f.
+    const auto cluster = [](const std::string& word) { return word.size() > 2 && word[0] == '-' && word[1] == 'h'; };
+    const auto asks = [](const std::string& word) { return word == "-h" || word == "--help"; };
+    const auto wrong = std::find_if(arguments.begin(), arguments.end(), cluster);
+    if (wrong == arguments.end() || std::any_of(arguments.begin(), arguments.end(), asks)) return app_->exit(help);
+    return app_->exit(CLI::ExtrasError({*wrong})) == 0 ? 0 : 2;
   } catch (const CLI::ParseError& error) {
     return app_->exit(error) == 0 ? 0 : 2;
   }

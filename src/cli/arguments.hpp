@@ -77,6 +77,10 @@ class Command {
   /// vector of int, int64_t or string. Numbers are decimal, finite, and within what T holds, or refused.
   template <typename T>
   Option add_option(const std::string& names, T& value, const std::string& help) const;
+  /// A number of tokens, positions or rows within [low, high]: "4096", "8k". T: int or int64_t.
+  template <typename T>
+  Option add_count(const std::string& names, T& value, std::int64_t low, std::int64_t high,
+                   const std::string& help) const;
   /// The same, given to a function.
   Option add_option_function(const std::string& names, std::function<void(const std::string&)> set,
                              const std::string& help) const;
@@ -95,7 +99,8 @@ class Command {
 /// The command line as a whole.
 class Program {
  public:
-  Program(const std::string& name, const std::string& help);
+  /// `version`: what --version prints.
+  Program(const std::string& name, const std::string& help, std::function<std::string()> version);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -104,7 +109,7 @@ class Program {
   Command root() const { return Command(app_.get()); }
   /// Parses and runs one command. Returns the exit code: 0 done, 2 usage (told on stderr). What the command throws,
   /// but for UsageError, passes through.
-  int run(std::vector<std::string> arguments) const;
+  int run(const std::vector<std::string>& arguments) const;
 
  private:
   std::unique_ptr<CLI::App> app_;

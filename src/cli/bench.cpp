@@ -3,51 +3,51 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
 
+#include "bench_flags.hpp"
+#include "bench_output.hpp"
 #include "commands.hpp"
 #include "options.hpp"
+#include "plumb/core/printable.hpp"
 #include "plumb/model/forward_pass.hpp"
 #include "plumb/model/named_types.hpp"
 #include "plumb/perf/bench.hpp"
 #include "plumb/perf/parameters.hpp"
 #include "plumb/perf/subject.hpp"
+#include "plumb/perf/system_info.hpp"
+#include "progress.hpp"
 #include "say.hpp"
-#include "table.hpp"
 
 namespace plumb::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-enum class Output { md, json, jsonl, csv };
-
 struct BenchOptions {
   std::vector<std::string> models, presets, types, kv, keys, values;
-  std::vector<int> prompts = {512}, generated = {128}, depths = {0}, threads = {0}, batches = {2048}, ubatches = {512},
-                   sequences = {1};
-  std::vector<int> pairs;
+  std::vector<std::string> prompts, generated, pairs, depths, threads, batches, ubatches, sequences;
   int repetitions = 5;
-  bool no_warmup = false, no_repack = false;
-  std::string output = "md";
+  double delay = 0;
+  bool no_warmup = false, no_repack = false, progress = false, list_devices = false;
+  std::string output = "md", error_output = "none";
+  ForeignFlags foreign;
 };
 
-/// What is said of a model beside every result.
-struct ModelInfo {
-  std::string source, description, types;
-  std::size_t bytes = 0;
-  std::int64_t parameters = 0;
-  std::string tier;
-  std::vector<std::string> slow;  ///< types without a fast path
+/// How one row is run, with -b and -ub as they were given.
+struct Setting {
+  BenchSettings run;
+  int batch = 0, ubatch = 0;
 };
 
-ModelInfo describe(const Model& model) {
-  ModelInfo info;
+BenchModel describe(const Model& model) {
+  BenchModel info;
   const std::vector<TensorClass> classes = tensor_classes(model);
   info.source = model.source();
   info.types = describe_types(classes);
@@ -60,23 +60,31 @@ ModelInfo describe(const Model& model) {
   return info;
 }
 
-/// -p, -n and -pg, times -d and --batch.
+/// A pair of -pg.
+BenchTest pair_of(const std::string& text) {
+  const std::vector<int> numbers = parse_numbers(text, "-pg");
+  if (numbers.size() != 2 || numbers[0] + numbers[1] == 0)
+    throw Error(ErrorCode::invalid_argument, "-pg is " + quote(text) + ", expected a pair such as 512,128");
+  return {numbers[0], numbers[1]};
+}
+
+/// -p, -n and -pg, times -d and --sequences.
 std::vector<BenchTest> tests_of(const BenchOptions& options) {
   std::vector<BenchTest> kinds;
-  for (const int prompt : options.prompts)
+  for (const int prompt : all_numbers(options.prompts, {512}))
     if (prompt != 0) kinds.push_back({prompt, 0});
-  for (const int generate : options.generated)
+  for (const int generate : all_numbers(options.generated, {128}))
     if (generate != 0) kinds.push_back({0, generate});
-  for (std::size_t i = 0; i + 1 < options.pairs.size(); i += 2)
-    kinds.push_back({options.pairs[i], options.pairs[i + 1]});
+  for (const std::string& pair : options.pairs) kinds.push_back(pair_of(pair));
   std::vector<BenchTest> tests;
-  for (const int sequences : options.sequences)
-    for (const int depth : options.depths)
+  for (const int sequences : all_numbers(options.sequences, {1}))
+    for (const int depth : all_numbers(options.depths, {0}))
       for (BenchTest test : kinds) {
         test.depth = depth;
         test.sequences = sequences;
         tests.push_back(test);
       }
+  if (tests.empty()) throw UsageError("nothing to time: -p and -n are 0, and there is no -pg");
   return tests;
 }
 
@@ -99,104 +107,33 @@ std::vector<DType> kv_types_of(const BenchOptions& options) {
   return kv.empty() ? std::vector<DType>{DType::f16} : kv;
 }
 
-std::vector<BenchSettings> settings_of(const BenchOptions& options) {
-  std::vector<BenchSettings> all;
-  for (const int threads : options.threads)
-    for (const int batch : options.batches)
-      for (const int ubatch : options.ubatches)
+constexpr int kBatch = 2048, kUbatch = 512;
+
+std::vector<Setting> settings_of(const BenchOptions& options) {
+  std::vector<Setting> all;
+  for (const int threads : all_numbers(options.threads, {0}))
+    for (const int batch : all_numbers(options.batches, {kBatch}))
+      for (const int ubatch : all_numbers(options.ubatches, {kUbatch}))
         for (const DType kv : kv_types_of(options))
-          all.push_back({threads, std::min(batch, ubatch), kv, options.repetitions, !options.no_warmup});
+          all.push_back(
+              {{threads, std::min(batch, ubatch), kv, options.repetitions, !options.no_warmup}, batch, ubatch});
   return all;
 }
 
-Json json_of(const ModelInfo& info, const BenchResult& result) {
-  Json samples_ns = Json::array();
-  double mean_ns = 0;
-  for (const double s : result.seconds) {
-    samples_ns.push_back(static_cast<std::int64_t>(s * 1e9));
-    mean_ns += s * 1e9 / static_cast<double>(result.seconds.size());
-  }
-  return {{"test", result.test.name()},
-          {"model_filename", info.source},
-          {"model_type", info.description},
-          {"model_size", info.bytes},
-          {"model_n_params", info.parameters},
-          {"weight_types", info.types},
-          {"without_fast_path", info.slow},
-          {"isa", info.tier},
-          {"n_threads", result.settings.threads},
-          {"n_ubatch", result.settings.batch},
-          {"type_k", kv_type_name(result.settings.kv)},
-          {"type_v", kv_type_name(result.settings.kv)},
-          {"n_prompt", result.test.prompt},
-          {"n_gen", result.test.generate},
-          {"n_depth", result.test.depth},
-          {"n_sequences", result.test.sequences},
-          {"avg_ns", static_cast<std::int64_t>(mean_ns)},
-          {"avg_ts", result.mean_rate()},
-          {"stddev_ts", result.rate_deviation()},
-          {"samples_ns", std::move(samples_ns)},
-          {"samples_ts", result.rates()}};
+/// Whether any row has another value than llama-bench's default.
+bool shows(const std::vector<Setting>& settings, int Setting::*value, int usual) {
+  return std::any_of(settings.begin(), settings.end(), [&](const Setting& s) { return s.*value != usual; });
 }
 
-/// Prints results as they come in.
-class Printer {
- public:
-  explicit Printer(Output output) : output_(output) {}
-
-  void add(const ModelInfo& info, const BenchResult& result) {
-    switch (output_) {
-      case Output::md: add_markdown(info, result); break;
-      case Output::json: fmt::print("{}{}", first_ ? "[\n" : ",\n", json_of(info, result).dump(2)); break;
-      case Output::jsonl: fmt::print("{}\n", json_of(info, result).dump()); break;
-      case Output::csv: add_csv(json_of(info, result)); break;
-    }
-    first_ = false;
-    std::fflush(stdout);
-  }
-  void finish() {
-    if (output_ == Output::json) fmt::print("{}]\n", first_ ? "[" : "\n");
-  }
-
- private:
-  static constexpr const char* kRow = "| {:<24} | {:>10} | {:>8} | {:<11} | {:>7} | {:<4} | {:<18} | {:>20} |\n";
-
-  void add_markdown(const ModelInfo& info, const BenchResult& result) {
-    if (first_) {
-      fmt::print(kRow, "model", "size", "params", "tier", "threads", "kv", "test", "t/s");
-      fmt::print("| {:-<24} | {:->10} | {:->8} | {:-<11} | {:->7} | {:-<4} | {:-<18} | {:->20} |\n", "", ":", ":", "",
-                 ":", "", "", ":");
-    }
-    if (info.source + info.description + info.types != last_model_) {
-      last_model_ = info.source + info.description + info.types;
-      say("{}: {}\n", info.source, info.types);
-      for (const std::string& slow : info.slow) say("{}: no fast path for {}\n", info.source, slow);
-    }
-    fmt::print(kRow, markdown_cell(info.description),
-               fmt::format("{:.2f} MiB", static_cast<double>(info.bytes) / (1 << 20)),
-               fmt::format("{:.2f} M", static_cast<double>(info.parameters) / 1e6), info.tier, result.settings.threads,
-               kv_type_name(result.settings.kv), result.test.name(),
-               fmt::format("{:.2f} ± {:.2f}", result.mean_rate(), result.rate_deviation()));
-  }
-  void add_csv(const Json& result) {
-    const auto line = [](const Json& row, const auto& cell) {
-      std::string text;
-      for (const auto& [key, value] : row.items()) {
-        if (value.is_array()) continue;
-        text += (text.empty() ? "" : ",") + csv_field(cell(key, value));
-      }
-      fmt::print("{}\n", text);
-    };
-    if (first_) line(result, [](const std::string& key, const Json&) { return key; });
-    line(result, [](const std::string&, const Json& value) {
-      return value.is_string() ? value.get<std::string>() : value.dump();
-    });
-  }
-
-  Output output_;
-  bool first_ = true;
-  std::string last_model_;
-};
+BenchRun run_of(const BenchOptions& options, const std::vector<Setting>& settings) {
+  return {.settings = {{"repetitions", options.repetitions},
+                       {"warmup", !options.no_warmup},
+                       {"repack", !options.no_repack},
+                       {"delay_seconds", options.delay}},
+          .show_batch = shows(settings, &Setting::batch, kBatch),
+          .show_ubatch = shows(settings, &Setting::ubatch, kUbatch),
+          .say_types = options.error_output == "none"};
+}
 
 /// Lists of files that commas separate, but a comma may also stand in a name: the longest that exists is meant.
 std::vector<std::string> paths_of(const std::vector<std::string>& lists) {
@@ -214,24 +151,62 @@ std::vector<std::string> paths_of(const std::vector<std::string>& lists) {
   return paths;
 }
 
+/// Runs all tests of one model after the other.
+class Bench {
+ public:
+  explicit Bench(const BenchOptions& options)
+      : options_(options),
+        tests_(tests_of(options)),
+        settings_(settings_of(options)),
+        progress_(options.progress ? ShowProgress::always : ShowProgress::on_terminal) {
+    const BenchRun run = run_of(options, settings_);
+    printers_.push_back(bench_printer(options.output, stdout, run));
+    printers_.push_back(bench_printer(options.error_output, stderr, run));
+  }
+
+  /// Rows of `models` models are to come.
+  void expect(std::size_t models) { expected_ = models * settings_.size() * tests_.size(); }
+
+  void run(const Model& model, const BenchModel& info) {
+    for (const Setting& setting : settings_)
+      for (const BenchTest& test : tests_) {
+        if (!generates(model.spec()) && (test.generate > 0 || test.depth > 0)) {
+          print_warning(test.name() + " left out: the model makes embeddings and continues nothing");
+          ++done_;
+          continue;
+        }
+        if (done_ > 0 && options_.delay > 0) std::this_thread::sleep_for(std::chrono::duration<double>(options_.delay));
+        progress_.show(static_cast<double>(done_++) / static_cast<double>(expected_),
+                       info.description + " " + test.name());
+        const BenchRow row{info, run_bench(model, test, setting.run), setting.batch, setting.ubatch};
+        for (const auto& printer : printers_)
+          if (printer) printer->add(row);
+      }
+  }
+  void finish() {
+    for (const auto& printer : printers_)
+      if (printer) printer->finish();
+  }
+
+ private:
+  const BenchOptions& options_;
+  const std::vector<BenchTest> tests_;
+  const std::vector<Setting> settings_;
+  Progress progress_;
+  std::vector<std::unique_ptr<BenchPrinter>> printers_;
+  std::size_t done_ = 0, expected_ = 1;
+};
+
 void run(const BenchOptions& options) {
-  if (options.pairs.size() % 2 != 0) throw UsageError("-pg: expected pairs of PROMPT,GEN");
+  for (const std::string& note : options.foreign.notes()) print_warning(note);
+  if (options.list_devices) return put("CPU: {}\n", read_system_info().cpu);
   if (options.models.empty() && options.presets.empty())
     throw UsageError("nothing to run: name a file (-m) or a preset (--preset)");
-  const std::vector<BenchTest> tests = tests_of(options);
-  const std::vector<BenchSettings> settings = settings_of(options);
-  Printer printer(options.output == "json"    ? Output::json
-                  : options.output == "jsonl" ? Output::jsonl
-                  : options.output == "csv"   ? Output::csv
-                                              : Output::md);
-  const auto run_model = [&](const Model& model, const ModelInfo& info) {
-    for (const BenchSettings& setting : settings)
-      for (const BenchTest& test : tests)
-        if (generates(model.spec()) || (test.generate == 0 && test.depth == 0))
-          printer.add(info, run_bench(model, test, setting));
-        else
-          print_warning(test.name() + " left out: the model makes embeddings and continues nothing");
-  };
+  std::unique_ptr<Bench> bench;
+  as_usage([&] {
+    bench = std::make_unique<Bench>(options);
+    return 0;
+  });
   LoadOptions load;
   load.repack = !options.no_repack;
   load.tokenizer = false;
@@ -239,64 +214,96 @@ void run(const BenchOptions& options) {
   const auto types = [&](const char* otherwise) {
     return options.types.empty() ? std::vector<std::string>{otherwise} : options.types;
   };
-  for (const std::string& path : paths_of(options.models))
+  const std::vector<std::string> paths = paths_of(options.models);
+  bench->expect((paths.size() + options.presets.size()) * types("").size());
+  for (const std::string& path : paths)
     for (const std::string& type : types("")) {
       load.weights = type;
       const Model model = Model::load(path, load);
-      ModelInfo info = describe(model);
+      BenchModel info = describe(model);
       if (!type.empty()) info.description += " " + type;
-      run_model(model, info);
+      bench->run(model, info);
     }
   for (const std::string& preset : options.presets)
     for (const std::string& type : types("q4_0")) {
       const ModelSpec spec = load_subject(preset).spec;
       const Model model = Model::random(spec, weight_types_by_name(type, spec), 0, {.repack = load.repack});
-      ModelInfo info = describe(model);
+      BenchModel info = describe(model);
       info.description += " " + type;
-      run_model(model, info);
+      bench->run(model, info);
     }
-  printer.finish();
+  bench->finish();
 }
 
 }  // namespace
 
-std::vector<std::string> bench_arguments(std::vector<std::string> arguments) {
-  for (std::string& argument : arguments)
-    for (const char* flag : {"-pg", "-ub", "-ctk", "-ctv"})
-      if (argument == flag) argument.insert(0, "-");
-  return arguments;
-}
-
 void add_bench(const Command& program) {
   const auto options = std::make_shared<BenchOptions>();
   const Command command = program.add_command("bench", "Speed of whole models, with the flags of llama-bench");
-  const auto list = [&](const char* names, auto& values, const char* help) {
+  const auto list = [&](const std::string& names, std::vector<std::string>& values, const std::string& help) {
     return command.add_option(names, values, help).comma_separated().repeatable(64);
   };
-  command.add_option("-m,--model", options->models, "Model files, separated by commas").repeatable(64);
+  const auto numbers = [&](const char* names, std::vector<std::string>& values, const char* help, int low = 0) {
+    command.add_option(names, values, help)
+        .repeatable(64)
+        .type_name("N,...")
+        .check(readable_by([low](const std::string& text) {
+          for (const int number : parse_numbers(text, "the list"))
+            if (number < low) throw Error(ErrorCode::invalid_argument, "expected numbers above 0, not " + quote(text));
+          return 0;
+        }));
+  };
+  command.add_option("-m,--model", options->models, "Model files, separated by commas")
+      .repeatable(64)
+      .type_name("FILE,...");
   list("--preset", options->presets, "Random-weight models: presets or config.json files");
   list("--type", options->types,
-       fmt::format("Weight types (default: as the file has them; random models q4_0): {}", kTypeHelp).c_str())
+       fmt::format("Weight types (default: as the file has them; random models q4_0): {}", kTypeHelp))
       .check(type_problem);
-  list("-p,--n-prompt", options->prompts, "Prompt lengths (default 512; 0: none)").not_negative();
-  list("-n,--n-gen", options->generated, "Tokens to generate (default 128; 0: none)").not_negative();
-  list("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one").positive();
-  list("-d,--n-depth", options->depths, "Tokens already in the cache (default 0)").not_negative();
-  list("-t,--threads", options->threads, "Threads (default 0: all)").range(0, 4096);
-  list("-b,--batch-size", options->batches, "Largest number of rows in a pass, with -ub (default 2048)").positive();
-  list("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)").positive();
-  const std::string kv_help =
-      "Types of keys and values: " + std::string(kKvTypeNames) + " (default f16, as llama-bench)";
-  list("--kv", options->kv, kv_help.c_str()).check(kv_name_problem);
+  numbers("-p,--n-prompt,--prompt", options->prompts,
+          "Prompt lengths (default 512; 0: none); lists and ranges of all "
+          "numbers here: 1,2,4 or 32-128*2 or 64-256+64 or 8k");
+  numbers("-n,--n-gen,--n-predict", options->generated, "Tokens to generate (default 128; 0: none)");
+  command.add_option("--pg", options->pairs, "-pg PROMPT,GEN: a prompt and generation timed as one")
+      .repeatable(64)
+      .type_name("N,N")
+      .check(readable_by(pair_of));
+  numbers("-d,--n-depth,--depth", options->depths, "Tokens already in the cache (default 0)");
+  numbers("-t,--threads", options->threads, "Threads (default 0: OMP_NUM_THREADS, or all processors)");
+  numbers("-b,--batch-size", options->batches, "Most rows of a pass, with -ub (default 2048); a column where it varies",
+          1);
+  numbers("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)", 1);
+  list("--kv", options->kv, kv_help(DType::f16)).check(kv_name_problem);
   list("--ctk,--cache-type-k", options->keys, "-ctk: the same as --kv").check(kv_name_problem);
   list("--ctv,--cache-type-v", options->values, "-ctv: the same as --kv; a cache has one type for both")
       .check(kv_name_problem);
-  list("--batch", options->sequences, "Sequences side by side; speed is the total (default 1)").positive();
-  command.add_option("-r,--repetitions", options->repetitions, "Timed repetitions (default 5)").positive();
-  command.add_option("-o,--output", options->output, "md, json, jsonl or csv (default md)")
-      .one_of({"md", "json", "jsonl", "csv"});
+  numbers("--sequences", options->sequences, "Sequences decoded side by side; speed is the total (default 1)", 1);
+  add_repetitions(command, options->repetitions, "Timed repetitions");
+  command.add_option("--delay", options->delay, "Seconds to wait between two tests").not_negative().show_default();
+  const std::vector<std::string> formats(std::begin(kBenchFormats), std::end(kBenchFormats));
+  command.add_option("-o,--output", options->output, "Results on stdout as md, csv, json, jsonl, sql or none")
+      .one_of(formats, {.in_help = false})
+      .type_name("FORMAT")
+      .show_default();
+  command.add_option("--oe,--output-err", options->error_output, "-oe: the same, and on stderr")
+      .one_of(formats, {.in_help = false})
+      .type_name("FORMAT")
+      .show_default();
+  command
+      .add_option_function(
+          "--format",
+          [options](const std::string& name) {
+            options->output = name == "json" ? "document" : name == "csv" ? "csv" : "md";
+          },
+          "Output as text, json, csv or md, as in every command: json is one document (default text)")
+      .one_of({"text", "json", "csv", "md"}, {.in_help = false})
+      .type_name("FORMAT")
+      .excludes("--output");
+  command.add_flag("--progress", options->progress, "Show progress on stderr even if it is not a terminal");
   command.add_flag("--no-warmup", options->no_warmup, "Do not run an untimed repetition first");
   command.add_flag("--no-repack", options->no_repack, "Use the file's weights in place");
+  command.add_flag("--list-devices", options->list_devices, "Say what the models run on, and no more");
+  options->foreign.add(command);
   command.callback([options] { run(*options); });
 }
 

@@ -38,9 +38,9 @@ void add_calibrate(const Command& program) {
   EvaluationOptions& options = arguments->evaluation;
   const Command command = program.add_command(
       "calibrate", "Collect which weights matter on a text, as a GGUF imatrix file for quantize --imatrix");
-  command.add_option("model", options.run.model, "Model file, or Hugging Face folder").required().type_name("MODEL");
-  command.add_option("--text", options.text, "Text to read; - is standard input").required().type_name("FILE");
-  command.add_option("-o,--out", arguments->out, "Importance file to write").required();
+  add_model(command, options.run.model);
+  add_text(command, options.text).required();
+  add_out(command, arguments->out, "Importance file to write").required();
   add_window_options(command, options.windows);
   add_vocabulary(command, options.run.vocabulary);
   add_run_options(command, options.run);

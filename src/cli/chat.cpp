@@ -291,7 +291,7 @@ void add_chat(const Command& program) {
   arguments->chat.generate.sampling.temperature = 0.7f;
   arguments->chat.generate.sampling.top_p = 0.95f;
   const Command command = program.add_command("chat", "Talk with a model");
-  command.add_option("model", arguments->run.model, "Model file").required().type_name("MODEL");
+  add_model(command, arguments->run.model);
   command.add_option("--system", arguments->system, "The system message: what the model is told first")
       .type_name("TEXT");
   command
@@ -304,20 +304,15 @@ void add_chat(const Command& program) {
   command.add_flag("--stats", arguments->stats, "Say after each reply what it cost, and the memory in use");
   command.add_flag("--hide-reasoning", arguments->hide_reasoning,
                    "Do not show what a model thinks before it answers; pipes never get it");
-  command
-      .add_option("-n,--n-predict", arguments->chat.generate.max_tokens,
-                  "Tokens of a reply at most; -1: until the model ends it or the context is full")
-      .range(-1, 1 << 30)
-      .show_default();
+  add_new_tokens(command, arguments->chat.generate.max_tokens,
+                 "Tokens of a reply at most; -1: until the model ends it or the context is full", -1);
   command
       .add_option("--stop", arguments->chat.generate.stop,
                   "A text that ends a reply, and is not shown; may be given again")
       .repeatable(1)
       .type_name("TEXT");
-  command
-      .add_option("-c,--ctx", arguments->run.session.context,
-                  "Positions in the cache (default: 4096, at most the model's context)")
-      .range(1, 1 << 30);
+  add_context(command, arguments->run.session.context,
+              "Positions in the cache (default: 4096, at most the model's context)");
   add_type(command, arguments->run);
   add_vocabulary(command, arguments->run.vocabulary);
   add_run_options(command, arguments->run);

@@ -2,9 +2,6 @@
 /// One function per command: it declares its options on `program` and stores what to run in its own callback.
 /// A command parses, calls the library and prints; it has no logic of its own.
 
-#include <string>
-#include <vector>
-
 #include "arguments.hpp"
 
 namespace plumb::cli {
@@ -15,6 +12,7 @@ void add_chat(const Command& program);
 void add_compare(const Command& program);
 void add_compare_logits(const Command& program);
 void add_decide(const Command& program);
+void add_diff(const Command& program);
 void add_embed(const Command& program);
 void add_explain(const Command& program);
 void add_generate(const Command& program);
@@ -31,9 +29,5 @@ void add_render(const Command& program);
 void add_report_card(const Command& program);
 void add_synth(const Command& program);
 void add_tokenize(const Command& program);
-
-/// llama-bench has flags of one dash and two letters (-pg, -ub, -ctk), which no option parser takes: gives them their
-/// second dash. For the arguments of `plumb bench` only.
-std::vector<std::string> bench_arguments(std::vector<std::string> arguments);
 
 }  // namespace plumb::cli

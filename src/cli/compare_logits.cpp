@@ -7,8 +7,11 @@
 #include "commands.hpp"
 #include "comparison_json.hpp"
 #include "evaluation_options.hpp"
+#include "json_output.hpp"
 #include "plumb/model/evaluate.hpp"
+#include "say.hpp"
 #include "table.hpp"
+#include "units.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -22,9 +25,11 @@ struct CompareArguments {
 Table comparison_table(const LogitComparison& c) {
   Table table({{"measure", Table::Align::left}, {"value", Table::Align::right}, {"error", Table::Align::right}});
   const auto row = [&](const char* name, const Estimate& e) {
-    table.add({name, fmt::format("{:.6g}", e.value), fmt::format("{:.2g}", e.error)});
+    table.add({name, number_cell(e.value, "{:.6g}"), number_cell(e.error, "{:.2g}")});
   };
-  const auto plain = [&](const char* name, double value) { table.add({name, fmt::format("{:.6g}", value), "-"}); };
+  const auto plain = [&](const char* name, double value) {
+    table.add({name, number_cell(value, "{:.6g}"), no_cell()});
+  };
   plain("scored tokens", static_cast<double>(c.base.scored));
   row("perplexity of base", c.base.perplexity());
   row("perplexity of other", c.other.perplexity());
@@ -51,15 +56,11 @@ void run(CompareArguments& arguments) {
       compare_logits(base, other, tokens_of(base, text), options.windows, options.run.session,
                      [&](double done) { progress.show(done, "reading"); });
   if (arguments.format == Format::json) {
-    nlohmann::ordered_json json = {{"base", printable(options.run.model)}, {"other", printable(arguments.other)}};
+    Json json = {{"base", printable(options.run.model)}, {"other", printable(arguments.other)}};
     json.update(comparison_json(result));
-    fmt::print("{}\n", json.dump(2));
-    return;
+    return put("{}", json_document("compare-logits", evaluation_settings(options), json));
   }
-  const Table table = comparison_table(result);
-  fmt::print("{}", arguments.format == Format::csv  ? table.csv()
-                   : arguments.format == Format::md ? table.markdown()
-                                                    : table.text());
+  put("{}", comparison_table(result).as(arguments.format));
 }
 
 }  // namespace

@@ -3,14 +3,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json_output.hpp"
 #include "plumb/model/evaluate.hpp"
 
 namespace plumb::cli {
 
-inline nlohmann::ordered_json comparison_json(const LogitComparison& c) {
-  const auto estimate = [](const Estimate& e) -> nlohmann::ordered_json {
-    return {{"value", e.value}, {"error", e.error}};
-  };
+inline Json comparison_json(const LogitComparison& c) {
+  const auto estimate = [](const Estimate& e) -> Json { return {{"value", e.value}, {"error", e.error}}; };
   return {{"scored_tokens", c.base.scored},
           {"context", c.base.context},
           {"stride", c.base.stride},

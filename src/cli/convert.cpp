@@ -95,9 +95,8 @@ void add_convert(const Command& program) {
       .add_option("--type", arguments->type,
                   "Recipe, as `plumb quantize --type` (default: the type that most matrices have)")
       .check(file_type_problem);
-  command.add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
-      .range(0, 4096);
-  command.add_flag("--quiet", arguments->quiet, "No progress, no summary");
+  add_threads(command, arguments->threads);
+  add_quiet(command, arguments->quiet);
   command.callback([arguments] { run(*arguments); });
 }
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <iterator>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,7 +16,9 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "json_output.hpp"
 #include "options.hpp"
+#include "plumb/core/printable.hpp"
 #include "plumb/io/atomic_file.hpp"
 #include "plumb/model/embedding.hpp"
 #include "plumb/text/token_list.hpp"
@@ -117,8 +120,18 @@ std::string json_array(std::span<const float> values) {
   return out + "]";
 }
 
-std::string as_json(const std::vector<Embedding>& embeddings, std::size_t width) {
-  std::string out = fmt::format(R"({{"width":{},"embeddings":[)", embeddings.front().pooled.size());
+/// The head of the document, open for more fields: numbers by the thousand are written without a tree.
+std::string open_document(const EmbedArguments& arguments) {
+  Json settings = run_settings(arguments.run);
+  settings.update({{"model", printable(arguments.run.model)}, {"normalize", !arguments.no_normalize}});
+  std::string head = json_head("embed", settings).dump(-1, ' ', false, Json::error_handler_t::replace);
+  head.back() = ',';
+  return head;
+}
+
+std::string as_json(const EmbedArguments& arguments, const std::vector<Embedding>& embeddings, std::size_t width) {
+  std::string out =
+      open_document(arguments) + fmt::format(R"("width":{},"embeddings":[)", embeddings.front().pooled.size());
   for (const Embedding& embedding : embeddings) {
     if (&embedding != &embeddings.front()) out += ',';
     out += R"({"embedding":)" + json_array(embedding.pooled);
@@ -140,8 +153,11 @@ std::string as_raw(const std::vector<Embedding>& embeddings, std::size_t width) 
 }
 
 /// Cosines of all pairs, each pair once.
-std::string as_pairs(const std::vector<Embedding>& embeddings, EmbedFormat format) {
-  std::string out = format == EmbedFormat::csv ? "a,b,cosine\n" : format == EmbedFormat::json ? R"({"pairs":[)" : "";
+std::string as_pairs(const EmbedArguments& arguments, const std::vector<Embedding>& embeddings) {
+  const EmbedFormat format = arguments.chosen_format();
+  std::string out = format == EmbedFormat::csv    ? "a,b,cosine\n"
+                    : format == EmbedFormat::json ? open_document(arguments) + R"("pairs":[)"
+                                                  : "";
   const char* comma = "";
   for (std::size_t a = 0; a < embeddings.size(); ++a)
     for (std::size_t b = a + 1; b < embeddings.size(); ++b) {
@@ -160,9 +176,9 @@ std::string as_pairs(const std::vector<Embedding>& embeddings, EmbedFormat forma
 std::string printed(const EmbedArguments& arguments, const std::vector<std::string>& lines, const Model& model) {
   const std::vector<Embedding> embeddings = make(arguments, model, chosen_texts(arguments, lines, model));
   const auto width = static_cast<std::size_t>(model.spec().width);
-  if (arguments.pairs) return as_pairs(embeddings, arguments.chosen_format());
+  if (arguments.pairs) return as_pairs(arguments, embeddings);
   switch (arguments.chosen_format()) {
-    case EmbedFormat::json: return as_json(embeddings, width);
+    case EmbedFormat::json: return as_json(arguments, embeddings, width);
     case EmbedFormat::csv: return as_csv(embeddings, width);
     case EmbedFormat::raw: break;
   }
@@ -214,7 +230,7 @@ void add_embed(const Command& program) {
   auto arguments = std::make_shared<EmbedArguments>();
   const Command command =
       program.add_command("embed", "Write the embeddings of texts, or the cosines between all pairs of them");
-  command.add_option("model", arguments->run.model, "Model file, or Hugging Face folder").required().type_name("MODEL");
+  add_model(command, arguments->run.model);
   command
       .add_option("--text", arguments->texts,
                   "A text, encoded as the model's file says (special tokens included); may be given again")
@@ -231,14 +247,10 @@ void add_embed(const Command& program) {
   command.add_flag("--pairs", arguments->pairs, "Write the cosine of each pair of texts instead").excludes(all);
   command.add_flag("--no-normalize", arguments->no_normalize, "Leave rows as long as they are (default: length 1)");
   add_choices(command, *arguments);
-  command.add_option("-o,--out", arguments->out, "File to write (default: standard output)").type_name("FILE");
-  command.add_option("-c,--ctx", arguments->run.session.context, "Context (default: the longest text)")
-      .range(1, 1 << 30);
-  command
-      .add_option("-b,--batch", arguments->run.session.batch,
-                  "Tokens of one pass at most; where tokens see the whole text, at least the longest text")
-      .range(1, 1 << 20)
-      .show_default();
+  add_out(command, arguments->out, "File to write (default: standard output)");
+  add_context(command, arguments->run.session.context, "Positions in the cache (default: the longest text)");
+  add_batch_size(command, arguments->run.session.batch,
+                 "Tokens of one pass at most; where tokens see the whole text, at least the longest text");
   add_type(command, arguments->run);
   add_vocabulary(command, arguments->run.vocabulary);
   add_run_options(command, arguments->run);

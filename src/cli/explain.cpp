@@ -8,20 +8,23 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "commands.hpp"
+#include "json_output.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/model/named_types.hpp"
 #include "plumb/perf/subject.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 #include "table.hpp"
 #include "units.hpp"
 
 namespace plumb::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Align = Table::Align;
 
 struct ExplainCommand {
@@ -31,44 +34,63 @@ struct ExplainCommand {
   Format format = Format::text;
 };
 
-std::string percent(double share) { return fmt::format("{:.1f}%", 100 * share); }
+std::vector<Table::Column> pass_columns() {
+  return {{"operation", Align::left},
+          {"moved", Align::right, "moved, bytes"},
+          {"operations", Align::right},
+          {"predicted", Align::right, "predicted, s"},
+          {"measured", Align::right, "measured, s"},
+          {"pred/meas", Align::right, "predicted / measured"},
+          {"GB/s", Align::right},
+          {"GOP/s", Align::right},
+          {"ceiling", Align::left},
+          {"of it", Align::right, "of the ceiling, %"},
+          {"share", Align::right, "share, %"}};
+}
 
-Table pass_table(const PassReport& pass) {
-  Table table({{"operation", Align::left},
-               {"bytes", Align::right},
-               {"operations", Align::right},
-               {"predicted", Align::right},
-               {"measured", Align::right},
-               {"pred/meas", Align::right},
-               {"GB/s", Align::right},
-               {"GOP/s", Align::right},
-               {"ceiling", Align::left},
-               {"of it", Align::right},
-               {"share", Align::right}});
-  const auto ratio = [](double predicted, double measured) {
-    return predicted > 0 && measured > 0 ? fmt::format("{:.2f}", predicted / measured) : "";
+std::vector<std::vector<Cell>> pass_rows(const PassReport& pass) {
+  std::vector<std::vector<Cell>> rows;
+  const Cell none("", "");
+  const auto ratio = [&](double predicted, double measured) {
+    return predicted > 0 && measured > 0 ? number_cell(predicted / measured, "{:.2f}") : none;
   };
   for (const OpReport& op : pass.ops) {
     const bool priced = op.predicted.seconds > 0;
-    table.add({std::string(op_name(op.op)), priced ? binary_size(op.work.bytes.total()) : "",
-               priced ? count_text(op.work.operations.total()) : "", priced ? time_text(op.predicted.seconds) : "",
-               time_text(op.seconds), ratio(op.predicted.seconds, op.seconds),
-               priced ? fmt::format("{:.2f}", op.bytes_per_second() * 1e-9) : "",
-               priced ? fmt::format("{:.1f}", op.operations_per_second() * 1e-9) : "",
-               priced ? std::string(ceiling_name(op.predicted.ceiling)) : "",
-               priced ? percent(op.share_of_ceiling()) : "", percent(op.seconds / pass.seconds)});
+    const auto if_priced = [&](const Cell& cell) { return priced ? cell : none; };
+    rows.push_back({std::string(op_name(op.op)), if_priced(bytes_cell(op.work.bytes.total())),
+                    if_priced(count_cell(op.work.operations.total())), if_priced(time_cell(op.predicted.seconds)),
+                    time_cell(op.seconds), ratio(op.predicted.seconds, op.seconds),
+                    if_priced(number_cell(op.bytes_per_second() * 1e-9, "{:.2f}")),
+                    if_priced(number_cell(op.operations_per_second() * 1e-9, "{:.1f}")),
+                    if_priced(std::string(ceiling_name(op.predicted.ceiling))),
+                    if_priced(percent_cell(op.share_of_ceiling())), percent_cell(op.seconds / pass.seconds)});
   }
-  table.add({"barriers", "", "", time_text(pass.predicted.meeting_seconds), time_text(pass.meeting_seconds),
-             ratio(pass.predicted.meeting_seconds, pass.meeting_seconds), "", "", "barriers", "",
-             percent(pass.meeting_seconds / pass.seconds)});
-  const Traffic bytes = pass.work.bytes();
-  table.add({"pass", binary_size(bytes.total()), count_text(pass.work.operations().total()),
-             time_text(pass.predicted.seconds()), time_text(pass.pass_seconds),
-             ratio(pass.predicted.seconds(), pass.pass_seconds),
-             fmt::format("{:.2f}", bytes.total() / pass.pass_seconds * 1e-9),
-             fmt::format("{:.1f}", pass.work.operations().total() / pass.pass_seconds * 1e-9),
-             std::string(ceiling_name(pass.predicted.ceiling())), "", percent(pass.pass_seconds / pass.seconds)});
-  return table;
+  rows.push_back({"barriers", none, none, time_cell(pass.predicted.meeting_seconds), time_cell(pass.meeting_seconds),
+                  ratio(pass.predicted.meeting_seconds, pass.meeting_seconds), none, none, "barriers", none,
+                  percent_cell(pass.meeting_seconds / pass.seconds)});
+  const double bytes = pass.work.bytes().total(), operations = pass.work.operations().total();
+  rows.push_back({"pass", bytes_cell(bytes), count_cell(operations), time_cell(pass.predicted.seconds()),
+                  time_cell(pass.pass_seconds), ratio(pass.predicted.seconds(), pass.pass_seconds),
+                  number_cell(bytes / pass.pass_seconds * 1e-9, "{:.2f}"),
+                  number_cell(operations / pass.pass_seconds * 1e-9, "{:.1f}"),
+                  std::string(ceiling_name(pass.predicted.ceiling())), none,
+                  percent_cell(pass.pass_seconds / pass.seconds)});
+  return rows;
+}
+
+/// CSV: one table, whose first column says which pass a row belongs to.
+std::string csv_text(const Explanation& e) {
+  std::vector<Table::Column> columns = pass_columns();
+  columns.insert(columns.begin(), {"pass", Align::left});
+  Table table(std::move(columns));
+  for (const auto& [name, pass] : {std::pair("decode", &e.decode), {"prompt", &e.prefill}}) {
+    if (pass->empty()) continue;
+    for (std::vector<Cell>& row : pass_rows(*pass)) {
+      row.insert(row.begin(), name);
+      table.add(std::move(row));
+    }
+  }
+  return table.csv();
 }
 
 Json pass_json(const PassReport& pass) {
@@ -97,27 +119,37 @@ Json pass_json(const PassReport& pass) {
           {"ops", ops}};
 }
 
-void print(const Explanation& e, Format format) {
-  if (format == Format::json) {
-    const Json json = {{"model", printable(e.name)},
-                       {"tier", e.tier},
-                       {"threads", e.threads},
-                       {"kv", kv_type_name(e.kv)},
-                       {"depth", e.depth},
-                       {"sequences", e.sequences},
-                       {"prompt", e.prompt},
-                       {"decode", pass_json(e.decode)},
-                       {"prefill", pass_json(e.prefill)}};
-    return fmt::print("{}\n", json.dump(1));
-  }
+std::string json_text(const Explanation& e, const ExplainCommand& command, const Machine& machine) {
+  Json settings = run_settings(command.run);
+  settings.update({{"model", printable(command.run.model)},
+                   {"depth", command.options.depth},
+                   {"prompt", command.options.prompt},
+                   {"n_predict", command.options.tokens},
+                   {"sequences", command.run.session.sequences},
+                   {"repetitions", command.options.repetitions}});
+  const Json json = {{"model", printable(e.name)},
+                     {"tier", e.tier},
+                     {"threads", e.threads},
+                     {"kv", kv_type_name(e.kv)},
+                     {"depth", e.depth},
+                     {"sequences", e.sequences},
+                     {"prompt", e.prompt},
+                     {"decode", pass_json(e.decode)},
+                     {"prefill", pass_json(e.prefill)}};
+  return json_document("explain", settings, json, &machine);
+}
+
+void print(const Explanation& e, const ExplainCommand& command, const Machine& machine) {
+  const Format format = command.format;
+  if (format == Format::json) return put("{}", json_text(e, command, machine));
+  if (format == Format::csv) return put("{}", csv_text(e));
   const auto show = [&](std::string_view title, const PassReport& pass) {
     if (pass.empty()) return;
-    const Table table = pass_table(pass);
-    if (format == Format::csv) return fmt::print("{}", table.csv());
-    fmt::print("{}\n\n{}\n", title, format == Format::md ? table.markdown() : table.text());
+    Table table(pass_columns());
+    for (std::vector<Cell>& row : pass_rows(pass)) table.add(std::move(row));
+    put("{}\n\n{}\n", title, table.as(format));
   };
-  if (format != Format::csv)
-    fmt::print("{}: {} kernels, {} threads, KV {}\n\n", printable(e.name), e.tier, e.threads, kv_type_name(e.kv));
+  put("{}: {} kernels, {} threads, KV {}\n\n", printable(e.name), e.tier, e.threads, kv_type_name(e.kv));
   show(fmt::format("decoding one token{}{}: {:.4g} tokens/s",
                    e.sequences > 1 ? fmt::format(" of {} sequences", e.sequences) : "",
                    e.depth > 0 ? fmt::format(" behind {}", e.depth) : "",
@@ -146,7 +178,7 @@ void run(ExplainCommand command) {
   command.options.sampling.temperature = 0;
   const Machine machine = machine_of(command.machine, progress);
   warn_of_threads(machine, command.run.session.threads);
-  print(explain(open(command), machine, command.options), command.format);
+  print(explain(open(command), machine, command.options), command, machine);
 }
 
 }  // namespace
@@ -154,27 +186,16 @@ void run(ExplainCommand command) {
 void add_explain(const Command& program) {
   auto command = std::make_shared<ExplainCommand>();
   const Command sub = program.add_command("explain", "Where the time of a model goes, operation by operation, and why");
-  sub.add_option("MODEL", command->run.model, "A model file, or a preset or config.json with random weights")
-      .required();
+  add_model(sub, command->run.model, "A model file, or a preset or config.json with random weights");
   sub.add_option("--type", command->run.type,
                  fmt::format("Weight type (default: as the file has them; random models q4_0): {}", kTypeHelp))
       .check(type_problem);
-  sub.add_option("--depth,--ctx", command->options.depth, "Tokens already in the cache when tracing starts")
-      .range(0, 1 << 30)
-      .show_default();
-  sub.add_option("--prompt", command->options.prompt, "Tokens of the traced prompt; 0: none")
-      .range(0, 1 << 30)
-      .show_default();
-  sub.add_option("--tokens", command->options.tokens, "Tokens of a traced run of decoding; 0: none")
-      .range(0, 1 << 30)
-      .show_default();
-  sub.add_option("--sequences", command->run.session.sequences, "Sequences decoded side by side")
-      .range(1, 1 << 16)
-      .show_default();
-  sub.add_option("-r,--repetitions", command->options.repetitions, "Runs; the one with the median duration is shown")
-      .range(1, 1000)
-      .show_default();
-  sub.add_option("--machine", command->machine, "Profile to explain by, as `plumb machine --format json` prints it");
+  add_depth(sub, command->options.depth);
+  add_prompt(sub, command->options.prompt, "Tokens of the traced prompt; 0: none").show_default();
+  add_new_tokens(sub, command->options.tokens, "Tokens of a traced run of decoding; 0: none");
+  add_sequences(sub, command->run.session.sequences);
+  add_repetitions(sub, command->options.repetitions, "Runs; the one with the median duration is shown");
+  add_machine(sub, command->machine);
   add_run_options(sub, command->run);
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });

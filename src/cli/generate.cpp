@@ -10,7 +10,9 @@
 
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "json_output.hpp"
 #include "options.hpp"
+#include "plumb/core/printable.hpp"
 #include "progress.hpp"
 #include "sampling_options.hpp"
 #include "say.hpp"
@@ -65,23 +67,29 @@ void print_summary(const TextReport& r) {
       kv_type_name(r.kv), r.threads, r.threads == 1 ? "" : "s");
 }
 
-void print_json(const std::string& text, const TextReport& r) {
-  const nlohmann::ordered_json json = {{"text", text},
-                                       {"tokens", r.tokens},
-                                       {"stop", reason_name(r.stop)},
-                                       {"prompt_tokens", r.prompt_tokens},
-                                       {"new_tokens", r.new_tokens},
-                                       {"forgotten_tokens", r.forgotten},
-                                       {"prefill_seconds", r.prefill_seconds},
-                                       {"prefill_tokens_per_second", r.prefill_speed()},
-                                       {"decode_seconds", r.decode_seconds},
-                                       {"decode_tokens_per_second", r.decode_speed()},
-                                       {"context", r.context},
-                                       {"threads", r.threads},
-                                       {"kv", kv_type_name(r.kv)},
-                                       {"weight_bytes", r.weight_bytes},
-                                       {"kv_bytes", r.kv_bytes}};
-  write(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+void print_json(const GenerateArguments& arguments, const std::string& text, const TextReport& r) {
+  const SamplerOptions& sampling = arguments.text.generate.sampling;
+  Json settings = run_settings(arguments.run);
+  settings.update({{"model", printable(arguments.run.model)},
+                   {"n_predict", arguments.text.generate.max_tokens},
+                   {"temperature", sampling.temperature},
+                   {"seed", sampling.seed}});
+  const Json json = {{"text", text},
+                     {"tokens", r.tokens},
+                     {"stop", reason_name(r.stop)},
+                     {"prompt_tokens", r.prompt_tokens},
+                     {"new_tokens", r.new_tokens},
+                     {"forgotten_tokens", r.forgotten},
+                     {"prefill_seconds", r.prefill_seconds},
+                     {"prefill_tokens_per_second", r.prefill_speed()},
+                     {"decode_seconds", r.decode_seconds},
+                     {"decode_tokens_per_second", r.decode_speed()},
+                     {"context", r.context},
+                     {"threads", r.threads},
+                     {"kv", kv_type_name(r.kv)},
+                     {"weight_bytes", r.weight_bytes},
+                     {"kv_bytes", r.kv_bytes}};
+  write(json_document("generate", settings, json));
 }
 
 /// The model; Ctrl-C ends loading.
@@ -114,7 +122,7 @@ void run(GenerateArguments& arguments) {
       arguments.json ? std::function<void(std::string_view)>(collect) : write;
   const TextReport report = generate_text(model, prompt, arguments.text, sink);
   if (arguments.json) {
-    print_json(text, report);
+    print_json(arguments, text, report);
   } else {
     if (::isatty(STDOUT_FILENO) || interrupt.happened()) write("\n");
     print_summary(report);
@@ -130,15 +138,12 @@ void add_generate(const Command& program) {
   arguments->text.generate.sampling.temperature = 0;
 
   const Command command = program.add_command("generate", "Continue a text");
-  command.add_option("model", arguments->run.model, "Model file").required().type_name("MODEL");
+  add_model(command, arguments->run.model);
   command.add_option("-p,--prompt", arguments->prompt, "The text to continue");
   command.add_option("-f,--file", arguments->file, "A file with the text to continue; - is standard input")
       .type_name("FILE");
-  command
-      .add_option("-n,--n-predict", arguments->text.generate.max_tokens,
-                  "New tokens at most; -1: until the model ends the text or the context is full")
-      .range(-1, 1 << 30)
-      .show_default();
+  add_new_tokens(command, arguments->text.generate.max_tokens,
+                 "New tokens at most; -1: until the model ends the text or the context is full", -1);
   command
       .add_option("--stop", arguments->text.generate.stop,
                   "A text that ends the continuation, and is not printed; may be given again")
@@ -149,15 +154,19 @@ void add_generate(const Command& program) {
   command.add_flag("--no-echo", arguments->no_echo, "Print only the continuation");
   command.add_flag("--json", arguments->json,
                    "Print one JSON object instead: the continuation, its tokens, why it ended, timings");
+  command
+      .add_option_function(
+          "--format", [arguments](const std::string& format) { arguments->json = format == "json"; },
+          "Output as text or json, which is --json (default text)")
+      .one_of({"text", "json"}, {.in_help = false})
+      .type_name("FORMAT");
   command.add_flag("--special", arguments->text.render_special,
                    "Print special tokens too, such as the one before a text");
   command.add_flag("--parse-special", arguments->text.parse_special,
                    "Read special tokens that are spelled out in the prompt as such");
   command.add_flag("!--ignore-eos", arguments->text.generate.stop_at_end, "Continue after the token that ends a text");
-  command
-      .add_option("-c,--ctx", arguments->run.session.context,
-                  "Positions in the cache (default: what the text needs, at most the model's context)")
-      .range(1, 1 << 30);
+  add_context(command, arguments->run.session.context,
+              "Positions in the cache (default: what the text needs, at most the model's context)");
   command
       .add_option_function(
           "--context-full",
@@ -168,9 +177,8 @@ void add_generate(const Command& program) {
           "tokens and go on")
       .one_of({"stop", "shift"});
   command
-      .add_option("--keep", arguments->text.generate.keep,
-                  "With shift: tokens at the beginning that stay; -1: the prompt")
-      .range(-1, 1 << 30)
+      .add_count("--keep", arguments->text.generate.keep, -1, kMostTokens,
+                 "With shift: tokens at the beginning that stay; -1: the prompt")
       .show_default();
   add_type(command, arguments->run);
   add_vocabulary(command, arguments->run.vocabulary);

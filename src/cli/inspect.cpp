@@ -12,16 +12,16 @@
 #include <string>
 
 #include "commands.hpp"
+#include "json_output.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/io/open_model.hpp"
+#include "say.hpp"
 #include "table.hpp"
 #include "units.hpp"
 
 namespace plumb::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct InspectOptions {
   std::string model;
@@ -156,8 +156,10 @@ std::string json_text(const ModelFile& file, std::size_t elements) {
   for (const auto& [type, total] : totals_by_type(file))
     by_type[std::string(dtype_name(type))] = {
         {"tensors", total.tensors}, {"elements", total.elements}, {"bytes", total.bytes}};
+  Json document = json_head("inspect", {{"elements", elements}});
+  document.update(json);
   // ASCII only, so no byte of the file can steer a terminal; what is no valid UTF-8 becomes U+FFFD.
-  return json.dump(2, ' ', true, Json::error_handler_t::replace) + '\n';
+  return document.dump(2, ' ', true, Json::error_handler_t::replace) + '\n';
 }
 
 /// One table for all: programs that read CSV want one header line.
@@ -203,12 +205,12 @@ std::string inspect(const InspectOptions& options) {
 void add_inspect(const Command& program) {
   auto options = std::make_shared<InspectOptions>();
   const Command command = program.add_command("inspect", "Show the metadata and the tensors of a model file");
-  command.add_option("MODEL", options->model, "GGUF file, llama2.c checkpoint, or Hugging Face folder").required();
+  add_model(command, options->model, "GGUF file, llama2.c checkpoint, or Hugging Face folder");
   command.add_option("--elements", options->elements, "Array elements to show (default 8)").type_name("N");
   add_vocabulary(command, options->tokenizer);
   add_threads(command, options->threads);  // as every command; reading a table of contents takes one
   add_format(command, options->format);
-  command.callback([options] { fmt::print("{}", inspect(*options)); });
+  command.callback([options] { put("{}", inspect(*options)); });
 }
 
 }  // namespace plumb::cli

@@ -36,7 +36,7 @@ void add_logits(const Command& program) {
   auto arguments = std::make_shared<LogitsArguments>();
   const Command command = program.add_command(
       "logits", "Write the logits after each token of a text: little-endian f32, one row of the vocabulary per token");
-  command.add_option("model", arguments->run.model, "Model file, or Hugging Face folder").required().type_name("MODEL");
+  add_model(command, arguments->run.model);
   const Option tokens = command.add_option("--tokens", arguments->tokens, "Token ids, separated by spaces or commas");
   const Option file = command.add_option("--tokens-file", arguments->tokens_file, "A file of token ids");
   const Option text =
@@ -45,9 +45,8 @@ void add_logits(const Command& program) {
   tokens.excludes(file).excludes(text).type_name("IDS").group("One of");
   file.excludes(text).type_name("FILE").group("One of");
   text.group("One of");
-  command.add_option("-o,--out", arguments->out, "File to write").required().type_name("FILE");
-  command.add_option("-c,--ctx", arguments->run.session.context, "Context (default: as many positions as tokens)")
-      .range(1, 1 << 30);
+  add_out(command, arguments->out).required();
+  add_context(command, arguments->run.session.context, "Positions in the cache (default: as many as tokens)");
   add_type(command, arguments->run);
   add_vocabulary(command, arguments->run.vocabulary);
   add_run_options(command, arguments->run);

@@ -5,9 +5,12 @@
 #include <unistd.h>
 #include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "commands.hpp"
+#include "json_output.hpp"
+#include "options.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/perf/machine.hpp"
 #include "progress.hpp"
@@ -49,14 +52,14 @@ std::string system_text(const Machine& machine) {
 }
 
 Table bandwidth_table(const Machine& machine) {
-  std::vector<std::pair<std::string, Table::Align>> columns{{"working set", Table::Align::right}};
+  std::vector<Table::Column> columns{{"working set", Table::Align::right}};
   const std::vector<int> counts = machine.thread_counts();
   for (const int count : counts)
     columns.emplace_back(fmt::format("GB/s, {} thread{}", count, count == 1 ? "" : "s"), Table::Align::right);
   Table table(std::move(columns));
   for (const BandwidthPoint& point : machine.bandwidths) {
     if (point.threads != counts.front()) continue;
-    std::vector<std::string> cells{binary_size(point.working_set)};
+    std::vector<Cell> cells{binary_size(point.working_set)};
     for (const int count : counts)
       cells.push_back(fmt::format("{:.1f}", machine.bandwidth(point.working_set, count) / 1e9));
     table.add(std::move(cells));
@@ -83,19 +86,45 @@ Table sync_table(const Machine& machine) {
   return table;
 }
 
+/// The profile behind the head of every document; it is read again by what predicts.
+std::string json_text(const Machine& machine) {
+  return json_document("machine", {{"threads", machine.thread_counts()}}, Json::parse(machine.to_json()), &machine);
+}
+
+/// CSV: one table of all that was measured.
+std::string csv_text(const Machine& machine) {
+  Table table({{"what", Table::Align::left},
+               {"tier", Table::Align::left},
+               {"threads", Table::Align::right},
+               {"working set, bytes", Table::Align::right},
+               {"GB/s", Table::Align::right},
+               {"GOP/s", Table::Align::right},
+               {"barrier, s", Table::Align::right},
+               {"parallel region, s", Table::Align::right}});
+  for (const BandwidthPoint& point : machine.bandwidths)
+    table.add({"bandwidth", "", std::to_string(point.threads), plain_number(point.working_set),
+               plain_number(point.bytes_per_second / 1e9), "", "", ""});
+  for (const PeakRate& rate : machine.peaks)
+    table.add({"peak " + std::string(arithmetic_name(rate.kind)), rate.isa, std::to_string(rate.threads), "", "",
+               plain_number(rate.per_second / 1e9), "", ""});
+  for (const SyncCost& sync : machine.syncs)
+    table.add({"meeting", "", std::to_string(sync.threads), "", "", "", plain_number(sync.barrier),
+               plain_number(sync.region)});
+  return table.csv();
+}
+
 void print(const Machine& machine, Format format) {
-  if (format == Format::json) return (void)fmt::print("{}\n", machine.to_json());
-  const auto show = [&](const Table& table) {
-    fmt::print("{}\n", format == Format::csv ? table.csv() : format == Format::md ? table.markdown() : table.text());
-  };
-  if (format == Format::text) fmt::print("{}\n", system_text(machine));
+  if (format == Format::json) return put("{}", json_text(machine));
+  if (format == Format::csv) return put("{}", csv_text(machine));
+  const auto show = [&](const Table& table) { put("{}\n", table.as(format)); };
+  if (format == Format::text) put("{}\n", system_text(machine));
   show(bandwidth_table(machine));
   show(rate_table(machine));
   show(sync_table(machine));
   if (format != Format::text) return;
-  fmt::print("decoding gains nothing beyond {} threads, reading a prompt nothing beyond {}\n",
-             machine.decode_saturation(), machine.prefill_saturation());
-  for (const std::string& warning : machine.warnings(machine.max_threads())) fmt::print("warning: {}\n", warning);
+  put("decoding gains nothing beyond {} threads, reading a prompt nothing beyond {}\n", machine.decode_saturation(),
+      machine.prefill_saturation());
+  for (const std::string& warning : machine.warnings(machine.max_threads())) put("warning: {}\n", warning);
 }
 
 void run(const MachineCommand& command) {
@@ -123,7 +152,7 @@ void add_machine(const Command& program) {
   auto command = std::make_shared<MachineCommand>();
   const Command sub = program.add_command(
       "machine", "Measure this machine: bandwidth of caches and memory, peak arithmetic, cost of barriers");
-  sub.add_option("--threads", command->threads, "Thread counts to measure (default: 1, 2, 4, ... all)")
+  sub.add_option("-t,--threads", command->threads, "Thread counts to measure (default: 1, 2, 4, ... all)")
       .comma_separated()
       .range(1, 4096);
   sub.add_flag("--save", command->save, "Keep the profile for later predictions");

@@ -7,10 +7,16 @@
 #include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "arguments.hpp"
+#include "bench_flags.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "plumb/core/version.hpp"
+#include "plumb/cpu/kernel_table.hpp"
+#include "plumb/perf/machine.hpp"
 
 namespace {
 
@@ -22,13 +28,19 @@ void fill_closed_streams() {
       (void)::open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY);  // takes the lowest free number: this
 }
 
+/// What --version prints. @throws as choose_isa.
+std::string version_text() {
+  return std::string("plumb ") + plumb::version() + ", build " + plumb::build_id() + ", kernels " +
+         std::string(plumb::isa_name(plumb::choose_isa()));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace plumb::cli;
   fill_closed_streams();
-  const Program program("plumb",
-                        "plumb: run a transformer on this CPU, measure it, and say why it is as fast as it is");
+  const Program program("plumb", "plumb: run a transformer on this CPU, measure it, and say why it is as fast as it is",
+                        version_text);
   const Command root = program.root();
   add_bench(root);
   add_calibrate(root);
@@ -36,6 +48,7 @@ int main(int argc, char** argv) {
   add_compare(root);
   add_compare_logits(root);
   add_decide(root);
+  add_diff(root);
   add_embed(root);
   add_explain(root);
   add_generate(root);

@@ -1,7 +1,6 @@
 #include "plumb/perf/measure.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 #include "sweep.hpp"
 #include "table.hpp"
 
@@ -34,16 +34,16 @@ struct MeasureArguments {
 void print(const std::vector<Measurement>& all, const MeasureArguments& arguments) {
   switch (arguments.format) {
     case Format::json: {
-      Json out = Json::array();
-      for (const Measurement& m : all) out.push_back(to_json(m));
-      fmt::print("{}\n", out.dump(2));
-      return;
+      Json results = Json::array();
+      for (const Measurement& m : all) results.push_back(to_json(m));
+      return put("{}", json_document("measure", measure_settings(arguments.run, arguments.measure),
+                                     {{"results", std::move(results)}}));
     }
-    case Format::csv: fmt::print("{}", speed_table(all).csv()); return;
-    case Format::md: fmt::print("{}", speed_table(all).markdown()); return;
+    case Format::csv: put("{}", speed_table(all).csv()); return;
+    case Format::md: put("{}", speed_table(all).markdown()); return;
     case Format::text:
-      if (all.size() == 1) fmt::print("{}\n", config_table(all.front()).text());
-      fmt::print("{}", speed_table(all).text());
+      if (all.size() == 1) put("{}\n", config_table(all.front()).text());
+      put("{}", speed_table(all).text());
   }
 }
 
@@ -68,7 +68,7 @@ void run(MeasureArguments& arguments) {
   arguments.measure.session.threads = arguments.run.session.threads;
   arguments.measure.session.kv = arguments.run.session.kv;
   if (arguments.max_seconds) arguments.measure.max_seconds = *arguments.max_seconds;
-  Progress progress(arguments.progress || ::isatty(STDERR_FILENO) == 1);
+  Progress progress(arguments.progress ? ShowProgress::always : ShowProgress::on_terminal);
   const bool family = arguments.run.model.empty() && arguments.preset.empty();
   if (family || !arguments.sweep.dimension.empty()) return run_sweep_of(arguments, progress);
   if (arguments.sweep.given()) throw UsageError("--from, --to, --steps and --report need --sweep, or no model");
@@ -123,17 +123,10 @@ void add_measure(const Command& program) {
               kTypeHelp))
       .comma_separated()
       .check(type_problem);
-  constexpr int kLongest = 1 << 30;
-  command.add_option("-p,--prompt", measure.prompt, "Tokens of the measured prefill; 0: none")
-      .range(0, kLongest)
-      .show_default();
-  command.add_option("-n,--n-predict", measure.tokens, "Tokens decoded one by one; 0: none")
-      .range(0, kLongest)
-      .show_default();
-  command.add_option("-d,--depth", measure.depth, "Tokens already in the cache").range(0, kLongest).show_default();
-  command.add_option("-r,--repetitions", measure.repetitions, "Timed runs; the median counts")
-      .range(1, 1000)
-      .show_default();
+  add_prompt(command, measure.prompt, "Tokens of the prompt; 0: none").show_default();
+  add_new_tokens(command, measure.tokens, "Tokens decoded one by one; 0: none");
+  add_depth(command, measure.depth);
+  add_repetitions(command, measure.repetitions, "Timed runs; the median counts");
   command
       .add_option("--max-seconds", arguments->max_seconds,
                   "No further repetition starts after this long (default 10; 3 for each point of a sweep)")

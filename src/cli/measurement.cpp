@@ -48,9 +48,19 @@ Json spec_json(const ModelSpec& c) {
 
 }  // namespace
 
+Json measure_settings(const RunOptions& run, const MeasureOptions& options) {
+  Json settings = run_settings(run);
+  settings.update({{"prompt", options.prompt},
+                   {"n_predict", options.tokens},
+                   {"depth", options.depth},
+                   {"repetitions", options.repetitions},
+                   {"max_seconds", options.max_seconds}});
+  return settings;
+}
+
 Table config_table(const Measurement& m) {
   const ModelSpec& c = m.spec;
-  Table table({{"configuration", Table::Align::left}, {"", Table::Align::right}});
+  Table table({{"configuration", Table::Align::left}, {"", Table::Align::right, "value"}});
   const auto row = [&](const char* name, const std::string& value) { table.add({name, value}); };
   row("model", printable(m.name));
   row("architecture", c.family);
@@ -73,32 +83,34 @@ Table speed_table(const std::vector<Measurement>& all) {
   Table table({{"model", A::left},
                {"params", A::right},
                {"type", A::left},
-               {"weights MB", A::right},
-               {"MB/token", A::right},
-               {"MOP/token", A::right},
-               {"KV kB/token", A::right},
-               {"prefill", A::left},
-               {"tokens/s", A::right},
-               {"GOP/s", A::right},
-               {"decode", A::left},
-               {"tokens/s ", A::right},
-               {"GB/s", A::right},
-               {"GOP/s ", A::right},
-               {"spread", A::right}});
+               {"weights MB", A::right, "weights, bytes"},
+               {"MB/token", A::right, "moved per token, bytes"},
+               {"MOP/token", A::right, "operations per token"},
+               {"KV kB/token", A::right, "KV per token, bytes"},
+               {"depth", A::right, "depth, tokens"},
+               {"prompt", A::right, "prompt, tokens"},
+               {"tokens/s", A::right, "prompt, tokens/s"},
+               {"GOP/s", A::right, "prompt, GOP/s"},
+               {"decode", A::right, "decoded, tokens"},
+               {"tokens/s ", A::right, "decode, tokens/s"},
+               {"GB/s", A::right, "decode, GB/s"},
+               {"GOP/s ", A::right, "decode, GOP/s"},
+               {"spread", A::right, "decode, spread %"}});
   for (const Measurement& m : all) {
-    const auto number = [](bool measured, double value) { return measured ? fmt::format("{:.4g}", value) : "-"; };
+    const auto number = [](bool measured, double value) { return measured ? number_cell(value) : no_cell(); };
+    const auto scaled = [](double value, double scale) {
+      return Cell(fmt::format("{:.4g}", value * scale), plain_number(value));
+    };
+    const auto tokens = [](int count) { return count > 0 ? Cell(std::to_string(count)) : no_cell(); };
     const bool prefill = m.prefill.tokens > 0, decode = m.decode.tokens > 0;
     const double bytes = m.token_bytes.weights() + m.token_bytes.kv_read + m.token_bytes.kv_write;
-    const std::string depth = m.depth > 0 ? fmt::format(" @ {}", m.depth) : "";
-    table.add({printable(m.name), count_text(static_cast<double>(m.parameters.total())), type_text(m.weights),
-               fmt::format("{:.4g}", m.weight_bytes * 1e-6), fmt::format("{:.4g}", bytes * 1e-6),
-               fmt::format("{:.4g}", m.token_operations.total() * 1e-6),
-               fmt::format("{:.4g}", m.kv_bytes_per_token * 1e-3),
-               prefill ? fmt::format("{}{}", m.prefill.tokens, depth) : "-",
+    table.add({printable(m.name), count_cell(static_cast<double>(m.parameters.total())), type_text(m.weights),
+               scaled(m.weight_bytes, 1e-6), scaled(bytes, 1e-6), scaled(m.token_operations.total(), 1e-6),
+               scaled(m.kv_bytes_per_token, 1e-3), std::to_string(m.depth), tokens(m.prefill.tokens),
                number(prefill, m.prefill.tokens_per_second()), number(prefill, m.prefill.gigaops_per_second()),
-               decode ? fmt::format("{}{}", m.decode.tokens, depth) : "-", number(decode, m.decode.tokens_per_second()),
+               tokens(m.decode.tokens), number(decode, m.decode.tokens_per_second()),
                number(decode, m.decode.gigabytes_per_second()), number(decode, m.decode.gigaops_per_second()),
-               decode ? fmt::format("{:.1f}%", 100 * m.decode.spread()) : "-"});
+               decode ? percent_cell(m.decode.spread()) : no_cell()});
   }
   return table;
 }

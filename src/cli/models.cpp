@@ -8,14 +8,16 @@
 #include <string>
 
 #include "commands.hpp"
+#include "json_output.hpp"
+#include "options.hpp"
 #include "plumb/model/family.hpp"
 #include "plumb/model/features.hpp"
+#include "say.hpp"
 #include "table.hpp"
 
 namespace plumb::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Align = Table::Align;
 
 /// The names in one cell; "none" where there are none.
@@ -56,7 +58,7 @@ Table feature_table() {
   return table;
 }
 
-Json all_as_json() {
+std::string all_as_json() {
   Json all;
   all["families"] = Json::array();
   for (const FamilyInfo& family : families())
@@ -72,7 +74,7 @@ Json all_as_json() {
     own["families_of_presets"] = families_with(feature);
     all["features"].push_back(std::move(own));
   }
-  return all;
+  return json_document("models", {}, all);
 }
 
 /// CSV: one table for all, since programs want one header line.
@@ -90,10 +92,10 @@ std::string all_as_csv() {
 
 void run(Format format) {
   switch (format) {
-    case Format::json: fmt::print("{}\n", all_as_json().dump(2)); break;
-    case Format::csv: fmt::print("{}", all_as_csv()); break;
-    case Format::md: fmt::print("{}\n{}", family_table().markdown(), feature_table().markdown()); break;
-    case Format::text: fmt::print("{}\n{}", family_table().text(), feature_table().text()); break;
+    case Format::json: put("{}", all_as_json()); break;
+    case Format::csv: put("{}", all_as_csv()); break;
+    case Format::md: put("{}\n{}", family_table().markdown(), feature_table().markdown()); break;
+    case Format::text: put("{}\n{}", family_table().text(), feature_table().text()); break;
   }
 }
 

@@ -6,8 +6,11 @@
 
 #include "commands.hpp"
 #include "evaluation_options.hpp"
+#include "json_output.hpp"
 #include "plumb/model/evaluate.hpp"
+#include "say.hpp"
 #include "table.hpp"
+#include "units.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -17,16 +20,15 @@ struct PerplexityArguments {
   Format format = Format::text;
 };
 
-void print(const std::string& model, const Perplexity& p, std::size_t bytes, Format format) {
+void print(const EvaluationOptions& options, const Perplexity& p, std::size_t bytes, Format format) {
+  const std::string model = printable(options.run.model);
   const Estimate value = p.perplexity(), bits = p.bits_per_byte(bytes);
   if (format == Format::json) {
-    const nlohmann::ordered_json json = {
-        {"model", model},           {"text_tokens", p.text_tokens}, {"scored_tokens", p.scored},
-        {"context", p.context},     {"stride", p.stride},           {"nll", p.nll.value},
-        {"nll_error", p.nll.error}, {"perplexity", value.value},    {"perplexity_error", value.error},
-        {"text_bytes", bytes},      {"bits_per_byte", bits.value},  {"bits_per_byte_error", bits.error}};
-    fmt::print("{}\n", json.dump(2));
-    return;
+    const Json json = {{"model", model},           {"text_tokens", p.text_tokens}, {"scored_tokens", p.scored},
+                       {"context", p.context},     {"stride", p.stride},           {"nll", p.nll.value},
+                       {"nll_error", p.nll.error}, {"perplexity", value.value},    {"perplexity_error", value.error},
+                       {"text_bytes", bytes},      {"bits_per_byte", bits.value},  {"bits_per_byte_error", bits.error}};
+    return put("{}", json_document("perplexity", evaluation_settings(options), json));
   }
   using A = Table::Align;
   Table table({{"model", A::left},
@@ -35,15 +37,15 @@ void print(const std::string& model, const Perplexity& p, std::size_t bytes, For
                {"context", A::right},
                {"stride", A::right},
                {"mean NLL", A::right},
-               {"error", A::right},
+               {"error", A::right, "mean NLL error"},
                {"perplexity", A::right},
-               {"error ", A::right},
+               {"error ", A::right, "perplexity error"},
                {"bits/byte", A::right}});
   table.add({model, std::to_string(p.text_tokens), std::to_string(p.scored), std::to_string(p.context),
-             p.stride > 0 ? std::to_string(p.stride) : "-", fmt::format("{:.5f}", p.nll.value),
-             fmt::format("{:.5f}", p.nll.error), fmt::format("{:.4f}", value.value), fmt::format("{:.4f}", value.error),
-             fmt::format("{:.4f}", bits.value)});
-  fmt::print("{}", format == Format::csv ? table.csv() : format == Format::md ? table.markdown() : table.text());
+             p.stride > 0 ? Cell(std::to_string(p.stride)) : no_cell(), number_cell(p.nll.value, "{:.5f}"),
+             number_cell(p.nll.error, "{:.5f}"), number_cell(value.value, "{:.4f}"), number_cell(value.error, "{:.4f}"),
+             number_cell(bits.value, "{:.4f}")});
+  put("{}", table.as(format));
 }
 
 void run(PerplexityArguments& arguments) {
@@ -53,7 +55,7 @@ void run(PerplexityArguments& arguments) {
   const Model model = Model::load(options.run.model, options.run.load());
   const Perplexity result = measure_perplexity(model, tokens_of(model, text), options.windows, options.run.session,
                                                [&](double done) { progress.show(done, "reading"); });
-  print(printable(options.run.model), result, text.size(), arguments.format);
+  print(options, result, text.size(), arguments.format);
 }
 
 }  // namespace
@@ -62,9 +64,7 @@ void add_perplexity(const Command& program) {
   auto arguments = std::make_shared<PerplexityArguments>();
   const Command command =
       program.add_command("perplexity", "How well a model predicts a text, with the standard error");
-  command.add_option("model", arguments->evaluation.run.model, "Model file, or Hugging Face folder")
-      .required()
-      .type_name("MODEL");
+  add_model(command, arguments->evaluation.run.model);
   add_evaluation_options(command, arguments->evaluation);
   add_type(command, arguments->evaluation.run);
   add_vocabulary(command, arguments->evaluation.run.vocabulary);

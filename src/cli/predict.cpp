@@ -7,6 +7,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "json_output.hpp"
 #include "machine_option.hpp"
 #include "options.hpp"
 #include "plumb/core/error.hpp"
@@ -17,6 +18,7 @@
 #include "plumb/perf/verify.hpp"
 #include "predict_stored.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 #include "subject_source.hpp"
 #include "table.hpp"
 #include "units.hpp"
@@ -24,7 +26,6 @@
 namespace plumb::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Align = Table::Align;
 
 struct PredictCommand {
@@ -32,48 +33,72 @@ struct PredictCommand {
   ForecastOptions options;
   Format format = Format::text;
   bool list = false, per_op = false, verify = false;
-  std::vector<std::string> only;                  // of the cases of --verify
-  int prompt = 0, repetitions = 5, timeout = 20;  // a prompt of 0 is not said
+  std::vector<std::string> only;  // of the cases of --verify
+  int context = 0, prompt = 0;    // 0: not said
+  int repetitions = 5, timeout = 20;
   double file_bytes = 0;
 };
 
-void list_presets() {
+void list_presets(Format format) {
   Table table({{"preset", Align::left}, {"model", Align::left}, {"parameters", Align::right}});
-  for (const Preset& preset : all_presets())
-    table.add(
-        {std::string(preset.name), preset.spec().name, count_text(static_cast<double>(preset.published_parameters))});
-  fmt::print("{}", table.text());
+  Json presets = Json::array();
+  for (const Preset& preset : all_presets()) {
+    const std::string model = preset.spec().name;
+    table.add({std::string(preset.name), model, count_cell(static_cast<double>(preset.published_parameters))});
+    presets.push_back({{"preset", preset.name}, {"model", model}, {"parameters", preset.published_parameters}});
+  }
+  put("{}",
+      format == Format::json ? json_document("presets", {}, {{"presets", std::move(presets)}}) : table.as(format));
 }
 
-/// One row of the table of operations: work of the ledger beside predicted time.
-void add_op(Table& table, const Ledger& ledger, const Prediction& prediction, Op op) {
-  const OpWork work = ledger.sum_of(op);
-  const OpTime time = prediction.sum_of(op);
-  if (work.bytes.total() + work.operations.total() == 0) return;
-  table.add(
-      {std::string(op_name(op)), count_text(work.operations.total()), binary_size(work.bytes.weights()),
-       binary_size(work.bytes.kv_read + work.bytes.kv_write),
-       binary_size(work.bytes.activation_read + work.bytes.activation_write), fmt::format("{:.3g}", work.intensity()),
-       time_text(time.memory_seconds), time_text(time.arithmetic_seconds), time_text(time.seconds),
-       fmt::format("{:.1f}%", 100 * time.seconds / prediction.seconds()), std::string(ceiling_name(time.ceiling))});
+/// The table of operations: work of the ledger beside predicted time. `pass`: what the passes are called where the
+/// table has several (CSV).
+void add_ops(Table& table, const Ledger& ledger, const Prediction& prediction, const std::string& pass = "") {
+  const auto add = [&](std::vector<Cell> cells) {
+    if (!pass.empty()) cells.insert(cells.begin(), pass);
+    table.add(std::move(cells));
+  };
+  for (const Op op : kAllOps) {
+    const OpWork work = ledger.sum_of(op);
+    const OpTime time = prediction.sum_of(op);
+    if (work.bytes.total() + work.operations.total() == 0) continue;
+    add({std::string(op_name(op)), count_cell(work.operations.total()), bytes_cell(work.bytes.weights()),
+         bytes_cell(work.bytes.kv_read + work.bytes.kv_write),
+         bytes_cell(work.bytes.activation_read + work.bytes.activation_write), number_cell(work.intensity(), "{:.3g}"),
+         time_cell(time.memory_seconds), time_cell(time.arithmetic_seconds), time_cell(time.seconds),
+         percent_cell(time.seconds / prediction.seconds()), std::string(ceiling_name(time.ceiling))});
+  }
+  add({"barriers", "", "", "", "", "", "", "", time_cell(prediction.meeting_seconds),
+       percent_cell(prediction.meeting_seconds / prediction.seconds()), "barriers"});
+}
+
+std::vector<Table::Column> op_columns() {
+  return {{"operation", Align::left},
+          {"operations", Align::right},
+          {"weights", Align::right, "weights, bytes"},
+          {"KV", Align::right, "KV, bytes"},
+          {"activations", Align::right, "activations, bytes"},
+          {"ops/byte", Align::right},
+          {"moving", Align::right, "moving, s"},
+          {"computing", Align::right, "computing, s"},
+          {"time", Align::right, "time, s"},
+          {"share", Align::right, "share, %"},
+          {"bound by", Align::left}};
 }
 
 Table op_table(const Ledger& ledger, const Prediction& prediction) {
-  Table table({{"operation", Align::left},
-               {"operations", Align::right},
-               {"weights", Align::right},
-               {"KV", Align::right},
-               {"activations", Align::right},
-               {"ops/byte", Align::right},
-               {"moving", Align::right},
-               {"computing", Align::right},
-               {"time", Align::right},
-               {"share", Align::right},
-               {"bound by", Align::left}});
-  for (const Op op : kAllOps) add_op(table, ledger, prediction, op);
-  table.add({"barriers", "", "", "", "", "", "", "", time_text(prediction.meeting_seconds),
-             fmt::format("{:.1f}%", 100 * prediction.meeting_seconds / prediction.seconds()), "barriers"});
+  Table table(op_columns());
+  add_ops(table, ledger, prediction);
   return table;
+}
+
+std::string csv_text(const Forecast& f) {
+  std::vector<Table::Column> columns = op_columns();
+  columns.insert(columns.begin(), {"pass", Align::left});
+  Table table(std::move(columns));
+  if (f.generates) add_ops(table, f.decode_ledger, f.decode, "decode");
+  add_ops(table, f.prefill_ledger, f.prefill, "prompt");
+  return table.csv();
 }
 
 Table summary_table(const Forecast& f, const ForecastOptions& options) {
@@ -103,28 +128,28 @@ Table summary_table(const Forecast& f, const ForecastOptions& options) {
 void print_text(const Subject& subject, const PredictCommand& command, const Forecast& f, const Machine& machine) {
   const ParameterCount& p = f.parameters;
   const bool md = command.format == Format::md;
-  const auto show = [&](const Table& table) { fmt::print("{}\n", md ? table.markdown() : table.text()); };
-  fmt::print("{}: {} parameters", subject.name, count_text(static_cast<double>(p.total())));
-  if (p.active() != p.total()) fmt::print(" ({} active)", count_text(static_cast<double>(p.active())));
-  fmt::print(", {}, KV {}, {} thread{} of {}\n", command.type, kv_type_name(command.options.kv), f.threads,
-             f.threads == 1 ? "" : "s", machine.system.cpu.empty() ? "an unnamed CPU" : machine.system.cpu);
-  fmt::print("file: {}{:.4g} GB\n", command.type == "types of the file" ? "" : "about ", command.file_bytes / 1e9);
+  const auto show = [&](const Table& table) { put("{}\n", md ? table.markdown() : table.text()); };
+  put("{}: {} parameters", subject.name, count_text(static_cast<double>(p.total())));
+  if (p.active() != p.total()) put(" ({} active)", count_text(static_cast<double>(p.active())));
+  put(", {}, KV {}, {} thread{} of {}\n", command.type, kv_type_name(command.options.kv), f.threads,
+      f.threads == 1 ? "" : "s", machine.system.cpu.empty() ? "an unnamed CPU" : machine.system.cpu);
+  put("file: {}{:.4g} GB\n", command.type == "types of the file" ? "" : "about ", command.file_bytes / 1e9);
   std::string room;
   if (f.memory.room > 0) room = fmt::format(" + {} room in their rings and copies", binary_size(f.memory.room));
-  fmt::print("memory: {} weights + {} keys and values of {} positions{} + {} scratch = {}{}\n\n",
-             binary_size(f.memory.weights), binary_size(f.memory.kv), command.options.context, room,
-             binary_size(f.memory.activations), binary_size(f.memory.total()),
-             f.fits ? "" : " (more than this machine has; predicted as if it fitted)");
+  put("memory: {} weights + {} keys and values of {} positions{} + {} scratch = {}{}\n\n",
+      binary_size(f.memory.weights), binary_size(f.memory.kv), command.options.context, room,
+      binary_size(f.memory.activations), binary_size(f.memory.total()),
+      f.fits ? "" : " (more than this machine has; predicted as if it fitted)");
   show(summary_table(f, command.options));
   if (f.generates)
-    fmt::print("one token touches {}; at that size memory gives {:.1f} GB/s\n\n", binary_size(f.decode.working_set),
-               f.decode.bandwidth / 1e9);
+    put("one token touches {}; at that size memory gives {:.1f} GB/s\n\n", decimal_size(f.decode.working_set),
+        f.decode.bandwidth / 1e9);
   if (!command.per_op) return;
   if (f.generates) {
-    fmt::print("decoding one token:\n");
+    put("decoding one token:\n");
     show(op_table(f.decode_ledger, f.decode));
   }
-  fmt::print("reading the {}:\n", f.generates ? "prompt" : "text");
+  put("reading the {}:\n", f.generates ? "prompt" : "text");
   show(op_table(f.prefill_ledger, f.prefill));
 }
 
@@ -188,6 +213,42 @@ Json forecast_json(const Subject& subject, const PredictCommand& command, const 
   return json;
 }
 
+Json settings_json(const PredictCommand& command) {
+  return {{"type", command.type.empty() ? Json() : Json(command.type)},
+          {"kv", kv_type_name(command.options.kv)},
+          {"threads", command.options.threads > 0 ? Json(command.options.threads) : Json()},
+          {"context", command.options.context},
+          {"prompt", command.options.prompt},
+          {"sequences", command.options.sequences}};
+}
+
+std::string verify_json(const PredictCommand& command, const Machine& machine,
+                        const std::vector<VerifyResult>& results) {
+  Json cases = Json::array(), summaries;
+  for (const VerifyResult& r : results)
+    cases.push_back({{"case", r.what.name()},
+                     {"pass", r.what.decodes() ? "decode" : "prefill"},
+                     {"predicted_seconds", r.predicted},
+                     {"measured_seconds", r.measured},
+                     {"error", r.error()},
+                     {"spread", r.spread},
+                     {"memory", r.memory},
+                     {"moving", r.moving},
+                     {"error_of_profile_alone", r.error_alone()}});
+  for (const bool decode : {true, false}) {
+    const ErrorSummary s = summarize(results, decode), alone = summarize(results, decode, true);
+    summaries[decode ? "decode" : "prefill"] = {{"cases", s.cases},
+                                                {"median_error", s.median},
+                                                {"p90_error", s.p90},
+                                                {"median_error_of_profile_alone", alone.median},
+                                                {"p90_error_of_profile_alone", alone.p90}};
+  }
+  const Json settings = {{"threads", command.options.threads > 0 ? Json(command.options.threads) : Json()},
+                         {"repetitions", command.repetitions},
+                         {"only", command.only}};
+  return json_document("verify", settings, {{"cases", std::move(cases)}, {"summary", std::move(summaries)}}, &machine);
+}
+
 /// Predicted and measured times of models that played no part in measuring the machine.
 void run_verify(const PredictCommand& command) {
   Progress progress;
@@ -197,33 +258,34 @@ void run_verify(const PredictCommand& command) {
                                                     .repetitions = command.repetitions,
                                                     .filters = command.only,
                                                     .progress = progress.callback()});
+  if (command.format == Format::json) return put("{}", verify_json(command, machine, results));
   Table table({{"case", Align::left},
                {"predicted ms", Align::right},
                {"measured ms", Align::right},
-               {"error", Align::right},
-               {"spread", Align::right},
-               {"memory", Align::right},
-               {"moving", Align::right},
-               {"profile alone", Align::right}});
+               {"error", Align::right, "error, %"},
+               {"spread", Align::right, "spread, %"},
+               {"memory", Align::right, "memory, now over then"},
+               {"moving", Align::right, "moving, %"},
+               {"profile alone", Align::right, "error of the profile alone, %"}});
+  const auto signed_percent = [](double share) {
+    return Cell(fmt::format("{:+.1f}%", 100 * share), plain_number(100 * share));
+  };
   for (const VerifyResult& r : results)
-    table.add({r.what.name(), fmt::format("{:.4g}", 1e3 * r.predicted), fmt::format("{:.4g}", 1e3 * r.measured),
-               fmt::format("{:+.1f}%", 100 * r.error()), fmt::format("{:.1f}%", 100 * r.spread),
-               fmt::format("{:.2f}", r.memory), r.what.decodes() ? fmt::format("{:.0f}%", 100 * r.moving) : "",
-               fmt::format("{:+.1f}%", 100 * r.error_alone())});
-  fmt::print("{}", command.format == Format::csv  ? table.csv()
-                   : command.format == Format::md ? table.markdown()
-                                                  : table.text());
+    table.add({r.what.name(), number_cell(1e3 * r.predicted), number_cell(1e3 * r.measured), signed_percent(r.error()),
+               percent_cell(r.spread), number_cell(r.memory, "{:.2f}"),
+               r.what.decodes() ? percent_cell(r.moving, 0) : Cell(""), signed_percent(r.error_alone())});
+  put("{}", table.as(command.format));
   if (command.format == Format::csv) return;
   for (const bool decode : {true, false}) {
     const ErrorSummary s = summarize(results, decode), alone = summarize(results, decode, true);
-    fmt::print("\n{}: {} cases, median |error| {:.1f}%, 90th percentile {:.1f}%", decode ? "decode" : "prefill",
-               s.cases, 100 * s.median, 100 * s.p90);
-    fmt::print(" (with the profile alone: {:.1f}%, {:.1f}%)\n", 100 * alone.median, 100 * alone.p90);
+    put("\n{}: {} cases, median |error| {:.1f}%, 90th percentile {:.1f}%", decode ? "decode" : "prompt", s.cases,
+        100 * s.median, 100 * s.p90);
+    put(" (with the profile alone: {:.1f}%, {:.1f}%)\n", 100 * alone.median, 100 * alone.p90);
   }
 }
 
 void run(PredictCommand command) {
-  if (command.list) return list_presets();
+  if (command.list) return list_presets(command.format);
   if (command.verify) return run_verify(command);
   if (command.subject.empty()) throw UsageError("name a preset, a config.json or a model file (--list shows presets)");
   const SubjectSource source = read_source(command.subject, command.timeout);
@@ -247,7 +309,10 @@ void run(PredictCommand command) {
   }
   const bool as_it_is = source.file_bytes > 0 && command.type == "types of the file";
   command.file_bytes = as_it_is ? source.file_bytes : file_bytes(subject.spec, command.options.weights);
-  command.options.context = std::min<std::int64_t>(command.options.context, subject.spec.context);
+  const std::int64_t wanted = command.context > 0 ? command.context : command.options.context;
+  command.options.context = std::min<std::int64_t>(wanted, subject.spec.context);
+  if (command.context > subject.spec.context)
+    say("plumb: a context of {} positions, but the model has {}: predicted for these\n", wanted, subject.spec.context);
   command.options.prompt =
       command.prompt > 0 ? command.prompt : std::min(command.options.prompt, command.options.context);
   Progress progress;
@@ -255,9 +320,9 @@ void run(PredictCommand command) {
   warn_of_threads(machine, command.options.threads);
   const Forecast f = forecast(subject.spec, command.options, machine);
   if (command.format == Format::json) {
-    fmt::print("{}\n", forecast_json(subject, command, f).dump(1));
+    put("{}", json_document("predict", settings_json(command), forecast_json(subject, command, f), &machine));
   } else if (command.format == Format::csv) {
-    fmt::print("{}", (f.generates ? op_table(f.decode_ledger, f.decode) : op_table(f.prefill_ledger, f.prefill)).csv());
+    put("{}", csv_text(f));
   } else {
     print_text(subject, command, f, machine);
   }
@@ -277,23 +342,15 @@ void add_predict(const Command& program) {
                  fmt::format("Weight type (default: the file's own, else q4_0): {}", kTypeHelp))
       .check(type_problem);
   add_kv(sub, command->options.kv);
-  sub.add_option("--ctx", command->options.context,
-                 "Positions to make room for (default 4096, at most the model's own)")
-      .range(1, 1 << 30);
-  sub.add_option("--prompt", command->prompt, "Tokens of the prompt (default 512, at most the context)")
-      .range(1, 1 << 30);
-  sub.add_option("--sequences", command->options.sequences, "Sequences decoded side by side (default 1)")
-      .range(1, 1 << 16);
-  sub.add_option("-t,--threads", command->options.threads, "Threads (default: all that the profile knows)")
-      .range(1, 4096);
-  sub.add_option("--machine", command->machine,
-                 "Profile of another machine, as `plumb machine --format json` prints it");
+  add_context(sub, command->context, "Positions to make room for (default 4096, at most the model's own)");
+  add_prompt(sub, command->prompt, "Tokens of the prompt (default 512, at most the context)", 1);
+  add_sequences(sub, command->options.sequences);
+  add_threads(sub, command->options.threads, "all that the profile knows");
+  add_machine(sub, command->machine);
   sub.add_flag("--verify", command->verify, "Predict and run models that played no part in measuring the machine");
   sub.add_option("--only", command->only, "With --verify: only cases whose name contains one of these")
       .comma_separated();
-  sub.add_option("-r,--repetitions", command->repetitions,
-                 "With --verify: least number of timed runs; the lower quartile counts")
-      .range(1, 1000);
+  add_repetitions(sub, command->repetitions, "With --verify: least number of timed runs; the lower quartile counts");
   sub.add_flag("--ops", command->per_op, "Show every operation");
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });

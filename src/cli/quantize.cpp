@@ -1,10 +1,8 @@
 /// `plumb quantize IN OUT`: a model file into a smaller one.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +17,7 @@
 #include "plumb/quantize/quantize_model.hpp"
 #include "progress.hpp"
 #include "report_card_output.hpp"
+#include "say.hpp"
 #include "text_file.hpp"
 
 namespace plumb::cli {
@@ -34,39 +33,12 @@ struct QuantizeArguments {
   bool allow_nonfinite = false, quiet = false;
 };
 
-/// One line that is written over itself on a terminal, and a line for each tensor elsewhere.
-class ProgressLine {
- public:
-  explicit ProgressLine(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
-
-  void show(const QuantizeProgress& p) {
-    if (quiet_) return;
-    const bool new_tensor = p.index != index_;
-    const auto now = Clock::now();
-    if (terminal_ && (new_tensor || now - last_ > std::chrono::milliseconds(100))) {
-      last_ = now;
-      std::fputs(fmt::format("\r\x1b[K[{}/{}] {:3.0f}%  {}  {} -> {}", p.index + 1, p.count,
-                             100.0 * static_cast<double>(p.bytes_done) / static_cast<double>(p.bytes_total),
-                             printable(p.tensor.name, 60), dtype_name(p.tensor.from), dtype_name(p.tensor.to))
-                     .c_str(),
-                 stderr);
-    } else if (!terminal_ && new_tensor) {
-      std::fputs(fmt::format("[{}/{}] {} {} {} -> {}\n", p.index + 1, p.count, printable(p.tensor.name),
-                             p.tensor.shape.to_string(), dtype_name(p.tensor.from), dtype_name(p.tensor.to))
-                     .c_str(),
-                 stderr);
-    }
-    index_ = p.index;
-  }
-  void clear() const {
-    if (!quiet_ && terminal_) std::fputs("\r\x1b[K", stderr);
-  }
-
- private:
-  bool quiet_, terminal_;
-  std::size_t index_ = static_cast<std::size_t>(-1);
-  Clock::time_point last_{};
-};
+/// Which tensor is being written.
+void show(Progress& progress, const QuantizeProgress& p) {
+  progress.show(static_cast<double>(p.bytes_done) / static_cast<double>(p.bytes_total),
+                fmt::format("[{}/{}] {} {} -> {}", p.index + 1, p.count, printable(p.tensor.name, 60),
+                            dtype_name(p.tensor.from), dtype_name(p.tensor.to)));
+}
 
 /// What GPTQ needs to know: the second moments of the input model's own activations on a text.
 SecondMoments moments_of(const QuantizeArguments& arguments) {
@@ -75,11 +47,11 @@ SecondMoments moments_of(const QuantizeArguments& arguments) {
   const Model model =
       Model::load(arguments.in, {.exact = true, .vocabulary = arguments.vocabulary, .warning = print_warning});
   const std::vector<Token> text = model.tokenizer().encode(read_text(arguments.report.calibration));
-  Progress progress;
+  Progress progress(arguments.quiet ? ShowProgress::never : ShowProgress::on_terminal);
   CalibrationOptions options;
   options.context = arguments.context;
   options.session.threads = arguments.threads;
-  if (!arguments.quiet) options.progress = [&](double part) { progress.show(part, "calibrating"); };
+  options.progress = [&](double part) { progress.show(part, "calibrating"); };
   return collect_second_moments(model, text, options);
 }
 
@@ -100,12 +72,9 @@ void run(const QuantizeArguments& arguments) {
   OpenModelOptions open;
   open.tokenizer = arguments.vocabulary;
   const ModelFile file = open_model_file(arguments.in, open);
-  ProgressLine line(arguments.quiet);
-  options.progress = [&](const QuantizeProgress& p) { line.show(p); };
-  options.log = [&](const std::string& message) {
-    line.clear();
-    std::fputs(fmt::format("plumb: {}\n", message).c_str(), stderr);
-  };
+  Progress progress(arguments.quiet ? ShowProgress::never : ShowProgress::on_terminal);
+  options.progress = [&](const QuantizeProgress& p) { show(progress, p); };
+  options.log = print_warning;
   const auto start = Clock::now();
   const Interrupt interrupt;
   options.cancel = interrupt.token();
@@ -113,24 +82,19 @@ void run(const QuantizeArguments& arguments) {
     try {
       return quantize_model(file, arguments.out, options);
     } catch (const Error& error) {
-      line.clear();
       if (error.code() == ErrorCode::cancelled)
         throw Interrupted("interrupted; " + printable(arguments.out) + " is as it was");
       throw;
     }
   }();
-  line.clear();
-  if (result.nonfinite > 0)
-    std::fputs(fmt::format("plumb: {} weights were not finite and are 0 now\n", result.nonfinite).c_str(), stderr);
+  if (result.nonfinite > 0) say("plumb: {} weights were not finite and are 0 now\n", result.nonfinite);
   if (report)
     write_report_card(arguments.report.out, *report, arguments.in, arguments.out, arguments.type,
                       arguments.method + (arguments.imatrix.empty() ? "" : "+imatrix"));
   if (arguments.quiet) return;
-  std::fputs(fmt::format("{:.1f} MB -> {:.1f} MB, {:.3f} bits per weight, {:.1f} s\n",
-                         static_cast<double>(result.bytes_before) / 1e6, static_cast<double>(result.bytes_after) / 1e6,
-                         result.bits_per_weight(), std::chrono::duration<double>(Clock::now() - start).count())
-                 .c_str(),
-             stderr);
+  say("{:.1f} MB -> {:.1f} MB, {:.3f} bits per weight, {:.1f} s\n", static_cast<double>(result.bytes_before) / 1e6,
+      static_cast<double>(result.bytes_after) / 1e6, result.bits_per_weight(),
+      std::chrono::duration<double>(Clock::now() - start).count());
 }
 
 }  // namespace
@@ -158,14 +122,11 @@ void add_quantize(const Command& program) {
   command.add_option("--imatrix", arguments->imatrix, "Importance of weights, from plumb calibrate or llama-imatrix");
   add_vocabulary(command, arguments->vocabulary);
   add_report_options(command, arguments->report);
-  command
-      .add_option("--ctx", arguments->context,
-                  "GPTQ: tokens of that text read together (default: the model's context, at most 512)")
-      .range(4, 1 << 30);
-  command.add_option("--threads", arguments->threads, "Threads (default: OMP_NUM_THREADS or all processors)")
-      .range(0, 4096);
+  add_context(command, arguments->context,
+              "GPTQ: tokens of that text read together (default: the model's context, at most 512)", 4);
+  add_threads(command, arguments->threads);
   command.add_flag("--allow-nonfinite", arguments->allow_nonfinite, "Write NaN and infinite weights as 0");
-  command.add_flag("--quiet", arguments->quiet, "No progress, no summary");
+  add_quiet(command, arguments->quiet);
   command.callback([arguments] { run(*arguments); });
 }
 

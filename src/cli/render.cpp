@@ -16,6 +16,7 @@
 #include "plumb/io/open_model.hpp"
 #include "plumb/jinja/json.hpp"
 #include "plumb/model/chat_templates.hpp"
+#include "say.hpp"
 #include "text_file.hpp"
 
 namespace plumb::cli {
@@ -101,7 +102,7 @@ void run(const RenderArguments& arguments) {
   }
   std::istream& in = arguments.lines == "-" ? std::cin : file;
   std::size_t number = 0;
-  for (std::string line; std::getline(in, line);) fmt::print("{}\n", renderer.line(line, ++number));
+  for (std::string line; std::getline(in, line);) put("{}\n", renderer.line(line, ++number));
 }
 
 }  // namespace

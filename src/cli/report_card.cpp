@@ -4,7 +4,9 @@
 
 #include "commands.hpp"
 #include "evaluation_options.hpp"
+#include "plumb/core/printable.hpp"
 #include "report_card_output.hpp"
+#include "say.hpp"
 
 namespace plumb::cli {
 namespace {
@@ -28,7 +30,7 @@ void run(ReportCardArguments& arguments) {
   report.progress = progress.callback();
   const std::vector<ReportCard> cards =
       report_cards(arguments.evaluation.run.model, arguments.types, arguments.methods, report);
-  fmt::print("{}", report_text(cards, arguments.format));
+  put("{}", report_text(printable(arguments.evaluation.run.model), cards, arguments.format));
 }
 
 }  // namespace
@@ -38,20 +40,19 @@ void add_report_card(const Command& program) {
   const Command command = program.add_command(
       "report-card", "Quantize a model in several ways and show size, speed and every kind of error in one table");
   EvaluationOptions& options = arguments->evaluation;
-  command.add_option("model", options.run.model, "Model file, best in F32, F16 or BF16").required().type_name("MODEL");
-  command.add_option("--types", arguments->types, "Recipes, separated by commas")
+  add_model(command, options.run.model, "Model file, best in F32, F16 or BF16");
+  command.add_option("--type,--types", arguments->types, "Recipes, separated by commas")
       .comma_separated()
       .check(file_type_problem)
       .show_default();
   const std::span<const std::string_view> methods = report_methods();
   command
-      .add_option("--methods", arguments->methods,
+      .add_option("--method,--methods", arguments->methods,
                   fmt::format("How scales are chosen, separated by commas: {}", fmt::join(methods, ", ")))
       .comma_separated()
       .one_of({methods.begin(), methods.end()}, {.in_help = false})
       .show_default();
-  command.add_option("--calib", arguments->calibration, "Text to calibrate with (default: the text of --text)")
-      .type_name("FILE");
+  add_calibration(command, arguments->calibration, "Text to calibrate with (default: the text of --text)");
   add_evaluation_options(command, options);
   add_threads(command, options.run.session.threads);
   add_format(command, arguments->format);

@@ -5,48 +5,51 @@
 #include <nlohmann/json.hpp>
 
 #include "comparison_json.hpp"
+#include "evaluation_options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/io/atomic_file.hpp"
 #include "text_file.hpp"
+#include "units.hpp"
 
 namespace plumb::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using A = Table::Align;
 
 /// "0.00123 ± 0.00004"; a bare number where there is nothing to be uncertain of.
-std::string with_error(const Estimate& e) {
-  return e.error > 0 ? fmt::format("{:.4g} ± {:.1g}", e.value, e.error) : fmt::format("{:.4g}", e.value);
+Cell with_error(const Estimate& e) {
+  const std::string number = plain_number(e.value);
+  if (e.error <= 0) return {fmt::format("{:.4g}", e.value), number};
+  return {fmt::format("{:.4g} ± {:.1g}", e.value, e.error), number};
 }
 
-std::string error_or_dash(double value) { return value > 0 ? fmt::format("{:.2e}", value) : "-"; }
+Cell error_or_dash(double value) { return value > 0 ? number_cell(value, "{:.2e}") : no_cell(); }
+Cell scaled(double value, double scale) { return {fmt::format("{:.4g}", value * scale), plain_number(value)}; }
 
 Table card_table(std::span<const ReportCard> cards) {
   Table table({{"type", A::left},
                {"method", A::left},
                {"bits/weight", A::right},
-               {"MB", A::right},
-               {"MB/token", A::right},
-               {"prefill t/s", A::right},
-               {"decode t/s", A::right},
+               {"MB", A::right, "bytes"},
+               {"MB/token", A::right, "moved per token, bytes"},
+               {"prompt t/s", A::right, "prompt, tokens/s"},
+               {"decode t/s", A::right, "decode, tokens/s"},
                {"weight NMSE", A::right},
                {"output NMSE", A::right},
                {"KL mean", A::right},
                {"KL 99%", A::right},
-               {"top-1", A::right},
+               {"top-1", A::right, "top-1, %"},
                {"perplexity", A::right},
                {"bits/byte", A::right},
                {"ln(ppl ratio)", A::right}});
   for (const ReportCard& c : cards)
-    table.add(
-        {printable(c.type), c.method, fmt::format("{:.3f}", c.bits_per_weight),
-         fmt::format("{:.4g}", static_cast<double>(c.bytes) * 1e-6), fmt::format("{:.4g}", c.bytes_per_token * 1e-6),
-         fmt::format("{:.4g}", c.speed.prefill.tokens_per_second()),
-         fmt::format("{:.4g}", c.speed.decode.tokens_per_second()), error_or_dash(c.weight_nmse),
-         error_or_dash(c.output_nmse), with_error(c.logits.kl), fmt::format("{:.3g}", c.logits.kl_99),
-         fmt::format("{:.2f}%", 100 * c.logits.top1.value), fmt::format("{:.4f}", c.logits.other.perplexity().value),
-         fmt::format("{:.4f}", c.bits_per_byte.value), with_error(c.logits.nll_difference)});
+    table.add({printable(c.type), c.method, number_cell(c.bits_per_weight, "{:.3f}"),
+               scaled(static_cast<double>(c.bytes), 1e-6), scaled(c.bytes_per_token, 1e-6),
+               number_cell(c.speed.prefill.tokens_per_second()), number_cell(c.speed.decode.tokens_per_second()),
+               error_or_dash(c.weight_nmse), error_or_dash(c.output_nmse), with_error(c.logits.kl),
+               number_cell(c.logits.kl_99, "{:.3g}"), percent_cell(c.logits.top1.value, 2),
+               number_cell(c.logits.other.perplexity().value, "{:.4f}"),
+               number_cell(c.bits_per_byte.value, "{:.4f}"), with_error(c.logits.nll_difference)});
   return table;
 }
 
@@ -70,7 +73,7 @@ Table tensor_table(const ReportCard& card) {
 std::string conditions(std::span<const ReportCard> cards) {
   const ReportCard& c = cards.front();
   return fmt::format(
-      "{} tokens scored, windows of {}; {} threads, {} kernels; prefill of {} tokens, decode of {}; KL and "
+      "{} tokens scored, windows of {}; {} threads, {} kernels; a prompt of {} tokens, {} decoded; KL and "
       "perplexity decide, weight error alone does not",
       c.logits.base.scored, c.logits.base.context, c.speed.threads, c.speed.tier, c.speed.prefill.tokens,
       c.speed.decode.tokens);
@@ -98,8 +101,10 @@ Json json_of(const ReportCard& c) {
           {"logits", comparison_json(c.logits)},
           {"bits_per_byte", {{"value", c.bits_per_byte.value}, {"error", c.bits_per_byte.error}}},
           {"prefill_tokens", c.speed.prefill.tokens},
+          {"prefill_seconds", c.speed.prefill.seconds},
           {"prefill_tokens_per_second", c.speed.prefill.tokens_per_second()},
           {"decode_tokens", c.speed.decode.tokens},
+          {"decode_seconds", c.speed.decode.seconds},
           {"decode_tokens_per_second", c.speed.decode.tokens_per_second()},
           {"threads", c.speed.threads},
           {"tier", c.speed.tier},
@@ -109,13 +114,13 @@ Json json_of(const ReportCard& c) {
 
 }  // namespace
 
-std::string report_text(std::span<const ReportCard> cards, Format format) {
+std::string report_text(const std::string& model, std::span<const ReportCard> cards, Format format) {
   if (format == Format::csv) return card_table(cards).csv();
   const std::vector<std::string> sentences = disagreements(cards);
   if (format == Format::json) {
     Json json = {{"cards", Json::array()}, {"disagreements", sentences}};
     for (const ReportCard& card : cards) json["cards"].push_back(json_of(card));
-    return json.dump(2) + '\n';
+    return json_document("report-card", {{"model", model}}, json);
   }
   const bool markdown = format == Format::md;
   const auto show = [&](const Table& table) { return markdown ? table.markdown() : table.text(); };
@@ -143,13 +148,12 @@ void add_report_options(const Command& command, ReportFiles& files) {
               if (name.ends_with(ending)) return std::string();
             return std::string("the report's name must end in .json, .csv or .md");
           });
-  const Option text =
-      command.add_option("--text", files.text, "Text that the report's perplexity and divergence are taken on");
+  const Option text = add_text(command, files.text, "Text that the report's perplexity and divergence are taken on");
   text.needs(report);
   report.needs(text);
-  command.add_option("--calib,--calibration", files.calibration,
-                     "Text to calibrate with: what --method gptq reads, and whose activations the report compares "
-                     "outputs on (default of the report: --text)");
+  add_calibration(command, files.calibration,
+                  "Text to calibrate with: what --method gptq reads, and whose activations the report compares outputs "
+                  "on (default of the report: --text)");
 }
 
 std::optional<ReportOptions> report_options(const ReportFiles& files, int threads) {
@@ -166,9 +170,10 @@ void write_report_card(const std::string& file, const ReportOptions& options, co
   Reporter reporter(in, options);
   const ReportCard cards[] = {reporter.base_card(), reporter.card(out, type, method)};
   AtomicFile report(file);
-  report.write(report_text(cards, file.ends_with(".json")  ? Format::json
-                                  : file.ends_with(".csv") ? Format::csv
-                                                           : Format::md));
+  report.write(report_text(printable(in), cards,
+                           file.ends_with(".json")  ? Format::json
+                           : file.ends_with(".csv") ? Format::csv
+                                                    : Format::md));
   report.commit();
 }
 

@@ -12,7 +12,8 @@
 namespace plumb::cli {
 
 /// One table with a row a card, what the kinds of error disagree about, and, but for CSV, the tensors of each card.
-std::string report_text(std::span<const ReportCard> cards, Format format);
+/// `model`: what was judged.
+std::string report_text(const std::string& model, std::span<const ReportCard> cards, Format format);
 
 /// --report FILE of a command that writes a model, and the texts that it needs.
 struct ReportFiles {

@@ -22,29 +22,29 @@ namespace {
 
 using Align = Table::Align;
 
-std::string ratio(double predicted, double measured) {
-  return predicted > 0 && measured > 0 ? fmt::format("{:.2f}", predicted / measured) : "-";
+Cell ratio(double predicted, double measured) {
+  return predicted > 0 && measured > 0 ? number_cell(predicted / measured, "{:.2f}") : no_cell();
 }
-std::string time_or_dash(double seconds) { return seconds > 0 ? time_text(seconds) : "-"; }
+Cell time_or_dash(double seconds) { return seconds > 0 ? time_cell(seconds) : no_cell(); }
 
 /// Predicted beside measured; the only table when nothing was measured.
 Table prediction_table(const Sweep& sweep) {
   Table table({{"point", Align::left},
                {"params", Align::right},
                {"type", Align::left},
-               {"token measured", Align::right},
-               {"predicted", Align::right},
-               {"ratio", Align::right},
-               {"waits for", Align::left},
-               {"prompt measured", Align::right},
-               {"predicted ", Align::right},
-               {"ratio ", Align::right},
-               {"waits for ", Align::left}});
+               {"token measured", Align::right, "token measured, s"},
+               {"predicted", Align::right, "token predicted, s"},
+               {"ratio", Align::right, "token predicted / measured"},
+               {"waits for", Align::left, "token waits for"},
+               {"prompt measured", Align::right, "prompt measured, s"},
+               {"predicted ", Align::right, "prompt predicted, s"},
+               {"ratio ", Align::right, "prompt predicted / measured"},
+               {"waits for ", Align::left, "prompt waits for"}});
   for (const SweepPoint& p : sweep.points) {
     const auto ceiling = [](const std::optional<Prediction>& prediction) {
       return prediction ? std::string(ceiling_name(prediction->ceiling())) : "-";
     };
-    table.add({p.setting.label, count_text(p.parameters), p.setting.type, time_or_dash(p.decode_seconds()),
+    table.add({p.setting.label, count_cell(p.parameters), p.setting.type, time_or_dash(p.decode_seconds()),
                time_or_dash(p.decode_predicted()), ratio(p.decode_predicted(), p.decode_seconds()), ceiling(p.decode),
                time_or_dash(p.prefill_seconds()), time_or_dash(p.prefill_predicted()),
                ratio(p.prefill_predicted(), p.prefill_seconds()), ceiling(p.prefill)});
@@ -116,30 +116,36 @@ std::vector<Measurement> measurements(const Sweep& sweep) {
 }
 
 void print_text(const Sweep& sweep) {
-  fmt::print("{}\n", speed_table(measurements(sweep)).text());
-  fmt::print("{}", prediction_table(sweep).text());
-  if (!sweep.laws.empty()) fmt::print("\nfitted laws, 95% intervals in brackets:\n");
-  for (const SeriesLaw& law : sweep.laws) fmt::print("  {}\n", describe_law(sweep, law));
+  put("{}\n", speed_table(measurements(sweep)).text());
+  put("{}", prediction_table(sweep).text());
+  if (!sweep.laws.empty()) put("\nfitted laws, 95% intervals in brackets:\n");
+  for (const SeriesLaw& law : sweep.laws) put("  {}\n", describe_law(sweep, law));
   for (const SlowBits& bits : sweep.slow_bits) {
-    if (&bits == sweep.slow_bits.data()) fmt::print("\nfewer bits are not always faster:\n");
-    fmt::print("  {}\n", describe_slow_bits(sweep, bits));
+    if (&bits == sweep.slow_bits.data()) put("\nfewer bits are not always faster:\n");
+    put("  {}\n", describe_slow_bits(sweep, bits));
     if (&bits - sweep.slow_bits.data() == 2) break;  // the report and the JSON have all
   }
-  fmt::print("\n{}, {}, page {}, huge pages {}, governor {}; {:.0f} s\n", sweep.system.cpu, sweep.tier,
-             binary_size(sweep.system.page_bytes), sweep.system.huge_pages,
-             sweep.system.governor.empty() ? "not shown" : sweep.system.governor, sweep.seconds);
+  put("\n{}, {}, page {}, huge pages {}, governor {}; {:.0f} s\n", sweep.system.cpu, sweep.tier,
+      binary_size(sweep.system.page_bytes), sweep.system.huge_pages,
+      sweep.system.governor.empty() ? "not shown" : sweep.system.governor, sweep.seconds);
 }
 
-void print(const Sweep& sweep, Format format) {
+void print(const Sweep& sweep, const Json& settings, const Machine* profile, Format format) {
   switch (format) {
-    case Format::json: fmt::print("{}\n", sweep_json(sweep).dump(2)); return;
-    case Format::csv: fmt::print("{}", speed_table(measurements(sweep)).csv()); return;
+    case Format::json: return put("{}", json_document("sweep", settings, sweep_json(sweep), profile));
+    case Format::csv: put("{}", speed_table(measurements(sweep)).csv()); return;
     case Format::md:
-      fmt::print("{}\n", speed_table(measurements(sweep)).markdown());
-      fmt::print("{}", prediction_table(sweep).markdown());
+      put("{}\n", speed_table(measurements(sweep)).markdown());
+      put("{}", prediction_table(sweep).markdown());
       return;
     case Format::text: print_text(sweep);
   }
+}
+
+/// A value of a sweep as it is typed.
+double value_of(Dimension dimension, const std::string& text, const char* name) {
+  const bool tokens = dimension == Dimension::context || dimension == Dimension::batch;
+  return tokens ? static_cast<double>(parse_tokens(text, name)) : parse_count(text, name);
 }
 
 /// A model that stays in most caches, in every type: where unpacking shows.
@@ -163,24 +169,30 @@ void add_sweep_options(const Command& command, SweepArguments& arguments) {
                   "Vary one dimension, random weights, the rest as in --preset: " + names)
       .check(readable_by(dimension_from_name));
   const auto count = readable_by([](const std::string& text) { return parse_count(text, "the value"); });
-  command.add_option("--from", arguments.from, "First value of the sweep, such as 256 or 1k").check(count);
+  command
+      .add_option("--from", arguments.from,
+                  "First value of the sweep, such as 256 or 10M; of positions and rows, a k is 1024")
+      .check(count);
   command.add_option("--to", arguments.to, "Last value of the sweep").check(count);
   command.add_option("--steps", arguments.steps, "Values of the sweep (default 6)").range(1, 1000);
   command.add_option("--report", arguments.report, "Write report.html into this folder").type_name("DIR");
-  command.add_option("--machine", arguments.machine,
-                     "Profile to predict for (default: this machine's; none: no prediction)");
+  add_machine(command, arguments.machine, "; none: no prediction");
 }
 
 void run_sweep_command(const SweepArguments& arguments, SweepOptions options, Progress& progress, Format format) {
   options.dimension = arguments.dimension.empty() ? Dimension::size : dimension_from_name(arguments.dimension);
-  if (!arguments.from.empty()) options.from = parse_count(arguments.from, "--from");
-  if (!arguments.to.empty()) options.to = parse_count(arguments.to, "--to");
+  if (!arguments.from.empty()) options.from = value_of(options.dimension, arguments.from, "--from");
+  if (!arguments.to.empty()) options.to = value_of(options.dimension, arguments.to, "--to");
   if (arguments.steps > 0) options.steps = arguments.steps;
   as_usage([&] { return plan_sweep(options); });  // a mistake is told before the machine is measured
   if (arguments.machine != "none") options.machine = machine_of(arguments.machine, progress);
   if (options.machine) warn_of_threads(*options.machine, options.measure.session.threads);
   const Sweep sweep = run_sweep(options);
-  print(sweep, format);
+  Json settings = measure_settings({}, options.measure);
+  settings.update({{"type", options.types},
+                   {"threads", options.measure.session.threads},
+                   {"kv", kv_type_name(options.measure.session.kv)}});
+  print(sweep, settings, options.machine ? &*options.machine : nullptr, format);
   if (arguments.report.empty()) return;
   std::optional<Sweep> types;
   if (options.dimension == Dimension::size) types = run_sweep(all_types_of_a_small_model(options));

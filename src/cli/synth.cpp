@@ -11,6 +11,7 @@
 #include "plumb/model/synth.hpp"
 #include "plumb/perf/subject.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 
 namespace plumb::cli {
 
@@ -26,12 +27,12 @@ void add_synth(const Command& program) {
   command.add_option("out", options->out, "The file to write").required();
   command.add_option("--type", options->synth.type, "Recipe, as `plumb quantize --type` (default q4_0)")
       .check(file_type_problem);
-  command.add_option("--seed", options->synth.seed, "Seed of the weights (default 0)");
+  add_weights_seed(command, options->synth.seed);
   command.callback([options] {
     Progress progress;
     options->synth.progress = [&progress](double fraction) { progress.show(fraction, "writing"); };
     write_random_model(options->out, load_subject(options->subject).spec, options->synth);
-    fmt::print("{}: {} bytes\n", options->out, std::filesystem::file_size(options->out));
+    put("{}: {} bytes\n", options->out, std::filesystem::file_size(options->out));
   });
 }
 

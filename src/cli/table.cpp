@@ -32,30 +32,26 @@ std::string markdown_cell(const std::string& text) {
   return cell;
 }
 
-Option add_format(const Command& command, Format& format) {
-  const auto set = [&format](const std::string& name) {
-    format = name == "json" ? Format::json : name == "csv" ? Format::csv : name == "md" ? Format::md : Format::text;
-  };
-  return command.add_option_function("--format", set, "Output as text, json, csv or md (default text)")
-      .one_of({"text", "json", "csv", "md"}, {.in_help = false})
-      .type_name("FORMAT");
-}
-
-std::vector<std::size_t> Table::widths(const std::vector<std::vector<std::string>>& rows) const {
+std::vector<std::size_t> Table::widths(const std::vector<Line>& rows) const {
   std::vector<std::size_t> widths;
-  for (const auto& [title, align] : columns_) widths.push_back(width_of(title));
-  for (const auto& row : rows)
+  for (const Column& column : columns_) widths.push_back(width_of(column.title));
+  for (const Line& row : rows)
     for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
   return widths;
 }
 
 std::string Table::padded(const std::string& cell, std::size_t column, std::size_t width) const {
   const std::string space(width - std::min(width, width_of(cell)), ' ');
-  return columns_[column].second == Align::right ? space + cell : cell + space;
+  return columns_[column].align == Align::right ? space + cell : cell + space;
 }
 
 std::string Table::text() const {
-  const auto width = widths(rows_);
+  std::vector<Line> rows;
+  for (const auto& row : rows_) {
+    Line& line = rows.emplace_back();
+    for (const Cell& cell : row) line.push_back(cell.text);
+  }
+  const auto width = widths(rows);
   std::string out;
   const auto line = [&](const auto& cell_of) {
     std::string row;
@@ -63,24 +59,26 @@ std::string Table::text() const {
     row.erase(row.find_last_not_of(' ') + 1);
     out += row + '\n';
   };
-  line([&](std::size_t i) { return columns_[i].first; });
-  for (const auto& row : rows_) line([&](std::size_t i) { return row[i]; });
+  line([&](std::size_t i) { return columns_[i].title; });
+  for (const Line& row : rows) line([&](std::size_t i) { return row[i]; });
   return out;
 }
 
 std::string Table::markdown() const {
-  std::vector<std::vector<std::string>> rows = rows_;
-  for (auto& row : rows)
-    for (std::string& cell : row) cell = markdown_cell(cell);
+  std::vector<Line> rows;
+  for (const auto& row : rows_) {
+    Line& line = rows.emplace_back();
+    for (const Cell& cell : row) line.push_back(markdown_cell(cell.text));
+  }
   const auto width = widths(rows);
   std::string out = "|", rule = "|";
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    out += ' ' + padded(columns_[i].first, i, width[i]) + " |";
-    const bool right = columns_[i].second == Align::right;
+    out += ' ' + padded(columns_[i].title, i, width[i]) + " |";
+    const bool right = columns_[i].align == Align::right;
     rule += ' ' + std::string(std::max<std::size_t>(width[i], 2) - (right ? 1 : 0), '-') + (right ? ": |" : " |");
   }
   out += '\n' + rule + '\n';
-  for (const auto& row : rows) {
+  for (const Line& row : rows) {
     out += '|';
     for (std::size_t i = 0; i < columns_.size(); ++i) out += ' ' + padded(row[i], i, width[i]) + " |";
     out += '\n';
@@ -94,9 +92,13 @@ std::string Table::csv() const {
     for (std::size_t i = 0; i < columns_.size(); ++i) out += (i > 0 ? "," : "") + csv_field(cell_of(i));
     out += '\n';
   };
-  line([&](std::size_t i) { return columns_[i].first; });
-  for (const auto& row : rows_) line([&](std::size_t i) { return row[i]; });
+  line([&](std::size_t i) { return columns_[i].csv_title; });
+  for (const auto& row : rows_) line([&](std::size_t i) { return row[i].plain; });
   return out;
+}
+
+std::string Table::as(Format format) const {
+  return format == Format::csv ? csv() : format == Format::md ? markdown() : text();
 }
 
 }  // namespace plumb::cli

@@ -16,6 +16,7 @@
 #include "plumb/io/open_model.hpp"
 #include "plumb/text/token_list.hpp"
 #include "plumb/text/tokenizer_folder.hpp"
+#include "say.hpp"
 #include "text_file.hpp"
 #include "tokenize_lines.hpp"
 
@@ -58,12 +59,12 @@ void tokenize(const TokenizeOptions& options) {
   if (options.lines)
     return tokenize_lines(tokenizer, *options.lines, {options.encode, decode, options.tokens.has_value()});
   if (options.tokens) {
-    fmt::print("{}\n", tokenizer.decode(parse_token_list(*options.tokens, "--decode"), decode));
+    put("{}\n", tokenizer.decode(parse_token_list(*options.tokens, "--decode"), decode));
     return;
   }
   const std::string text = options.text ? *options.text : read_text(*options.file);
   const std::vector<Token> tokens = tokenizer.encode(text, options.encode);
-  fmt::print("{}", options.ids ? fmt::format("{}\n", fmt::join(tokens, " ")) : listing(tokenizer, tokens));
+  put("{}", options.ids ? fmt::format("{}\n", fmt::join(tokens, " ")) : listing(tokenizer, tokens));
 }
 
 }  // namespace

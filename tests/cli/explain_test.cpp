@@ -32,7 +32,7 @@ TEST(ExplainCommand, ShowsEveryOperationOfBothPasses) {
   const TempDir dir;
   const std::string machine = profile(dir);
   const auto result = run_plumb({"explain", "stories-260k", "--type", "F16", "--machine", machine, "--depth", "10",
-                                 "--prompt", "20", "--tokens", "3", "-r", "1", "-t", "2", "--format", "json"});
+                                 "--prompt", "20", "--n-predict", "3", "-r", "1", "-t", "2", "--format", "json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const json out = json::parse(result.out);
   for (const char* pass : {"decode", "prefill"}) {
@@ -49,8 +49,8 @@ TEST(ExplainCommand, ShowsEveryOperationOfBothPasses) {
     EXPECT_EQ(names.contains("sampling"), std::string(pass) == "decode");
   }
   for (const char* format : {"text", "md", "csv"}) {
-    const auto table = run_plumb({"explain", "stories-260k", "--machine", machine, "--prompt", "8", "--tokens", "1",
-                                  "-r", "1", "--format", format});
+    const auto table = run_plumb(
+        {"explain", "stories-260k", "--machine", machine, "--prompt", "8", "-n", "1", "-r", "1", "--format", format});
     EXPECT_EQ(table.exit_code, 0) << table.err;
     EXPECT_NE(table.out.find("attention"), std::string::npos);
   }
@@ -70,7 +70,7 @@ TEST(PredictCommand, VerifiesHeldOutCases) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_NE(result.out.find("1m Q4_0 pp128"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("decode: 3 cases"), std::string::npos) << result.out;
-  EXPECT_NE(result.out.find("prefill: 2 cases"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("prompt: 2 cases"), std::string::npos) << result.out;
 }
 
 }  // namespace

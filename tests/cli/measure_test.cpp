@@ -36,8 +36,8 @@ class MeasureCommand : public testing::Test {
 
 TEST_F(MeasureCommand, CountsByHandAreTheCommands) {
   const json all = json::parse(run({model, "-p", "6", "-n", "4", "-r", "3", "--threads", "2", "--format", "json"}));
-  ASSERT_EQ(all.size(), 1u);
-  const json& m = all[0];
+  ASSERT_EQ(all["results"].size(), 1u);
+  const json& m = all["results"][0];
   // 16 tokens of width 8; 2 layers of q 8x8, k and v 4x8, o 8x8, gate, up, down 12x8 and two norms; a norm and a head.
   constexpr double kLayer = 64 + 32 + 32 + 64 + 3 * 96, kMatrices = 2 * kLayer + 128, kNorms = 5 * 8;
   EXPECT_EQ(m["parameters"], 128 + kMatrices + kNorms);
@@ -53,7 +53,8 @@ TEST_F(MeasureCommand, CountsByHandAreTheCommands) {
 }
 
 TEST_F(MeasureCommand, SpeedsFollowFromCountsAndTimes) {
-  const json m = json::parse(run({model, "-p", "6", "-n", "4", "-d", "3", "-r", "5", "--format", "json"}))[0];
+  const json m =
+      json::parse(run({model, "-p", "6", "-n", "4", "-d", "3", "-r", "5", "--format", "json"}))["results"][0];
   for (const auto& [pass, tokens] : {std::pair{"prefill", 6}, {"decode", 4}}) {
     const json& timed = m[pass];
     EXPECT_EQ(timed["tokens"], tokens);
@@ -68,7 +69,8 @@ TEST_F(MeasureCommand, SpeedsFollowFromCountsAndTimes) {
     EXPECT_NEAR(timed["gigaops_per_second"].get<double>() * median * 1e9 / timed["operations"].get<double>(), 1, 1e-9);
   }
   EXPECT_EQ(m["decode"]["weight_bytes"], 4 * m["weight_bytes_per_token"].get<double>());
-  EXPECT_EQ(json::parse(run({model, "-p", "0", "-n", "1", "-r", "1", "--format", "json"}))[0]["prefill"], nullptr);
+  EXPECT_EQ(json::parse(run({model, "-p", "0", "-n", "1", "-r", "1", "--format", "json"}))["results"][0]["prefill"],
+            nullptr);
 }
 
 TEST_F(MeasureCommand, SpeaksEveryFormat) {
@@ -132,7 +134,7 @@ TEST(MeasureFixtures, MeasuresATrainedModel) {
   const std::string path = (test::fixtures_dir() / "stories" / "stories260K-Q8_0.gguf").native();
   const auto result = run_plumb({"measure", path, "-p", "16", "-n", "4", "-r", "1", "--format", "json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const json m = json::parse(result.out)[0];
+  const json m = json::parse(result.out)["results"][0];
   double elements = 0, bytes = 0;
   const json file = json::parse(run_plumb({"inspect", path, "--format", "json"}).out);
   for (const json& tensor : file["tensors"]) {

@@ -38,5 +38,15 @@ TEST(Quantity, RefusesTheRestAndSaysWhy) {
   EXPECT_THROW(parse_seconds("6GB", "x"), Error);
 }
 
+TEST(Quantity, TokensAreWholeAndAKIs1024) {
+  EXPECT_EQ(parse_tokens("4096", "x"), 4096);
+  EXPECT_EQ(parse_tokens("8k", "x"), 8192);
+  EXPECT_EQ(parse_tokens("1.5 K", "x"), 1536);
+  EXPECT_EQ(parse_tokens("1m", "x"), 1 << 20);
+  EXPECT_EQ(parse_tokens("0", "x"), 0);
+  for (const char* bad : {"", "k", "-1", "1.5", "0.3k", "8kb", "1g", "nan", "inf", "1e300", "0x10", "8k8"})
+    EXPECT_THROW(parse_tokens(bad, "x"), Error) << bad;
+}
+
 }  // namespace
 }  // namespace plumb::quantity_test

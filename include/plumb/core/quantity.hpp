@@ -2,6 +2,7 @@
 /// @file
 /// Quantities as people type them: "50ms", "6GB", "1.5GiB".
 
+#include <cstdint>
 #include <string_view>
 
 #include "plumb/core/version.hpp"
@@ -19,5 +20,9 @@ double parse_bytes(std::string_view text, std::string_view name);
 
 /// A count: 1000, 1k, 1.5M, 7B, 1T (powers of 1000). @throws as parse_seconds.
 double parse_count(std::string_view text, std::string_view name);
+
+/// A number of tokens, positions or rows: 4096, 8k (8192, as contexts are named), 1.5k, 1M. Whole, zero or more.
+/// @throws as parse_seconds.
+std::int64_t parse_tokens(std::string_view text, std::string_view name);
 
 }  // namespace plumb
