@@ -148,6 +148,9 @@ Option Command::add_option_function(const std::string& names, std::function<void
 Option Command::add_flag(const std::string& names, bool& value, const std::string& help) const {
   return Option(app_->add_flag(names, value, help));
 }
+Option Command::add_flag_function(const std::string& names, std::function<void()> set, const std::string& help) const {
+  return Option(app_->add_flag_callback(names, std::move(set), help));
+}
 
 Command Command::add_command(const std::string& name, const std::string& help) const {
   return Command(app_->add_subcommand(name, help));

@@ -87,6 +87,9 @@ class Command {
   /// True if given; with names such as "!--no-this", false if given.
   Option add_flag(const std::string& names, bool& value, const std::string& help) const;
 
+  /// Calls `set` if given. Options are called in the order in which they were added.
+  Option add_flag_function(const std::string& names, std::function<void()> set, const std::string& help) const;
+
   /// A subcommand.
   Command add_command(const std::string& name, const std::string& help) const;
   /// What the command does once its arguments are parsed. May throw UsageError.

@@ -104,7 +104,7 @@ std::vector<DType> kv_types_of(const BenchOptions& options) {
       throw UsageError("keys and values of different types (--kv, -ctk, -ctv): a cache has one type for both");
     kv = part;
   }
-  return kv.empty() ? std::vector<DType>{DType::f16} : kv;
+  return kv.empty() ? std::vector<DType>{kUsualKv} : kv;
 }
 
 constexpr int kBatch = 2048, kUbatch = 512;
@@ -273,7 +273,7 @@ void add_bench(const Command& program) {
   numbers("-b,--batch-size", options->batches, "Most rows of a pass, with -ub (default 2048); a column where it varies",
           1);
   numbers("--ub,--ubatch-size", options->ubatches, "-ub: most rows of a pass (default 512)", 1);
-  list("--kv", options->kv, kv_help(DType::f16)).check(kv_name_problem);
+  list("--kv", options->kv, kv_help()).check(kv_name_problem);
   list("--ctk,--cache-type-k", options->keys, "-ctk: the same as --kv").check(kv_name_problem);
   list("--ctv,--cache-type-v", options->values, "-ctv: the same as --kv; a cache has one type for both")
       .check(kv_name_problem);

@@ -185,6 +185,8 @@ void run(ExplainCommand command) {
 
 void add_explain(const Command& program) {
   auto command = std::make_shared<ExplainCommand>();
+  command->options.prompt = kUsualPrompt;
+  command->options.tokens = kUsualTokens;
   const Command sub = program.add_command("explain", "Where the time of a model goes, operation by operation, and why");
   add_model(sub, command->run.model, "A model file, or a preset or config.json with random weights");
   sub.add_option("--type", command->run.type,

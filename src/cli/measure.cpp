@@ -106,6 +106,7 @@ void run(MeasureArguments& arguments) {
 void add_measure(const Command& program) {
   auto arguments = std::make_shared<MeasureArguments>();
   MeasureOptions& measure = arguments->measure;
+  measure.prompt = kUsualPrompt;
   const Command command = program.add_command(
       "measure",
       "Measure a model: bytes, operations and time of a token, and the rates reached. Without a model, a family "

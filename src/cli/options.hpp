@@ -26,18 +26,24 @@ namespace plumb::cli {
 /// For the library's warnings.
 inline void print_warning(std::string_view message) { say("plumb: {}\n", message); }
 
+/// Keys and values in the cache, unless --kv or --exact says otherwise: as other engines have them.
+inline constexpr DType kUsualKv = DType::f16;
+
 /// Where a model comes from and how it runs.
 struct RunOptions {
   std::string model;
   std::string type;  ///< of the weights; empty: as the file has them
   std::optional<std::string> vocabulary;
-  SessionOptions session;
+  SessionOptions session{.kv = kUsualKv};
   bool exact = false, no_repack = false;
 
   LoadOptions load() const {
     return {.exact = exact, .repack = !no_repack, .vocabulary = vocabulary, .weights = type, .warning = print_warning};
   }
 };
+
+/// What commands that measure or predict read and decode unless told otherwise.
+inline constexpr int kUsualPrompt = 512, kUsualTokens = 32;
 
 /// No context, prompt or batch is longer.
 inline constexpr std::int64_t kMostTokens = 1 << 30;
@@ -158,18 +164,18 @@ inline constexpr std::string_view kTypeHelp =
     "GGUF tools), and of types in memory such as int4g64; \"*=q4_k\" is one type throughout";
 
 /// Help of --kv.
-inline std::string kv_help(DType usual) {
+inline std::string kv_help() {
   return fmt::format(
-      "Type of keys and values in the cache: {} (default {}); with f16 and int8, quantized and BF16 models round "
-      "attention's operands to bf16 where the processor multiplies these (f32 does not)",
-      kKvTypeNames, kv_type_name(usual));
+      "Type of keys and values in the cache: {} (default {}, with --exact f32); with f16 and int8, quantized and BF16 "
+      "models round attention's operands to bf16 where the processor multiplies these (f32 does not)",
+      kKvTypeNames, kv_type_name(kUsualKv));
 }
 
-/// --kv: what the cache holds, the same names in every command.
+/// --kv: what the cache holds. `kv` is kUsualKv before.
 inline void add_kv(const Command& command, DType& kv) {
   command
       .add_option_function(
-          "--kv", [&kv](const std::string& name) { kv = kv_type_from_name(name); }, kv_help(kv))
+          "--kv", [&kv](const std::string& name) { kv = kv_type_from_name(name); }, kv_help())
       .check(kv_name_problem)
       .type_name("TYPE");
 }
@@ -192,8 +198,13 @@ inline void add_vocabulary(const Command& command, std::optional<std::string>& f
 /// --threads, --kv, --exact, --no-repack.
 inline void add_run_options(const Command& command, RunOptions& options) {
   add_threads(command, options.session.threads);
-  add_kv(command, options.session.kv);
-  command.add_flag("--exact", options.exact, "Keep activations in f32 in every product (slow; for comparisons)");
+  const auto exact = [&options] {
+    options.exact = true;
+    options.session.kv = DType::f32;
+  };
+  command.add_flag_function(
+      "--exact", exact, "Keep activations in f32 in every product, and keys and values too (slow; for comparisons)");
+  add_kv(command, options.session.kv);  // behind --exact, which it overrides
   command.add_flag("--no-repack", options.no_repack,
                    "Use the weights in place, as the file has them (slower, starts sooner)");
 }

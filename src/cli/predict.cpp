@@ -119,7 +119,7 @@ Table summary_table(const Forecast& f, const ForecastOptions& options) {
   table.add({"reading the prompt",
              fmt::format("{:.4g} tokens/s", static_cast<double>(options.prompt) / f.time_to_first_token()), ""});
   table.add({"each token after it", time_text(f.time_per_token()), bound(f.decode)});
-  table.add({"writing", fmt::format("{:.4g} tokens/s", sequences / f.time_per_token()), ""});
+  table.add({"decoding", fmt::format("{:.4g} tokens/s", sequences / f.time_per_token()), ""});
   table.add({fmt::format("each token at position {}", options.context), time_text(f.decode_full.seconds()),
              bound(f.decode_full)});
   return table;
@@ -332,6 +332,7 @@ void run(PredictCommand command) {
 
 void add_predict(const Command& program) {
   auto command = std::make_shared<PredictCommand>();
+  command->options.kv = kUsualKv;
   const Command sub = program.add_command("predict", "How fast a model would run here, and what it would wait for");
   sub.add_option("MODEL", command->subject,
                  "A preset, a Hugging Face config.json or folder, a model file, or the URL of a GGUF file, of which "

@@ -26,6 +26,7 @@ void run(ReportCardArguments& arguments) {
   if (!arguments.calibration.empty()) report.calibration = read_text(arguments.calibration);
   report.windows = arguments.evaluation.windows;
   report.session.threads = arguments.evaluation.run.session.threads;
+  report.session.kv = arguments.evaluation.run.session.kv;
   Progress progress;
   report.progress = progress.callback();
   const std::vector<ReportCard> cards =
@@ -55,6 +56,7 @@ void add_report_card(const Command& program) {
   add_calibration(command, arguments->calibration, "Text to calibrate with (default: the text of --text)");
   add_evaluation_options(command, options);
   add_threads(command, options.run.session.threads);
+  add_kv(command, options.run.session.kv);
   add_format(command, arguments->format);
   command.callback([arguments] { run(*arguments); });
 }

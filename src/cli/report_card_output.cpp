@@ -162,6 +162,7 @@ std::optional<ReportOptions> report_options(const ReportFiles& files, int thread
   options.text = read_text(files.text);
   if (!files.calibration.empty()) options.calibration = read_text(files.calibration);
   options.session.threads = threads;
+  options.session.kv = kUsualKv;
   return options;
 }
 

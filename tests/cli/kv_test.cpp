@@ -14,9 +14,10 @@ namespace {
 using test::run_plumb;
 
 TEST(KvOption, IsTheSameInEveryCommand) {
-  std::set<std::string> lines;  // of the help, but for bench, which takes several types and has llama-bench's default
+  std::set<std::string> lines;  // of the help, but for bench, which takes several types
   for (const std::string command : {"generate", "logits", "perplexity", "compare-logits", "calibrate", "measure",
-                                    "explain", "predict", "decide", "compare", "bench"}) {
+                                    "explain", "predict", "decide", "compare", "report-card", "chat", "embed",
+                                    "bench"}) {
     SCOPED_TRACE(command);
     const auto help = run_plumb({command, "--help"});
     ASSERT_EQ(help.exit_code, 0) << help.err;

@@ -43,7 +43,7 @@ TEST_F(MeasureCommand, CountsByHandAreTheCommands) {
   EXPECT_EQ(m["parameters"], 128 + kMatrices + kNorms);
   EXPECT_EQ(m["weight_bytes"], 4 * (128 + kMatrices + kNorms));
   EXPECT_EQ(m["weight_bytes_per_token"], 4 * (8 + kMatrices + kNorms)) << "one row of the embedding";
-  EXPECT_EQ(m["kv_bytes_per_token"], 2 * 2 * 4 * 4) << "keys and values, layers, head_dim, f32";
+  EXPECT_EQ(m["kv_bytes_per_token"], 2 * 2 * 4 * 2) << "keys and values, layers, head_dim, f16";
   EXPECT_GT(m["operations_per_token"], 2 * kMatrices);
   EXPECT_LT(m["operations_per_token"], 3 * kMatrices) << "attention, norms and activations come on top";
   EXPECT_EQ(m["config"]["n_layers"], 2);
