@@ -10,6 +10,7 @@
 
 #include "commands.hpp"
 #include "decide_output.hpp"
+#include "json_output.hpp"
 #include "machine_option.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
@@ -17,22 +18,20 @@
 #include "plumb/model/named_types.hpp"
 #include "plumb/model/presets.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 #include "subject_source.hpp"
 #include "text_file.hpp"
-#include "token_count.hpp"
 #include "units.hpp"
 
 namespace plumb::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kTypesOfFile = "as in the file";
 
 struct CompareCommand {
   std::vector<std::string> models;
   std::string text, machine;
-  std::optional<std::int64_t> context, prompt;
+  std::int64_t context = 0, prompt = 0;  // 0: not said
   ForecastOptions options;
   int timeout = 20;
   Format format = Format::text;
@@ -137,10 +136,10 @@ double token_bytes(const Compared& c) {
   return c.forecast ? c.forecast->decode_full.working_set : c.source.stored->token_bytes;
 }
 
-using Cell = std::string (*)(const Compared&, const CompareCommand&);
+using RowText = std::string (*)(const Compared&, const CompareCommand&);
 
 /// What there is to compare, a row each.
-const std::pair<const char*, Cell> kRows[] = {
+const std::pair<const char*, RowText> kRows[] = {
     {"type", [](const Compared& c, const CompareCommand&) { return c.what.type; }},
     {"parameters",
      [](const Compared& c, const CompareCommand&) {
@@ -186,19 +185,19 @@ const std::pair<const char*, Cell> kRows[] = {
        return c.forecast && c.forecast->generates ? std::string(ceiling_name(c.forecast->decode_full.ceiling()))
                                                   : std::string();
      }},
-    {"bytes a token", [](const Compared& c, const CompareCommand&) { return binary_size(token_bytes(c)); }},
+    {"bytes a token", [](const Compared& c, const CompareCommand&) { return decimal_size(token_bytes(c)); }},
     {"MMLU, published", [](const Compared& c, const CompareCommand&) { return score_text(c.score); }},
     {"loss by type", [](const Compared& c, const CompareCommand&) { return loss_text(c.loss); }},
 };
 
 Table comparison_table(const std::vector<Compared>& columns, const CompareCommand& command) {
-  std::vector<std::pair<std::string, Table::Align>> titles = {{"", Table::Align::left}};
+  std::vector<Table::Column> titles = {{"", Table::Align::left}};
   for (const Compared& c : columns) titles.emplace_back(printable(c.title), Table::Align::right);
   Table table(std::move(titles));
   const auto add = [&](const std::string& name, const auto& cell) {
-    std::vector<std::string> row = {name};
+    std::vector<Cell> row = {name};
     for (const Compared& c : columns) row.push_back(cell(c));
-    if (std::any_of(row.begin() + 1, row.end(), [](const std::string& text) { return !text.empty(); }))
+    if (std::any_of(row.begin() + 1, row.end(), [](const Cell& of) { return !of.text.empty(); }))
       table.add(std::move(row));
   };
   for (const auto& [name, cell] : kRows) add(name, [&](const Compared& c) { return cell(c, command); });
@@ -297,32 +296,32 @@ void print_comparison(const std::vector<Compared>& columns, const CompareCommand
     const std::vector<bool> front = front_of(columns);
     Json models = Json::array();
     for (std::size_t i = 0; i < columns.size(); ++i) models.push_back(compared_json(columns[i], command, front[i]));
-    const Json out = {{"machine", machine.system.cpu},          {"context", command.options.context},
-                      {"prompt", command.options.prompt},       {"users", command.options.sequences},
-                      {"kv", kv_type_name(command.options.kv)}, {"models", models}};
-    fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
-    return;
+    const Json settings = {{"threads", command.options.threads > 0 ? Json(command.options.threads) : Json()},
+                           {"text", command.text.empty() ? Json() : Json(printable(command.text))}};
+    const Json out = {{"context", command.options.context},
+                      {"prompt", command.options.prompt},
+                      {"users", command.options.sequences},
+                      {"kv", kv_type_name(command.options.kv)},
+                      {"models", models}};
+    return put("{}", json_document("compare", settings, out, &machine));
   }
-  if (command.format == Format::csv) return fmt::print("{}", number_table(columns, command).csv());
+  if (command.format == Format::csv) return put("{}", number_table(columns, command).csv());
   const Table table = comparison_table(columns, command);
-  fmt::print("{}\n", command.format == Format::md ? table.markdown() : table.text());
-  fmt::print("Context {}, prompt {}, {} user{}, KV {}, on {}; a token at the end of the context.\n",
-             command.options.context, command.options.prompt, command.options.sequences,
-             command.options.sequences == 1 ? "" : "s", kv_type_name(command.options.kv),
-             machine.system.cpu.empty() ? "an unnamed processor" : machine.system.cpu);
-  fmt::print(
-      "MMLU: percent, 5 shots, as its maker states it; loss: KL divergence by type, an estimate from small "
+  put("{}\n", table.as(command.format));
+  put("Context {}, prompt {}, {} user{}, KV {}, on {}; a token at the end of the context.\n", command.options.context,
+      command.options.prompt, command.options.sequences, command.options.sequences == 1 ? "" : "s",
+      kv_type_name(command.options.kv), machine.system.cpu.empty() ? "an unnamed processor" : machine.system.cpu);
+  put("MMLU: percent, 5 shots, as its maker states it; loss: KL divergence by type, an estimate from small "
       "models.\n");
 }
 
 void run(CompareCommand& command) {
-  constexpr std::int64_t kUsualContext = 4096, kUsualPrompt = 512;
+  constexpr std::int64_t kUsualContext = 4096;
   ForecastOptions& options = command.options;
-  options.context = command.context.value_or(std::max(kUsualContext, command.prompt.value_or(0)));
-  options.prompt = command.prompt.value_or(std::min(kUsualPrompt, options.context));
+  options.context = command.context > 0 ? command.context : std::max(kUsualContext, command.prompt);
+  options.prompt = command.prompt > 0 ? command.prompt : std::min<std::int64_t>(kUsualPrompt, options.context);
   if (options.prompt > options.context)
-    throw UsageError(
-        fmt::format("--prompt is {}, which --context {} has no room for", options.prompt, options.context));
+    throw UsageError(fmt::format("--prompt is {}, which --ctx {} has no room for", options.prompt, options.context));
   std::vector<Compared> columns;
   for (const std::string& model : command.models) columns.push_back({named_model(model), "", {}});
   const std::string text = command.text.empty() ? "" : read_text(command.text);
@@ -345,6 +344,7 @@ void run(CompareCommand& command) {
 
 void add_compare(const Command& program) {
   auto command = std::make_shared<CompareCommand>();
+  command->options.kv = kUsualKv;
   const Command sub = program.add_command(
       "compare", "Models side by side: size, memory, predicted speed, and what is known of their quality");
   sub.add_option("models", command->models,
@@ -352,17 +352,15 @@ void add_compare(const Command& program) {
                  "wanted: llama-3.2-1b:q4_k_m (default: the file's own types, else q4_0)")
       .required()
       .type_name("MODEL[:TYPE]");
-  add_token_count(sub, "-p,--prompt", command->prompt, "Tokens before the first one (default 512)");
-  add_token_count(sub, "-c,--ctx,--context", command->context, "Positions of each user (default 4096)");
-  sub.add_option("--users,--sequences", command->options.sequences, "Sequences decoded side by side")
-      .range(1, 1 << 16)
-      .show_default();
+  add_prompt(sub, command->prompt, "Tokens before the first one (default 512)", 1);
+  add_context(sub, command->context, "Positions of each user (default 4096)");
+  add_sequences(sub, command->options.sequences);
   sub.add_option("--text", command->text, "Text that models at hand are to predict: bits per byte; - is standard input")
       .type_name("FILE");
   add_kv(sub, command->options.kv);
   add_threads(sub, command->options.threads);
   sub.add_option("--timeout", command->timeout, "Of a URL: seconds to wait for an answer").range(1, 600).show_default();
-  sub.add_option("--machine", command->machine, "Profile of another machine");
+  add_machine(sub, command->machine);
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });
 }

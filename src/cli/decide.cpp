@@ -10,7 +10,6 @@
 #include "options.hpp"
 #include "plumb/core/quantity.hpp"
 #include "progress.hpp"
-#include "token_count.hpp"
 #include "units.hpp"
 
 namespace plumb::cli {
@@ -21,7 +20,7 @@ constexpr std::int64_t kUsualContext = 4096, kUsualAnswer = 512;
 
 struct DecideCommand {
   std::string latency, memory, first_token, machine;
-  std::optional<std::int64_t> context, prompt;
+  std::int64_t context = 0, prompt = 0;  // 0: not said
   FitOptions options;
   std::size_t shown = 10;
   bool verify = false;
@@ -37,10 +36,10 @@ const FitChoice& first_runnable(const FitResult& result) {
 }
 
 void set_lengths(const DecideCommand& command, Budget& budget) {
-  if (command.prompt) budget.prompt = *command.prompt;
-  budget.context = command.context ? *command.context : std::max(kUsualContext, budget.prompt + kUsualAnswer);
-  if (command.prompt && budget.prompt > budget.context)
-    throw UsageError(fmt::format("--prompt is {}, which --context {} has no room for", budget.prompt, budget.context));
+  if (command.prompt > 0) budget.prompt = command.prompt;
+  budget.context = command.context > 0 ? command.context : std::max(kUsualContext, budget.prompt + kUsualAnswer);
+  if (command.prompt > 0 && budget.prompt > budget.context)
+    throw UsageError(fmt::format("--prompt is {}, which --ctx {} has no room for", budget.prompt, budget.context));
   budget.prompt = std::min(budget.prompt, budget.context);  // the usual one, in a short context
 }
 
@@ -66,7 +65,7 @@ void run(DecideCommand& command) {
   if (!command.first_token.empty()) budget.first_token = parse_seconds(command.first_token, "--ttft");
   {
     Progress progress;
-    const Machine machine = machine_of(command.machine, progress);
+    const Machine& machine = decision.profile = machine_of(command.machine, progress);
     warn_of_threads(machine, command.options.threads);
     decision.machine = machine.system.cpu.empty() ? "an unnamed processor" : machine.system.cpu;
     decision.memory_from = set_memory(command, machine, budget);
@@ -91,6 +90,7 @@ void run(DecideCommand& command) {
 
 void add_decide(const Command& program) {
   auto command = std::make_shared<DecideCommand>();
+  command->options.kv = kUsualKv;
   const Command sub =
       program.add_command("decide", "Which models this machine runs within a budget of memory and time");
   const auto seconds = readable_by([](const std::string& text) { return parse_seconds(text, "the time"); });
@@ -100,13 +100,9 @@ void add_decide(const Command& program) {
   sub.add_option("--latency", command->latency, "Time between two tokens at the end of the context, such as 60ms")
       .check(seconds);
   sub.add_option("--ttft", command->first_token, "Time to the first token after the prompt, such as 3s").check(seconds);
-  add_token_count(sub, "-p,--prompt", command->prompt, "Tokens of that prompt, such as 2k (default 512)");
-  add_token_count(sub, "-c,--ctx,--context", command->context,
-                  "Positions of each user (default 4096, more if the prompt is longer)");
-  sub.add_option("--users,--sequences", command->options.budget.users,
-                 "Sequences decoded side by side, each with a context of its own")
-      .range(1, 1 << 16)
-      .show_default();
+  add_prompt(sub, command->prompt, "Tokens of that prompt, such as 2k (default 512)", 1);
+  add_context(sub, command->context, "Positions of each user (default 4096, more if the prompt is longer)");
+  add_sequences(sub, command->options.budget.users);
   sub.add_option("--quality", command->options.score,
                  "Only models with at least this MMLU score (percent, 5 shots), as their makers published it")
       .positive();
@@ -121,7 +117,7 @@ void add_decide(const Command& program) {
   sub.add_flag("--runnable", command->options.runnable, "Only models that can be run here");
   sub.add_flag("--verify", command->verify, "Measure the largest one that runs, with random weights");
   sub.add_option("--show", command->shown, "Rows of the table").range(1, 1000).show_default();
-  sub.add_option("--machine", command->machine, "Profile of another machine").excludes("--verify");
+  add_machine(sub, command->machine).excludes("--verify");
   add_format(sub, command->format);
   sub.callback([command] { run(*command); });
 }

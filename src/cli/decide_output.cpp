@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json_output.hpp"
 #include "plumb/cpu/kv_type.hpp"
 #include "say.hpp"
 #include "units.hpp"
@@ -11,7 +12,6 @@
 namespace plumb::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Align = Table::Align;
 
 std::string with_others(const FitChoice& c) {
@@ -35,7 +35,7 @@ std::string excess_text(double excess) {
 
 Table decision_table(const std::vector<FitChoice>& choices, const Decision& decision) {
   const bool users = decision.options.budget.users > 1, missed = decision.result.choices.empty();
-  std::vector<std::pair<std::string, Align>> columns = {
+  std::vector<Table::Column> columns = {
       {"model", Align::left},   {"parameters", Align::right},  {"type", Align::left},     {"file", Align::right},
       {"memory", Align::right}, {"first token", Align::right}, {"a token", Align::right}, {"tokens/s", Align::right}};
   if (users) columns.push_back({"of all users", Align::right});
@@ -46,14 +46,14 @@ Table decision_table(const std::vector<FitChoice>& choices, const Decision& deci
   for (const FitChoice& c : choices) {
     if (left-- == 0) break;
     const Prediction& full = c.forecast.decode_full;
-    std::vector<std::string> row = {with_others(c) + (c.runnable ? "" : " (no forward pass)"),
-                                    parameters_text(c.forecast.parameters),
-                                    c.type,
-                                    file_size_text(c.file_bytes),
-                                    binary_size(c.forecast.memory.total()),
-                                    time_with_margin(c.forecast.time_to_first_token(), margin_of(c.forecast.prefill)),
-                                    time_text(c.latency()),
-                                    rate_text(c.latency(), margin_of(full))};
+    std::vector<Cell> row = {with_others(c) + (c.runnable ? "" : " (no forward pass)"),
+                             parameters_text(c.forecast.parameters),
+                             c.type,
+                             file_size_text(c.file_bytes),
+                             binary_size(c.forecast.memory.total()),
+                             time_with_margin(c.forecast.time_to_first_token(), margin_of(c.forecast.prefill)),
+                             time_text(c.latency()),
+                             rate_text(c.latency(), margin_of(full))};
     if (users)
       row.push_back(rate_text(c.latency() / static_cast<double>(decision.options.budget.users), margin_of(full)));
     row.insert(row.end(), {std::string(ceiling_name(full.ceiling())), scores_of(c), loss_text(estimated_loss(c.type))});
@@ -226,12 +226,15 @@ Json choices_json(const std::vector<FitChoice>& choices, const Decision& decisio
   return all;
 }
 
-Json decision_json(const Decision& decision) {
+std::string json_text(const Decision& decision) {
   const Budget& b = decision.options.budget;
   const auto limit = [](double value) { return value > 0 ? Json(value) : Json(nullptr); };
   Json shorter = Json::array();
   for (const ShortContext& s : decision.result.short_contexts)
     shorter.push_back({{"model", s.name}, {"context", s.context}});
+  const Json settings = {{"threads", decision.options.threads > 0 ? Json(decision.options.threads) : Json()},
+                         {"types", decision.options.types},
+                         {"runnable", decision.options.runnable}};
   Json out = {{"budget",
                {{"memory_bytes", limit(b.memory)},
                 {"memory_from", decision.memory_from},
@@ -242,7 +245,6 @@ Json decision_json(const Decision& decision) {
                 {"users", b.users},
                 {"least_mmlu", limit(decision.options.score)},
                 {"kv", kv_type_name(decision.options.kv)}}},
-              {"machine", decision.machine},
               {"choices", choices_json(decision.result.choices, decision)},
               {"misses", choices_json(decision.result.misses, decision)},
               {"short_contexts", shorter},
@@ -251,7 +253,7 @@ Json decision_json(const Decision& decision) {
     out["verified"] = {{"model", decision.verified},
                        {"seconds_per_token", m->decode.seconds_per_pass()},
                        {"seconds_to_first_token", m->prefill.median()}};
-  return out;
+  return json_document("decide", settings, out, &decision.profile);
 }
 
 }  // namespace
@@ -268,9 +270,7 @@ std::string parameters_text(const ParameterCount& parameters) {
   if (parameters.active() == parameters.total()) return total;
   return fmt::format("{} ({} active)", total, count_text(static_cast<double>(parameters.active())));
 }
-std::string file_size_text(double bytes) {
-  return bytes < 999.5e6 ? fmt::format("{:.3g} MB", bytes / 1e6) : fmt::format("{:.3g} GB", bytes / 1e9);
-}
+std::string file_size_text(double bytes) { return decimal_size(bytes); }
 std::string score_text(const PublishedScore* score) { return score ? fmt::format("{:.1f}", score->mmlu) : ""; }
 std::string loss_text(std::optional<double> loss) { return loss ? fmt::format("~{:.2g}", *loss) : ""; }
 
@@ -284,24 +284,23 @@ Offer offer_of(const std::string& name, const std::string& type, const Forecast&
 
 void print_decision(const Decision& decision, Format format) {
   const std::vector<FitChoice>& choices = decision.result.choices;
-  if (format == Format::json) return fmt::print("{}\n", decision_json(decision).dump(2));
+  if (format == Format::json) return put("{}", json_text(decision));
   const std::vector<FitChoice>& listed = choices.empty() ? decision.result.misses : choices;
-  if (format == Format::csv) return fmt::print("{}", number_table(listed, decision).csv());
-  const auto show = [&](const Table& t) { fmt::print("{}\n", format == Format::md ? t.markdown() : t.text()); };
-  fmt::print("{}\n", answer(decision));
-  fmt::print("Asked for: {}. Predicted for {}.\n\n", budget_text(decision), decision.machine);
+  if (format == Format::csv) return put("{}", number_table(listed, decision).csv());
+  const auto show = [&](const Table& t) { put("{}\n", t.as(format)); };
+  put("{}\n", answer(decision));
+  put("Asked for: {}. Predicted for {}.\n\n", budget_text(decision), decision.machine);
   if (!listed.empty()) show(decision_table(listed, decision));
-  if (choices.size() > decision.shown) fmt::print("And {} smaller ones (--show).\n", choices.size() - decision.shown);
-  if (!decision.result.short_contexts.empty()) fmt::print("{}\n", left_out_text(decision));
+  if (choices.size() > decision.shown) put("And {} smaller ones (--show).\n", choices.size() - decision.shown);
+  if (!decision.result.short_contexts.empty()) put("{}\n", left_out_text(decision));
   if (!listed.empty())
-    fmt::print(
-        "Tokens at the end of the context; the time to the first while no other prompt is read. MMLU: percent, 5 "
+    put("Tokens at the end of the context; the time to the first while no other prompt is read. MMLU: percent, 5 "
         "shots, "
         "as published; loss: KL divergence by type, an estimate from small models.\n");
   if (decision.measured && !choices.empty()) {
     for (const FitChoice& c : choices)
       if (c.name == decision.verified) {
-        fmt::print("\n");
+        put("\n");
         show(measured_table(c, *decision.measured));
         break;
       }

@@ -14,6 +14,7 @@ namespace plumb::cli {
 /// What `decide` found, and for what.
 struct Decision {
   FitOptions options;
+  Machine profile;          ///< what was predicted by
   std::string machine;      ///< name of the processor
   std::string memory_from;  ///< "given", "free now": who says how much there is
   FitResult result;

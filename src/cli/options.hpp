@@ -82,10 +82,13 @@ inline Option add_depth(const Command& command, int& depth) {
   return command.add_count("-d,--depth", depth, 0, kMostTokens, "Tokens already in the cache").show_default();
 }
 
-/// --sequences. T: int or int64_t.
+/// --sequences, or --users, as those call them who plan. T: int or int64_t.
 template <typename T>
 Option add_sequences(const Command& command, T& sequences) {
-  return command.add_count("--sequences", sequences, 1, 1 << 16, "Sequences decoded side by side").show_default();
+  return command
+      .add_count("--sequences,--users", sequences, 1, 1 << 16,
+                 "Sequences decoded side by side, each with a context of its own")
+      .show_default();
 }
 
 /// -b,--batch-size: rows of a forward pass.

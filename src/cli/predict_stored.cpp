@@ -4,12 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json_output.hpp"
+#include "say.hpp"
 #include "units.hpp"
 
 namespace plumb::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Align = Table::Align;
 
 Table type_table(const StoredModel& model) {
@@ -20,7 +21,7 @@ Table type_table(const StoredModel& model) {
                {"bits/weight", Align::right}});
   for (const StoredType& type : model.types)
     table.add({std::string(dtype_name(type.type)), std::to_string(type.tensors), std::to_string(type.parameters),
-               fmt::format("{:.0f}", type.bytes), fmt::format("{:.4g}", dtype_info(type.type).bits_per_weight())});
+               fmt::format("{:.0f}", type.bytes), number_cell(dtype_info(type.type).bits_per_weight())});
   return table;
 }
 
@@ -53,25 +54,21 @@ void print_stored(const StoredModel& model, double bytes, const std::string& why
                   Format format) {
   if (threads <= 0) threads = machine.decode_saturation();
   const double seconds = model.seconds_per_token(machine, threads);
-  if (format == Format::json) {
-    fmt::print("{}\n",
-               json_of(model, bytes, why, seconds, threads).dump(1, ' ', false, Json::error_handler_t::replace));
-    return;
-  }
-  if (format == Format::csv) return fmt::print("{}", type_table(model).csv());
+  if (format == Format::json)
+    return put("{}",
+               json_document("stored", {{"threads", threads}}, json_of(model, bytes, why, seconds, threads), &machine));
+  if (format == Format::csv) return put("{}", type_table(model).csv());
   const std::string name = model.name.empty() ? model.architecture : model.name;
-  fmt::print("{}: {} parameters, {:.4g} GB as a file", name, count_text(static_cast<double>(model.parameters)),
-             bytes / 1e9);
-  fmt::print("; it cannot be run here: {}\n\n", why);
-  if (model.parameters > 0)
-    fmt::print("{}\n", format == Format::md ? type_table(model).markdown() : type_table(model).text());
+  put("{}: {} parameters, {:.4g} GB as a file", name, count_text(static_cast<double>(model.parameters)), bytes / 1e9);
+  put("; it cannot be run here: {}\n\n", why);
+  if (model.parameters > 0) put("{}\n", type_table(model).as(format));
   if (seconds <= 0) return;
   std::string share;
   if (model.experts_used > 0) share = fmt::format(", {} of {} experts", model.experts_used, model.experts);
-  fmt::print("each token reads {}{}: at {:.1f} GB/s ({} thread{}) it takes at least {}, {:.3g} tokens/s\n",
-             binary_size(model.token_bytes), share, model.token_bytes / seconds / 1e9, threads, threads == 1 ? "" : "s",
-             time_text(seconds), 1 / seconds);
-  fmt::print("(bytes and bandwidth alone: keys and values and arithmetic are not counted)\n");
+  put("each token reads {}{}: at {:.1f} GB/s ({} thread{}) it takes at least {}, {:.3g} tokens/s\n",
+      decimal_size(model.token_bytes), share, model.token_bytes / seconds / 1e9, threads, threads == 1 ? "" : "s",
+      time_text(seconds), 1 / seconds);
+  put("(bytes and bandwidth alone: keys and values and arithmetic are not counted)\n");
 }
 
 }  // namespace plumb::cli

@@ -48,8 +48,8 @@ Table card_table(std::span<const ReportCard> cards) {
                number_cell(c.speed.prefill.tokens_per_second()), number_cell(c.speed.decode.tokens_per_second()),
                error_or_dash(c.weight_nmse), error_or_dash(c.output_nmse), with_error(c.logits.kl),
                number_cell(c.logits.kl_99, "{:.3g}"), percent_cell(c.logits.top1.value, 2),
-               number_cell(c.logits.other.perplexity().value, "{:.4f}"),
-               number_cell(c.bits_per_byte.value, "{:.4f}"), with_error(c.logits.nll_difference)});
+               number_cell(c.logits.other.perplexity().value, "{:.4f}"), number_cell(c.bits_per_byte.value, "{:.4f}"),
+               with_error(c.logits.nll_difference)});
   return table;
 }
 

@@ -59,7 +59,8 @@ class Output : public testing::Test {
         {"predict", {"predict", "stories-260k", "--machine", machine}, true},
         {"verify", {"predict", "--verify", "--only", "1m Q4_0 pp128", "-r", "1", "--machine", machine}, true},
         {"explain", with({"explain", "stories-260k", "--machine", machine}, quick), true},
-        {"fit", {"fit", "--latency", "200ms", "--machine", machine}, true},
+        {"decide", {"decide", "--latency", "200ms", "--machine", machine}, true},
+        {"compare", {"compare", "gpt2:q8_0", "gpt2:q4_0", "--ctx", "1k", "--machine", machine}, true},
         {"embed", {"embed", model, "--tokens", "1 2 3"}},
         {"inspect", {"inspect", model}}};
   }

@@ -15,9 +15,9 @@ using test::run_plumb;
 
 TEST(KvOption, IsTheSameInEveryCommand) {
   std::set<std::string> lines;  // of the help, but for bench, which takes several types
-  for (const std::string command : {"generate", "logits", "perplexity", "compare-logits", "calibrate", "measure",
-                                    "explain", "predict", "decide", "compare", "report-card", "chat", "embed",
-                                    "bench"}) {
+  for (const std::string command :
+       {"generate", "logits", "perplexity", "compare-logits", "calibrate", "measure", "explain", "predict", "decide",
+        "compare", "report-card", "chat", "embed", "bench"}) {
     SCOPED_TRACE(command);
     const auto help = run_plumb({command, "--help"});
     ASSERT_EQ(help.exit_code, 0) << help.err;

@@ -36,21 +36,22 @@ TEST(Vocabulary, OptionsHaveTheSameNamesEverywhere) {
     std::string names;
     Arguments commands;
   };
-  const Shared all[] = {{"-t,--threads N",
-                         {"generate", "chat", "embed", "logits", "perplexity", "compare-logits", "calibrate", "measure",
-                          "explain", "predict", "decide", "compare", "quantize", "convert", "inspect", "tokenize", "report-card"}},
-                        {"-c,--ctx,--context N",
-                         {"generate", "chat", "embed", "logits", "perplexity", "compare-logits", "calibrate", "predict",
-                          "fit", "quantize", "report-card"}},
-                        {"-p,--prompt N", {"measure", "explain", "predict"}},
-                        {"-n,--n-predict N", {"generate", "chat", "measure", "explain"}},
-                        {"-d,--depth N", {"measure", "explain"}},
-                        {"-r,--repetitions N", {"measure", "explain", "predict", "bench"}},
-                        {"--sequences N", {"explain", "predict"}},
-                        {"--machine FILE", {"explain", "predict", "decide", "compare", "measure"}},
-                        {"--format FORMAT",
-                         {"generate", "perplexity", "compare-logits", "measure", "bench", "explain", "predict", "fit",
-                          "machine", "models", "inspect", "report-card", "diff", "embed"}}};
+  const Shared all[] = {
+      {"-t,--threads N",
+       {"generate", "chat", "embed", "logits", "perplexity", "compare-logits", "calibrate", "measure", "explain",
+        "predict", "decide", "compare", "quantize", "convert", "inspect", "tokenize", "report-card"}},
+      {"-c,--ctx,--context N",
+       {"generate", "chat", "embed", "logits", "perplexity", "compare-logits", "calibrate", "predict", "decide",
+        "compare", "quantize", "report-card"}},
+      {"-p,--prompt N", {"measure", "explain", "predict"}},
+      {"-n,--n-predict N", {"generate", "chat", "measure", "explain"}},
+      {"-d,--depth N", {"measure", "explain"}},
+      {"-r,--repetitions N", {"measure", "explain", "predict", "bench"}},
+      {"--sequences,--users N", {"explain", "predict", "decide", "compare"}},
+      {"--machine FILE", {"explain", "predict", "decide", "compare", "measure"}},
+      {"--format FORMAT",
+       {"generate", "perplexity", "compare-logits", "measure", "bench", "explain", "predict", "decide", "compare",
+        "machine", "models", "inspect", "report-card", "diff", "embed"}}};
   for (const Shared& shared : all)
     for (const std::string& command : shared.commands)
       EXPECT_FALSE(help_line(command, shared.names).empty()) << command << " " << shared.names;
