@@ -285,7 +285,7 @@ void add_bench(const Command& program) {
       .one_of(formats, {.in_help = false})
       .type_name("FORMAT")
       .show_default();
-  command.add_option("--oe,--output-err", options->error_output, "-oe: the same, and on stderr")
+  command.add_option("--oe,--output-err", options->error_output, "-oe: results on stderr as well, in the same formats")
       .one_of(formats, {.in_help = false})
       .type_name("FORMAT")
       .show_default();

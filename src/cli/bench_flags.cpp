@@ -47,7 +47,7 @@ constexpr Foreign kForeign[] = {
     {"-embd,--embeddings", "embedding models make embeddings, others logits", "0,false,off"},
     {"-C,--cpu-mask", "no mask is applied; taskset has one", "0x0,0"},
     {"-dev,--device", "the processor is the only device", "auto,none,cpu"},
-    {"-rpc,--rpc", "nothing runs on other machines", "none"},
+    {"-rpc", "nothing runs on other machines", "none"},
     {"-hf,-hfr,--hf-repo", "nothing is downloaded; name a file or a folder with -m", "none"},
     {"-hff,--hf-file", "nothing is downloaded; name a file or a folder with -m", "none"},
     {"-hft,--hf-token", "nothing is downloaded, so no token is needed"},
@@ -136,7 +136,11 @@ void ForeignFlags::add(const Command& command) {
   for (std::size_t i = 0; i < std::size(kForeign); ++i) {
     std::string names;
     for (const std::string& name : names_of(kForeign[i].names)) names += (names.empty() ? "" : ",") + parsed_name(name);
-    command.add_option(names, values_[i], kForeign[i].why).repeatable(1).type_name("X").group("Without effect here");
+    const std::string typed = names_of(kForeign[i].names).front();  // the parser's name has a dash more
+    command.add_option(names, values_[i], typed + ": " + kForeign[i].why)
+        .repeatable(1)
+        .type_name("X")
+        .group("Without effect here");
   }
   command.add_flag("--offline", offline_, "nothing is downloaded").group("Without effect here");
   command.add_flag("-v,--verbose", verbose_, "there is no more to say").group("Without effect here");
