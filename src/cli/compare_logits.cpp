@@ -46,7 +46,7 @@ Table comparison_table(const LogitComparison& c) {
 
 void run(CompareArguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
-  const std::string text = read_text(options.text);  // a mistake is told before a model is loaded
+  const std::string text = evaluation_text(options);
   Progress progress;
   LoadOptions load = options.run.load();
   const Model other = Model::load(arguments.other, load);

@@ -50,6 +50,15 @@ inline void add_evaluation_options(const Command& command, EvaluationOptions& op
                     "half of each scored, as llama-perplexity does)");
 }
 
+/// The text of --text: mistakes are told before a model is loaded. @throws UsageError for a stride beyond the window.
+inline std::string evaluation_text(const EvaluationOptions& options) {
+  const int window = options.windows.context > 0 ? options.windows.context : kUsualWindow;
+  if (options.windows.stride > window)
+    throw UsageError("--stride is " + std::to_string(options.windows.stride) + ", expected at most " +
+                     std::to_string(window) + ", the tokens of a window (--ctx)");
+  return read_text(options.text);
+}
+
 /// A text as `model` reads it.
 inline std::vector<Token> tokens_of(const Model& model, std::string_view text) {
   return model.tokenizer().encode(text, {.add_special = true, .parse_special = false});

@@ -68,6 +68,8 @@ void run(MeasureArguments& arguments) {
   arguments.measure.session.threads = arguments.run.session.threads;
   arguments.measure.session.kv = arguments.run.session.kv;
   if (arguments.max_seconds) arguments.measure.max_seconds = *arguments.max_seconds;
+  if (arguments.measure.prompt == 0 && arguments.measure.tokens == 0)
+    throw UsageError("nothing to measure: --prompt and --n-predict are 0, expected one of them to be more");
   Progress progress(arguments.progress ? ShowProgress::always : ShowProgress::on_terminal);
   const bool family = arguments.run.model.empty() && arguments.preset.empty();
   if (family || !arguments.sweep.dimension.empty()) return run_sweep_of(arguments, progress);

@@ -50,7 +50,7 @@ void print(const EvaluationOptions& options, const Perplexity& p, std::size_t by
 
 void run(PerplexityArguments& arguments) {
   EvaluationOptions& options = arguments.evaluation;
-  const std::string text = read_text(options.text);  // a mistake is told before a model is loaded
+  const std::string text = evaluation_text(options);
   Progress progress;
   const Model model = Model::load(options.run.model, options.run.load());
   const Perplexity result = measure_perplexity(model, tokens_of(model, text), options.windows, options.run.session,

@@ -22,7 +22,7 @@ struct ReportCardArguments {
 
 void run(ReportCardArguments& arguments) {
   ReportOptions& report = arguments.report;
-  report.text = read_text(arguments.evaluation.text);
+  report.text = evaluation_text(arguments.evaluation);
   if (!arguments.calibration.empty()) report.calibration = read_text(arguments.calibration);
   report.windows = arguments.evaluation.windows;
   report.session.threads = arguments.evaluation.run.session.threads;

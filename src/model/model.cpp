@@ -5,6 +5,7 @@
 
 #include "fingerprint.hpp"
 #include "model_parts.hpp"
+#include "plumb/core/printable.hpp"
 #include "plumb/model/checkpoint.hpp"
 #include "plumb/model/named_types.hpp"
 #include "plumb/model/pack_weights.hpp"
@@ -26,6 +27,17 @@ void warn_of_slow_paths(const Transformer& transformer, const std::function<void
   for (const auto& [type, count] : slow)
     warning(std::to_string(count) + (count == 1 ? " matrix" : " matrices") + " of type " +
             std::string(dtype_name(type)) + " without a fast path: rows are interleaved anew in every product");
+}
+
+/// Tells what a vocabulary's reader had to guess, and of tokens without a row: they harm nobody until a text has them.
+void warn_of_vocabulary(const Tokenizer& tokenizer, int rows, const std::function<void(std::string_view)>& warning) {
+  const Vocabulary& vocabulary = tokenizer.vocabulary();
+  for (const std::string& note : vocabulary.notes) warning(note);
+  if (vocabulary.size() > rows)
+    warning(vocabulary.source + ": ids go up to " + std::to_string(vocabulary.size() - 1) +
+            ", but 'vocab_size' of the model is " + std::to_string(rows) +
+            ": it refuses to read tokens from there on, such as " +
+            quote(vocabulary.pieces[static_cast<std::size_t>(rows)]));
 }
 
 }  // namespace
@@ -56,7 +68,7 @@ Model Model::from_checkpoint(const Checkpoint& checkpoint, const LoadOptions& op
   if (options.tokenizer && checkpoint.tokenizer) parts->tokenizer = checkpoint.tokenizer();
   parts->no_tokenizer = options.tokenizer ? checkpoint.no_tokenizer : "it was not asked for";
   if (options.warning && parts->tokenizer)
-    for (const std::string& note : parts->tokenizer->vocabulary().notes) options.warning(note);
+    warn_of_vocabulary(*parts->tokenizer, checkpoint.spec.vocab_size, options.warning);
   parts->chat_templates = checkpoint.chat_templates;
   check_cancelled(options.cancel, checkpoint.source);
   transformer.kernels = &active_kernels();

@@ -6,7 +6,7 @@
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
-constexpr int kUsualContext = 512, kLeastContext = 4;
+constexpr int kLeastContext = 4;
 /// Rows of one pass: each has vocab_size logits, and 64 rows of a large vocabulary are 40 MB a model.
 constexpr int kRowsAtOnce = 64;
 
@@ -22,7 +22,7 @@ void check_models(std::span<const Model> models) {
 }  // namespace
 
 int window_context(const WindowOptions& options, const ModelSpec& spec) {
-  const int context = options.context > 0 ? options.context : std::min(spec.context, kUsualContext);
+  const int context = options.context > 0 ? options.context : std::min(spec.context, kUsualWindow);
   if (options.context < 0 || context < kLeastContext)
     throw Error(ErrorCode::invalid_argument, "windows of " + std::to_string(options.context) +
                                                  " tokens, expected at least " + std::to_string(kLeastContext));

@@ -19,7 +19,7 @@ char32_t last_code_point(std::string_view text) {
 
 }  // namespace
 
-BpeModel::BpeModel(ModelPieces pieces, std::vector<Merge> merges, bool last_of_equal_counts, BpeRules rules,
+BpeModel::BpeModel(ModelPieces pieces, std::span<const Merge> merges, bool last_of_equal_counts, BpeRules rules,
                    std::string source)
     : pieces_(pieces),
       rules_(std::move(rules)),
@@ -41,7 +41,7 @@ BpeModel::BpeModel(ModelPieces pieces, std::vector<Merge> merges, bool last_of_e
 
 /// A long text without a pre-tokenizer is one word. Where no merge joins some character with a space mark behind it,
 /// the two sides of the place between them are merged without each other, and may as well be two words.
-void BpeModel::prepare_cuts(const std::vector<Merge>& merges) {
+void BpeModel::prepare_cuts(std::span<const Merge> merges) {
   const bool vanishing = rules_.unknown.empty() && !rules_.byte_fallback;
   if (rules_.byte_level || rules_.ignore_merges || !rules_.continuing_prefix.empty() || !rules_.end_suffix.empty() ||
       pieces_.find(kSpaceMark) == kNoToken)

@@ -31,7 +31,7 @@ struct BpeRules {
 class BpeModel : public WordModel {
  public:
   /// `merges` are applied; they have been checked against the vocabulary. `source` names it in messages.
-  BpeModel(ModelPieces pieces, std::vector<Merge> merges, bool last_of_equal_counts, BpeRules rules,
+  BpeModel(ModelPieces pieces, std::span<const Merge> merges, bool last_of_equal_counts, BpeRules rules,
            std::string source);
 
   void encode(std::span<const std::string_view> words, std::vector<Token>& out) const override;
@@ -43,7 +43,7 @@ class BpeModel : public WordModel {
     std::vector<std::string_view> parts;
   };
 
-  void prepare_cuts(const std::vector<Merge>& merges);
+  void prepare_cuts(std::span<const Merge> merges);
   void cut_before_marks(std::string_view word, std::vector<std::string_view>& parts) const;
   Token whole_word(std::string_view word, Scratch& scratch) const;
   void encode_word(std::string_view word, Scratch& scratch, std::vector<Token>& out) const;

@@ -116,8 +116,10 @@ void use_rwkv(const Vocabulary& vocabulary, Pipeline& pipeline) {
 }
 
 /// User-defined tokens are matched always, control tokens on request.
-/// `repaired`: texts are made valid UTF-8 first. Then a spelling that is not can stand only inside of a character,
-/// which it must not cut.
+/// Leftmost first; llama.cpp takes the longest of a whole text first. That differs only where the end of one token
+/// begins a longer one: of 83 vocabularies looked at, only Falcon's have such tokens, in ">>TITLE<<|endoftext|>", which
+/// nobody writes. `repaired`: texts are made valid UTF-8 first. Then a spelling that is not can stand only inside of a
+/// character, which it must not cut.
 std::vector<AddedToken> matched_tokens(const Vocabulary& vocabulary, bool repaired) {
   std::vector<AddedToken> tokens;
   for (std::size_t id = 0; id < vocabulary.types.size(); ++id) {

@@ -138,7 +138,7 @@ void TokenizerJson::describe_byte_level(Vocabulary& vocabulary, const ModelPiece
   // Readers go by the name; whether it makes a difference is seen when texts are tried.
   vocabulary.ignore_merges = find_pretokenizer(vocabulary.pre)->ignore_merges;
   if (wrong > 0) difference = "a pre-tokenizer without a name, '" + vocabulary.pre + "' comes nearest";
-  for (const Merge& merge : read_json_merges(merges_, source_, pieces, model_.continuing_prefix))
+  for (const Merge& merge : read_json_merges(merges_, merges_commas_, source_, pieces, model_.continuing_prefix))
     vocabulary.merges.push_back(merge_part(vocabulary, merge.left) + " " + merge_part(vocabulary, merge.right));
 }
 
@@ -149,7 +149,7 @@ void TokenizerJson::describe_spm(Vocabulary& vocabulary, const ModelPieces& piec
   vocabulary.model = TokenizerModel::spm;
   vocabulary.scores.assign(vocabulary.pieces.size(), -1e6f);
   std::vector<bool> made(vocabulary.pieces.size());
-  for (const Merge& merge : read_json_merges(merges_, source_, pieces, {})) {
+  for (const Merge& merge : read_json_merges(merges_, merges_commas_, source_, pieces, {})) {
     const auto id = static_cast<std::size_t>(merge.joined);
     if (!made[id]) vocabulary.scores[id] = -static_cast<float>(merge.rank);
     made[id] = true;

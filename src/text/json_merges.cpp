@@ -1,8 +1,12 @@
 #include "json_merges.hpp"
 
+#include <algorithm>
 #include <array>
+#include <future>
 #include <utility>
+#include <vector>
 
+#include "background.hpp"
 #include "json_scanner.hpp"
 #include "plumb/core/printable.hpp"
 
@@ -18,14 +22,17 @@ class MergeReader {
     merges_.reserve(json.size() / kUsualMerge);
   }
 
-  std::vector<Merge> run() {
+  LargeList<Merge> run() {
     scanner_.open('[');
-    while (scanner_.more(']')) {
-      if (!read_pair()) continue;
-      if (++pairs_ == kBlock) finish_block();
-    }
+    while (scanner_.more(']')) read_merge();
     finish_block();
     scanner_.finish();
+    return std::move(merges_);
+  }
+  /// Of some elements without the brackets. Ranks count from 0.
+  LargeList<Merge> run_elements() {
+    while (scanner_.more()) read_merge();
+    finish_block();
     return std::move(merges_);
   }
 
@@ -34,6 +41,10 @@ class MergeReader {
 
   [[noreturn]] void bad(std::size_t rank, const std::string& problem) const {
     throw Error(ErrorCode::bad_tokenizer, source_ + ": model.merges: merge " + std::to_string(rank) + " " + problem);
+  }
+
+  void read_merge() {
+    if (read_pair() && ++pairs_ == kBlock) finish_block();
   }
 
   /// The next two spellings. Returns false for a line that is none.
@@ -95,17 +106,53 @@ class MergeReader {
   const std::string& source_;
   const ModelPieces& pieces_;
   std::string_view prefix_;
-  std::vector<Merge> merges_;
+  LargeList<Merge> merges_;
   std::size_t pairs_ = 0;  // of the block
   std::array<std::string, 2 * kBlock> texts_;
   std::array<std::string_view, 2 * kBlock> spellings_;
   std::string joined_;
 };
 
+/// The elements of an array in about equal parts for the threads there are; one part if it cannot be cut.
+std::vector<std::string_view> parts_of(std::string_view json, std::span<const std::size_t> commas) {
+  constexpr std::size_t kMostParts = 4;  // beyond, other things take the time
+  const std::size_t count = std::min({static_cast<std::size_t>(default_threads()), kMostParts, commas.size() + 1});
+  if (!json.starts_with('[') || !json.ends_with(']')) return {};
+  std::vector<std::string_view> parts;
+  std::size_t begin = 1;
+  for (std::size_t part = 1; part < count; ++part) {
+    const std::size_t comma = commas[commas.size() * part / count];
+    parts.push_back(json.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  parts.push_back(json.substr(begin, json.size() - 1 - begin));
+  return parts;
+}
+
+LargeList<Merge> read_parts(std::span<const std::string_view> parts, const std::string& source,
+                            const ModelPieces& pieces, std::string_view prefix) {
+  const auto read = [&](std::string_view part) { return MergeReader(part, source, pieces, prefix).run_elements(); };
+  std::vector<std::future<LargeList<Merge>>> others;
+  for (const std::string_view part : parts.subspan(1))
+    others.push_back(in_background([&read, part] { return read(part); }));
+  LargeList<Merge> merges = read(parts[0]);
+  for (auto& other : others) {
+    const auto before = static_cast<std::int32_t>(merges.size());
+    for (const Merge& merge : other.get())
+      merges.push_back({merge.left, merge.right, before + merge.rank, merge.joined});
+  }
+  return merges;
+}
+
 }  // namespace
 
-std::vector<Merge> read_json_merges(std::string_view json, const std::string& source, const ModelPieces& pieces,
-                                    std::string_view continuing_prefix) {
+LargeList<Merge> read_json_merges(std::string_view json, std::span<const std::size_t> commas, const std::string& source,
+                                  const ModelPieces& pieces, std::string_view continuing_prefix) {
+  const std::vector<std::string_view> parts = parts_of(json, commas);
+  if (parts.size() > 1) try {
+      return read_parts(parts, source, pieces, continuing_prefix);
+    } catch (const Error&) {  // found again below, with its place in the whole
+    }
   return MergeReader(json, source, pieces, continuing_prefix).run();
 }
 

@@ -1,5 +1,6 @@
 #include "json_scanner.hpp"
 
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -12,7 +13,17 @@ namespace {
 
 constexpr int kDeepest = 128;
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+bool is_space(char c) { return c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t'); }
+
+/// How many of the next eight characters are spaces, up to the first that is none; 0 near the end of the text.
+std::size_t spaces_in_word(std::string_view text, std::size_t at) {
+  std::uint64_t word = 0;
+  if (at + sizeof(word) > text.size()) return 0;
+  std::memcpy(&word, text.data() + at, sizeof(word));
+  const std::uint64_t others = word ^ 0x2020202020202020u;
+  const int zeros = std::endian::native == std::endian::little ? std::countr_zero(others) : std::countl_zero(others);
+  return static_cast<std::size_t>(zeros) / 8;
+}
 
 /// Length of the run of ordinary characters of a string at text[at]: no quote, backslash or control.
 std::size_t plain_run(std::string_view text, std::size_t at) {
@@ -41,10 +52,9 @@ void JsonScanner::fail_type(std::string_view expected) {
 }
 
 char JsonScanner::peek() {
-  constexpr std::string_view kIndent = "        ";
   while (at_ < text_.size() && is_space(text_[at_])) {
     ++at_;
-    while (text_.substr(at_, kIndent.size()) == kIndent) at_ += kIndent.size();
+    while (const std::size_t indent = spaces_in_word(text_, at_)) at_ += indent;
   }
   return at_ < text_.size() ? text_[at_] : '\0';
 }
@@ -67,6 +77,18 @@ bool JsonScanner::more(char close) {
   if (!first) {
     expect(',');
     if (peek() == close) fail("a comma before the end");
+  }
+  return true;
+}
+
+bool JsonScanner::more() {
+  const bool first = std::exchange(first_, false);
+  (void)peek();
+  if (at_ >= text_.size()) return false;
+  if (!first) {
+    expect(',');
+    (void)peek();
+    if (at_ >= text_.size()) fail("a comma before the end");
   }
   return true;
 }
@@ -181,9 +203,11 @@ void JsonScanner::skip_string() {
   fail("a string is not closed");
 }
 
-std::string_view JsonScanner::skip() {
+std::string_view JsonScanner::skip(std::vector<std::size_t>* commas) {
+  constexpr std::size_t kBetween = 65'536;  // bytes between commas that are told
   (void)peek();
   const std::size_t begin = at_;
+  std::size_t last_comma = begin;
   int depth = 0;
   do {
     const char c = peek();
@@ -197,6 +221,10 @@ std::string_view JsonScanner::skip() {
       if (--depth < 0) fail("a value is missing");
       ++at_;
     } else if (depth > 0 && (c == ',' || c == ':')) {
+      if (commas && depth == 1 && c == ',' && at_ - last_comma >= kBetween) {
+        commas->push_back(at_ - begin);
+        last_comma = at_;
+      }
       ++at_;
     } else {
       const std::size_t word = at_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "plumb/core/error.hpp"
 
@@ -27,6 +28,8 @@ class JsonScanner {
     first_ = true;
   }
   bool more(char close);
+  /// The same for elements without brackets around them, until the end of the text.
+  bool more();
 
   /// A string: into the text, or into `storage` where it has escapes. @throws Error{bad_value} for a malformed one.
   std::string_view string(std::string& storage);
@@ -40,7 +43,8 @@ class JsonScanner {
   bool null();
   /// The text of the next value, whatever it is. It is checked for brackets and quotes, not for more.
   /// @throws Error{bad_value} for one nested deeper than 128 levels or not closed.
-  std::string_view skip();
+  /// `commas` gets the places in it of some of the commas between its elements, so that it can be read in parts.
+  std::string_view skip(std::vector<std::size_t>* commas = nullptr);
   /// @throws Error{bad_value} unless the text ends here.
   void finish();
 
@@ -55,7 +59,7 @@ class JsonScanner {
 
   std::string_view text_;
   std::size_t at_ = 0;
-  bool first_ = false;  // nothing was taken from the array or object that was opened last
+  bool first_ = true;  // nothing was taken from the array or object that was opened last
   std::string where_;
 };
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "large_list.hpp"
 #include "plumb/text/token.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -59,7 +60,7 @@ class MergeTable {
   const Merge* find(Token left, Token right) const;
   void consider(std::int32_t left, MergeScratch& scratch) const;
 
-  std::vector<Merge> slots_;  // [power of two]; left = kNoToken: free
+  LargeList<Merge> slots_;  // [power of two]; left = kNoToken: free
   std::size_t mask_;
   std::uint64_t seed_;
 };

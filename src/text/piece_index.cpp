@@ -15,11 +15,25 @@ std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-std::uint64_t load_word(const char* bytes, std::size_t count) {
+std::uint64_t load_word(const char* bytes) {
   std::uint64_t word = 0;
-  std::memcpy(&word, bytes, count);
+  std::memcpy(&word, bytes, sizeof(word));
   return word;
 }
+
+/// 1 to 7 bytes, each of them somewhere in the word: no copy of a length that the compiler does not know.
+std::uint64_t load_rest(const char* bytes, std::size_t count) {
+  if (count >= 4) {
+    std::uint32_t first = 0, last = 0;
+    std::memcpy(&first, bytes, sizeof(first));
+    std::memcpy(&last, bytes + count - sizeof(last), sizeof(last));
+    return first | static_cast<std::uint64_t>(last) << 32;
+  }
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])); };
+  return byte(0) | byte(count / 2) << 8 | byte(count - 1) << 16;
+}
+
+constexpr std::size_t kBlock = 64;  // spellings whose memory is asked for at once, before any of them is looked up
 
 constexpr std::uint64_t kOdd1 = 0x9E3779B97F4A7C15u;  // 2^64 / golden ratio
 constexpr std::uint64_t kOdd2 = 0xD1B54A32D192ED03u;
@@ -31,8 +45,8 @@ std::uint64_t hash_key(std::uint64_t key, std::uint64_t seed) { return fold_mult
 std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
   std::uint64_t hash = fold_multiply(seed ^ kOdd1, bytes.size() ^ kOdd2);
   std::size_t at = 0;
-  for (; at + 8 <= bytes.size(); at += 8) hash = fold_multiply(hash ^ load_word(bytes.data() + at, 8), kOdd1);
-  if (at < bytes.size()) hash = fold_multiply(hash ^ load_word(bytes.data() + at, bytes.size() - at), kOdd1);
+  for (; at + 8 <= bytes.size(); at += 8) hash = fold_multiply(hash ^ load_word(bytes.data() + at), kOdd1);
+  if (at < bytes.size()) hash = fold_multiply(hash ^ load_rest(bytes.data() + at, bytes.size() - at), kOdd1);
   return fold_multiply(hash, kOdd2);
 }
 
@@ -43,16 +57,25 @@ PieceIndex::PieceIndex(std::span<const std::string> pieces) : pieces_(pieces) {
   }
   slots_.assign(std::bit_ceil(2 * pieces.size() + 1), kNoToken);
   mask_ = slots_.size() - 1;
-  for (std::size_t id = 0; id < pieces.size(); ++id) {
-    if (pieces[id].empty()) continue;
-    std::size_t slot = hash_bytes(pieces[id], seed_) & mask_;
-    while (slots_[slot] != kNoToken && pieces[static_cast<std::size_t>(slots_[slot])] != pieces[id])
-      slot = (slot + 1) & mask_;
-    if (slots_[slot] == kNoToken)
-      slots_[slot] = static_cast<Token>(id);
-    else if (first_duplicate_ == kNoToken)
-      first_duplicate_ = static_cast<Token>(id);
+  std::array<std::size_t, kBlock> slots{};
+  for (std::size_t begin = 0; begin < pieces.size(); begin += kBlock) {
+    const std::size_t count = std::min(kBlock, pieces.size() - begin);
+    for (std::size_t i = 0; i < count; ++i) {
+      slots[i] = hash_bytes(pieces[begin + i], seed_) & mask_;
+      __builtin_prefetch(&slots_[slots[i]], 1);
+    }
+    for (std::size_t i = 0; i < count; ++i)
+      if (!pieces[begin + i].empty()) insert(slots[i], begin + i);
   }
+}
+
+void PieceIndex::insert(std::size_t slot, std::size_t id) {
+  while (slots_[slot] != kNoToken && pieces_[static_cast<std::size_t>(slots_[slot])] != pieces_[id])
+    slot = (slot + 1) & mask_;
+  if (slots_[slot] == kNoToken)
+    slots_[slot] = static_cast<Token>(id);
+  else if (first_duplicate_ == kNoToken)
+    first_duplicate_ = static_cast<Token>(id);
 }
 
 Token PieceIndex::find_from(std::size_t slot, std::string_view spelling) const {
@@ -68,7 +91,6 @@ Token PieceIndex::find(std::string_view spelling) const {
 }
 
 void PieceIndex::find_all(std::span<const std::string_view> spellings, std::span<Token> tokens) const {
-  constexpr std::size_t kBlock = 64;  // what the caches hold at once
   std::array<std::size_t, kBlock> slots{};
   for (std::size_t begin = 0; begin < spellings.size(); begin += kBlock) {
     const auto block = spellings.subspan(begin, std::min(kBlock, spellings.size() - begin));

@@ -6,8 +6,8 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "large_list.hpp"
 #include "plumb/text/token.hpp"
 
 namespace plumb::inline PLUMB_ABI {
@@ -39,9 +39,10 @@ class PieceIndex {
 
  private:
   Token find_from(std::size_t slot, std::string_view spelling) const;
+  void insert(std::size_t slot, std::size_t id);
 
   std::span<const std::string> pieces_;
-  std::vector<Token> slots_;  // [power of two] kNoToken = free
+  LargeList<Token> slots_;  // [power of two] kNoToken = free
   std::uint64_t seed_ = 0;
   std::size_t mask_ = 0, longest_ = 0;
   Token first_duplicate_ = kNoToken;

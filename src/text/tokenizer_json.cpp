@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "background.hpp"
 #include "bpe.hpp"
 #include "json_merges.hpp"
 #include "plumb/core/printable.hpp"
@@ -33,7 +34,12 @@ bool boolean_or_null(JsonScanner& scanner) { return !scanner.null() && scanner.b
 }  // namespace
 
 TokenizerJson::TokenizerJson(std::string_view text, std::string source) : source_(std::move(source)) {
-  check_utf8(text, source_);
+  auto sections = in_background([&] { read_sections(text); });
+  check_utf8(text, source_);  // if this fails, nobody asks what else is wrong
+  sections.get();
+}
+
+void TokenizerJson::read_sections(std::string_view text) {
   JsonScanner scanner(text, source_);
   std::string storage;
   std::vector<std::string> seen;
@@ -87,7 +93,7 @@ void TokenizerJson::read_model_field(JsonScanner& scanner, std::string_view key)
   if (key == "vocab") {
     vocab_ = value_or_null(scanner);
   } else if (key == "merges") {
-    merges_ = value_or_null(scanner);
+    if (!scanner.null()) merges_ = scanner.skip(&merges_commas_);
   } else if (key == "type") {
     model_.type = text_or_null(scanner);
   } else if (key == "unk_token") {
@@ -209,7 +215,7 @@ Vocabulary TokenizerJson::vocabulary() {
 
 void TokenizerJson::read_entries(Vocabulary& vocabulary, const PieceIndex& added) {
   JsonScanner scanner(vocab_, source_ + ": model.vocab");
-  std::vector<Entry> entries;
+  LargeList<Entry> entries;
   constexpr std::size_t kShortEntry = 16;
   entries.reserve(vocab_.size() / kShortEntry);
   std::deque<std::string> unescaped;
@@ -228,6 +234,8 @@ void TokenizerJson::read_entries(Vocabulary& vocabulary, const PieceIndex& added
   if (largest >= 2 * model_size_ + kLargestGap || largest > std::numeric_limits<Token>::max() / 2)
     fail(ErrorCode::out_of_range,
          "model.vocab: id " + std::to_string(largest) + " with " + std::to_string(model_size_) + " tokens");
+  vocabulary.pieces.reserve(static_cast<std::size_t>(largest + 1));
+  want_huge_pages(vocabulary.pieces.data(), vocabulary.pieces.capacity() * sizeof(std::string));
   vocabulary.pieces.resize(static_cast<std::size_t>(largest + 1));
   std::vector<bool> taken(vocabulary.pieces.size());
   for (const Entry& entry : entries) {
@@ -324,8 +332,8 @@ std::unique_ptr<const WordModel> TokenizerJson::make_bpe(const ModelPieces& piec
   rules.byte_fallback = model_.byte_fallback;
   rules.continuing_prefix = model_.continuing_prefix;
   rules.end_suffix = model_.end_suffix;
-  return std::make_unique<BpeModel>(pieces, read_json_merges(merges_, source_, pieces, model_.continuing_prefix), true,
-                                    std::move(rules), source_);
+  const LargeList<Merge> merges = read_json_merges(merges_, merges_commas_, source_, pieces, model_.continuing_prefix);
+  return std::make_unique<BpeModel>(pieces, merges, true, std::move(rules), source_);
 }
 
 Pipeline TokenizerJson::pipeline(const Vocabulary& vocabulary, const PieceIndex& index,

@@ -49,6 +49,7 @@ class TokenizerJson {
     std::int64_t id;
   };
 
+  void read_sections(std::string_view text);
   void read_model(JsonScanner& scanner);
   void read_model_field(JsonScanner& scanner, std::string_view key);
   Model model_kind() const;
@@ -70,6 +71,7 @@ class TokenizerJson {
   std::string source_;
   std::string_view added_text_, normalizer_, pre_tokenizer_, post_processor_, decoder_;  // empty: absent or null
   std::string_view vocab_, merges_;
+  std::vector<std::size_t> merges_commas_;  // places where the merges may be cut
   bool has_model_ = false;
   ModelFields model_;
   std::vector<AddedToken> added_;

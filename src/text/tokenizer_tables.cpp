@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "background.hpp"
 #include "byte_alphabet.hpp"
 #include "end_tokens.hpp"
 #include "spm.hpp"
@@ -68,10 +69,18 @@ Tokenizer::Tables::Tables(Vocabulary v) : vocabulary(std::move(v)), index(vocabu
 
 Tokenizer::Tables::Tables(TokenizerJson json, const SpecialTokens& special)
     : vocabulary(json.vocabulary()), index(vocabulary.pieces), foreign(json.take_foreign()) {
+  auto decoding = in_background([&] { prepare_decoder(json); });
   pipeline = json.pipeline(vocabulary, index, foreign);
+  decoding.get();
+  name_special_tokens(special);
+}
+
+void Tokenizer::Tables::prepare_decoder(const TokenizerJson& json) {
   decoder = json.decoder();
   drops_first_space = decoder->drops_first_space();
-  name_special_tokens(special);
+  std::size_t bytes = 0;
+  for (const std::string& piece : vocabulary.pieces) bytes += piece.size();
+  decoded.reserve(bytes);
   decoded_begin.reserve(vocabulary.pieces.size() + 1);
   std::string scratch;
   for (const std::string& piece : vocabulary.pieces) {

@@ -29,6 +29,7 @@ struct Tokenizer::Tables {
   /// By the steps of a tokenizer.json. Ids outside of the vocabulary are nothing.
   std::string decode_by_steps(std::span<const Token> tokens, const DecodeOptions& options) const;
   bool is_hidden(Token token, const DecodeOptions& options) const;
+  void prepare_decoder(const TokenizerJson& json);
   void name_special_tokens(const SpecialTokens& special);
 
   Vocabulary vocabulary;  // its merges are given up once the model has them

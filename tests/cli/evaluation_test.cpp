@@ -114,6 +114,12 @@ TEST_F(Evaluation, BadRequestsAreRefused) {
   EXPECT_EQ(run_plumb({"perplexity", model, "--text", (dir / "absent").native()}).exit_code, 1);
   EXPECT_EQ(run_plumb({"perplexity", model, "--text", text, "--ctx", "100000"}).exit_code, 1);
   EXPECT_EQ(run_plumb({"perplexity", model, "--text", dir.file("short", "a").native()}).exit_code, 1);
+  const std::string absent = (dir / "absent.gguf").native();  // usage is looked at before the model
+  EXPECT_EQ(run_plumb({"perplexity", absent, "--text", text, "--ctx", "32", "--stride", "33"}).exit_code, 2);
+  EXPECT_EQ(run_plumb({"perplexity", absent, "--text", text, "--stride", "513"}).exit_code, 2);
+  EXPECT_EQ(run_plumb({"compare-logits", absent, absent, "--text", text, "--stride", "513"}).exit_code, 2);
+  EXPECT_EQ(run_plumb({"report-card", absent, "--text", text, "--stride", "513"}).exit_code, 2);
+  EXPECT_EQ(run_plumb({"perplexity", absent, "--text", text, "--ctx", "32", "--stride", "32"}).exit_code, 1);
   EXPECT_EQ(run_plumb({"quantize", model, out, "--report", "card.json"}).exit_code, 2) << "a report needs a text";
   EXPECT_EQ(run_plumb({"quantize", model, out, "--report", "card.txt", "--text", text}).exit_code, 2);
   EXPECT_EQ(run_plumb({"report-card", model, "--types", "q99", "--text", text}).exit_code, 2);

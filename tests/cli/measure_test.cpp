@@ -113,7 +113,6 @@ TEST_F(MeasureCommand, ExitCodesAre1ForInputAnd2ForUsage) {
   for (const Arguments& bad : {Arguments{"measure", (dir / "absent").native()},
                                {"measure", dir.file("junk", "junk").native()},
                                {"measure", model, "-d", "32"},
-                               {"measure", model, "-p", "0", "-n", "0"},
                                {"measure", "--preset", "no-such-model"}}) {
     const auto result = run_plumb(bad);
     EXPECT_EQ(result.exit_code, 1) << bad[1];
@@ -125,6 +124,8 @@ TEST_F(MeasureCommand, ExitCodesAre1ForInputAnd2ForUsage) {
   EXPECT_EQ(code({"measure", model, "--preset", "stories-260k"}), 2);
   EXPECT_EQ(code({"measure", model, "--type", "int8row", "-p", "4", "-n", "2", "-r", "1"}), 0);
   EXPECT_EQ(code({"measure", model, "-r", "0"}), 2);
+  EXPECT_EQ(code({"measure", (dir / "absent").native(), "-p", "0", "-n", "0"}), 2) << "usage comes before the model";
+  EXPECT_EQ(code({"measure", "--preset", "stories-260k", "-p", "0", "-n", "0"}), 2);
   EXPECT_EQ(code({"measure", model, "--threads", "-1"}), 2);
   EXPECT_EQ(code({"measure", "--help"}), 0);
 }

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (spec.n_layers() > kFewLayers) return 0;
     std::size_t bytes = 0;
     for_each_tensor(spec, [&](const TensorSpec& tensor) { bytes += tensor_name(spec, tensor.id).size(); });
-    static volatile std::size_t sink;  // the compiler may not drop the names
+    [[maybe_unused]] static volatile std::size_t sink;  // the compiler may not drop the names
     sink = bytes;
     GgufWriter writer;
     write_spec(writer, spec);

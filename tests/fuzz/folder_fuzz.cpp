@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const HeldTensor held = file.hold(tensor);
       sum += std::to_integer<std::size_t>(held.view.data()[held.view.bytes() - 1]);
     }
-    static volatile std::size_t sink;  // the compiler may not drop the reads
+    [[maybe_unused]] static volatile std::size_t sink;  // the compiler may not drop the reads
     sink = sum;
   } catch (const Error&) {  // the expected answer to most inputs
   }

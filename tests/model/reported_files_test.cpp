@@ -13,6 +13,7 @@
 #include "plumb/model/session.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/llama2c_files.hpp"
+#include "tests/support/model_folder.hpp"
 #include "tests/support/models.hpp"
 
 namespace plumb::reported_files_test {
@@ -93,6 +94,29 @@ TEST(VocabulariesAndRows, MergesOfTokensWithoutARowAreGone) {
   EXPECT_EQ(vocabulary.merges, (std::vector<std::string>{"h e", "r e"}));
   EXPECT_EQ(vocabulary.eos, kNoToken);
   EXPECT_EQ(Tokenizer(vocabulary).decode(Tokenizer(vocabulary).encode("the here")), "the here");
+}
+
+// As Hugging Face's own library does: the tokenizer of a folder knows nothing of the model's rows.
+TEST(VocabulariesAndRows, TokensOfATokenizerJsonWithoutARowAreToldOfAndRefusedWhenRead) {
+  const TempDir folder;
+  test::small_llama_folder().write(folder);  // 12 rows
+  folder.file("tokenizer.json", R"({"added_tokens":[{"id":12,"content":"<more>","special":true}],
+    "model":{"type":"WordLevel","unk_token":"a","vocab":{"a":0,"b":1,"c":2,"d":3,"e":4,"f":5,"g":6,"h":7,"i":8,"j":9,
+    "k":10,"l":11}}})");
+  std::vector<std::string> told;
+  LoadOptions load;
+  load.warning = [&](std::string_view text) { told.emplace_back(text); };
+  const Model model = Model::load(folder.path(), load);
+  ASSERT_EQ(told.size(), 1u);
+  for (const std::string part : {"tokenizer.json", "ids go up to 12", "'vocab_size'", "is 12", "'<more>'"})
+    EXPECT_NE(told[0].find(part), std::string::npos) << told[0];
+  const std::vector<Token> tokens = model.tokenizer().encode("l<more>", {.parse_special = true});
+  ASSERT_EQ(tokens, (std::vector<Token>{11, 12}));
+  Session session(model, {.threads = 1});
+  session.prefill(std::span(tokens).first(1));
+  const std::string problem =
+      expect_error(ErrorCode::out_of_range, [&] { session.prefill(std::span(tokens).last(1)); });
+  EXPECT_NE(problem.find("token 12"), std::string::npos) << problem;
 }
 
 TEST(SpecialIds, MinusOneIsNoneAndPaddingMayBeAnything) {

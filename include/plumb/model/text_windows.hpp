@@ -13,6 +13,9 @@
 
 namespace plumb::inline PLUMB_ABI {
 
+/// The longest window when nothing is said.
+inline constexpr int kUsualWindow = 512;
+
 /// How a text is cut, and which of its tokens are scored.
 ///
 /// - `stride` 0, the definition of llama.cpp's llama-perplexity: windows side by side; in each, every token after the
@@ -24,7 +27,7 @@ namespace plumb::inline PLUMB_ABI {
 ///
 /// Windows are whole: the rest of the text is left out.
 struct WindowOptions {
-  int context = 0;  ///< tokens of a window; 0: the model's context, at most 512
+  int context = 0;  ///< tokens of a window; 0: the model's context, at most kUsualWindow
   int stride = 0;   ///< see above; at most context
   bool bos = true;  ///< the first token of each window gives way to `bos` where the vocabulary begins texts with one
 };
