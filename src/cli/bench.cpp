@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -13,9 +14,11 @@
 #include <thread>
 #include <vector>
 
+#include "../perf/pages.hpp"
 #include "bench_flags.hpp"
 #include "bench_output.hpp"
 #include "commands.hpp"
+#include "html_option.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
 #include "plumb/model/forward_pass.hpp"
@@ -36,7 +39,7 @@ struct BenchOptions {
   int repetitions = 5;
   double delay = 0;
   bool no_warmup = false, no_repack = false, progress = false, list_devices = false;
-  std::string output = "md", error_output = "none";
+  std::string output = "md", error_output = "none", html;
   ForeignFlags foreign;
 };
 
@@ -162,6 +165,10 @@ class Bench {
     const BenchRun run = run_of(options, settings_);
     printers_.push_back(bench_printer(options.output, stdout, run));
     printers_.push_back(bench_printer(options.error_output, stderr, run));
+    if (options.html.empty()) return;
+    document_.reset(::open_memstream(&json_.text, &json_.bytes));
+    if (!document_) throw Error(ErrorCode::out_of_memory, "no memory for the page");
+    printers_.push_back(bench_printer("document", document_.get(), run));
   }
 
   /// Rows of `models` models are to come.
@@ -181,6 +188,7 @@ class Bench {
         const BenchRow row{info, run_bench(model, test, setting.run), setting.batch, setting.ubatch};
         for (const auto& printer : printers_)
           if (printer) printer->add(row);
+        if (document_) lines_.push_back(line_of(row));
       }
   }
   void finish() {
@@ -188,12 +196,39 @@ class Bench {
       if (printer) printer->finish();
   }
 
+  /// All results as a page, after finish().
+  std::string page() {
+    std::fflush(document_.get());
+    return bench_page(lines_, read_system_info(), {.when = now_of_page(), .json = {json_.text, json_.bytes}});
+  }
+
  private:
+  /// A text that grows as it is printed to.
+  struct Printed {
+    ~Printed() { std::free(text); }
+    char* text = nullptr;
+    std::size_t bytes = 0;
+  };
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+
+  /// With the type of most matrices: "stories15M Q4_0".
+  static BenchLine line_of(const BenchRow& row) {
+    const BenchModel& m = row.model;
+    const std::string type = m.types.substr(0, m.types.find(':'));
+    return {m.description.ends_with(type) ? m.description : m.description + ' ' + type, static_cast<double>(m.bytes),
+            static_cast<double>(m.parameters), row.result, m.tier};
+  }
+
   const BenchOptions& options_;
   const std::vector<BenchTest> tests_;
   const std::vector<Setting> settings_;
   Progress progress_;
   std::vector<std::unique_ptr<BenchPrinter>> printers_;
+  Printed json_;
+  std::unique_ptr<std::FILE, Close> document_;  ///< into json_, for the page
+  std::vector<BenchLine> lines_;
   std::size_t done_ = 0, expected_ = 1;
 };
 
@@ -233,6 +268,7 @@ void run(const BenchOptions& options) {
       bench->run(model, info);
     }
   bench->finish();
+  if (!options.html.empty()) write_page(options.html, bench->page());
 }
 
 }  // namespace
@@ -300,6 +336,7 @@ void add_bench(const Command& program) {
       .type_name("FORMAT")
       .excludes("--output");
   command.add_flag("--progress", options->progress, "Show progress on stderr even if it is not a terminal");
+  add_html(command, options->html);
   command.add_flag("--no-warmup", options->no_warmup, "Do not run an untimed repetition first");
   command.add_flag("--no-repack", options->no_repack, "Use the file's weights in place");
   command.add_flag("--list-devices", options->list_devices, "Say what the models run on, and no more");

@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "../perf/pages.hpp"
 #include "commands.hpp"
+#include "html_option.hpp"
 #include "json_output.hpp"
 #include "options.hpp"
 #include "plumb/core/printable.hpp"
@@ -32,6 +34,7 @@ struct ExplainCommand {
   std::string machine;
   ExplainOptions options;
   Format format = Format::text;
+  std::string html;
 };
 
 std::vector<Table::Column> pass_columns() {
@@ -178,7 +181,11 @@ void run(ExplainCommand command) {
   command.options.sampling.temperature = 0;
   const Machine machine = machine_of(command.machine, progress);
   warn_of_threads(machine, command.run.session.threads);
-  print(explain(open(command), machine, command.options), command, machine);
+  const Explanation explanation = explain(open(command), machine, command.options);
+  print(explanation, command, machine);
+  if (!command.html.empty())
+    write_page(command.html, explain_page(explanation, machine,
+                                          {.when = now_of_page(), .json = json_text(explanation, command, machine)}));
 }
 
 }  // namespace
@@ -200,6 +207,7 @@ void add_explain(const Command& program) {
   add_machine(sub, command->machine);
   add_run_options(sub, command->run);
   add_format(sub, command->format);
+  add_html(sub, command->html);
   sub.callback([command] { run(*command); });
 }
 

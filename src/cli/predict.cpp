@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "../perf/pages.hpp"
 #include "commands.hpp"
+#include "html_option.hpp"
 #include "json_output.hpp"
 #include "machine_option.hpp"
 #include "options.hpp"
@@ -29,7 +31,7 @@ namespace {
 using Align = Table::Align;
 
 struct PredictCommand {
-  std::string subject, type, machine;
+  std::string subject, type, machine, html;
   ForecastOptions options;
   Format format = Format::text;
   bool list = false, per_op = false, verify = false;
@@ -326,6 +328,11 @@ void run(PredictCommand command) {
   } else {
     print_text(subject, command, f, machine);
   }
+  if (!command.html.empty())
+    write_page(command.html,
+               forecast_page(f, command.options, machine, subject.name, command.type,
+                             {.when = now_of_page(),
+                              .json = json_document("predict", settings_json(command), forecast_json(subject, command, f), &machine)}));
 }
 
 }  // namespace
@@ -354,6 +361,7 @@ void add_predict(const Command& program) {
   add_repetitions(sub, command->repetitions, "With --verify: least number of timed runs; the lower quartile counts");
   sub.add_flag("--ops", command->per_op, "Show every operation");
   add_format(sub, command->format);
+  add_html(sub, command->html);
   sub.callback([command] { run(*command); });
 }
 

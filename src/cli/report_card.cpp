@@ -4,6 +4,7 @@
 
 #include "commands.hpp"
 #include "evaluation_options.hpp"
+#include "html_option.hpp"
 #include "plumb/core/printable.hpp"
 #include "report_card_output.hpp"
 #include "say.hpp"
@@ -18,6 +19,7 @@ struct ReportCardArguments {
   std::vector<std::string> methods = {"search"};
   ReportOptions report;
   Format format = Format::text;
+  std::string html;
 };
 
 void run(ReportCardArguments& arguments) {
@@ -31,7 +33,9 @@ void run(ReportCardArguments& arguments) {
   report.progress = progress.callback();
   const std::vector<ReportCard> cards =
       report_cards(arguments.evaluation.run.model, arguments.types, arguments.methods, report);
-  put("{}", report_text(printable(arguments.evaluation.run.model), cards, arguments.format));
+  const std::string model = printable(arguments.evaluation.run.model);
+  put("{}", report_text(model, cards, arguments.format));
+  if (!arguments.html.empty()) write_page(arguments.html, report_html(cards, model));
 }
 
 }  // namespace
@@ -58,6 +62,7 @@ void add_report_card(const Command& program) {
   add_threads(command, options.run.session.threads);
   add_kv(command, options.run.session.kv);
   add_format(command, arguments->format);
+  add_html(command, arguments->html);
   command.callback([arguments] { run(*arguments); });
 }
 

@@ -4,10 +4,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "../perf/pages.hpp"
 #include "comparison_json.hpp"
 #include "evaluation_options.hpp"
+#include "html_option.hpp"
 #include "plumb/core/printable.hpp"
-#include "plumb/io/atomic_file.hpp"
 #include "text_file.hpp"
 #include "units.hpp"
 
@@ -43,7 +44,7 @@ Table card_table(std::span<const ReportCard> cards) {
                {"bits/byte", A::right},
                {"ln(ppl ratio)", A::right}});
   for (const ReportCard& c : cards)
-    table.add({printable(c.type), c.method, number_cell(c.bits_per_weight, "{:.3f}"),
+    table.add({printable(c.type_text()), c.method, number_cell(c.bits_per_weight, "{:.3f}"),
                scaled(static_cast<double>(c.bytes), 1e-6), scaled(c.bytes_per_token, 1e-6),
                number_cell(c.speed.prefill.tokens_per_second()), number_cell(c.speed.decode.tokens_per_second()),
                error_or_dash(c.weight_nmse), error_or_dash(c.output_nmse), with_error(c.logits.kl),
@@ -91,8 +92,12 @@ Json json_of(const ReportCard& c) {
     tensor["output_nmse"] = t.output_nmse ? Json(*t.output_nmse) : Json(nullptr);
     tensors.push_back(std::move(tensor));
   }
+  Json fallbacks = Json::object();
+  for (const auto& [type, matrices] : c.fallbacks.instead) fallbacks[std::string(dtype_name(type))] = matrices;
   return {{"type", printable(c.type)},
           {"method", c.method},
+          {"matrices", c.fallbacks.matrices},
+          {"fallbacks", std::move(fallbacks)},
           {"bits_per_weight", c.bits_per_weight},
           {"bytes", c.bytes},
           {"bytes_per_token", c.bytes_per_token},
@@ -130,7 +135,7 @@ std::string report_text(const std::string& model, std::span<const ReportCard> ca
   for (const ReportCard& card : cards) {
     if (card.tensors.empty()) continue;
     const std::string worst = worst_tensors(card);
-    out += fmt::format("\n{}{} {}{}{}\n\n", markdown ? "## " : "", printable(card.type), card.method,
+    out += fmt::format("\n{}{} {}{}{}\n\n", markdown ? "## " : "", printable(card.type_text()), card.method,
                        worst.empty() ? ""
                        : markdown    ? "\n\n"
                                      : ": ",
@@ -140,13 +145,17 @@ std::string report_text(const std::string& model, std::span<const ReportCard> ca
   return out;
 }
 
+std::string report_html(std::span<const ReportCard> cards, const std::string& model) {
+  return card_page(cards, model, {.when = now_of_page(), .json = report_text(model, cards, Format::json)});
+}
+
 void add_report_options(const Command& command, ReportFiles& files) {
   const Option report =
-      command.add_option("--report", files.out, "Judge the result: a report card, as .json, .csv or .md")
+      command.add_option("--report", files.out, "Judge the result: a report card, as .json, .csv, .md or .html")
           .check([](const std::string& name) {
-            for (const char* ending : {".json", ".csv", ".md"})
+            for (const char* ending : {".json", ".csv", ".md", ".html"})
               if (name.ends_with(ending)) return std::string();
-            return std::string("the report's name must end in .json, .csv or .md");
+            return std::string("the report's name must end in .json, .csv, .md or .html");
           });
   const Option text = add_text(command, files.text, "Text that the report's perplexity and divergence are taken on");
   text.needs(report);
@@ -170,12 +179,11 @@ void write_report_card(const std::string& file, const ReportOptions& options, co
                        const std::string& out, const std::string& type, const std::string& method) {
   Reporter reporter(in, options);
   const ReportCard cards[] = {reporter.base_card(), reporter.card(out, type, method)};
-  AtomicFile report(file);
-  report.write(report_text(printable(in), cards,
-                           file.ends_with(".json")  ? Format::json
-                           : file.ends_with(".csv") ? Format::csv
-                                                    : Format::md));
-  report.commit();
+  const std::string model = printable(in);
+  page::write_file(file, file.ends_with(".html")   ? report_html(cards, model)
+                         : file.ends_with(".json") ? report_text(model, cards, Format::json)
+                         : file.ends_with(".csv")  ? report_text(model, cards, Format::csv)
+                                                   : report_text(model, cards, Format::md));
 }
 
 }  // namespace plumb::cli

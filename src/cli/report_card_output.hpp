@@ -1,5 +1,5 @@
 #pragma once
-/// Report cards as text, Markdown, CSV or JSON.
+/// Report cards as text, Markdown, CSV, JSON or HTML.
 
 #include <optional>
 #include <span>
@@ -15,6 +15,9 @@ namespace plumb::cli {
 /// `model`: what was judged.
 std::string report_text(const std::string& model, std::span<const ReportCard> cards, Format format);
 
+/// The same and pictures as a page. `model` names the base.
+std::string report_html(std::span<const ReportCard> cards, const std::string& model);
+
 /// --report FILE of a command that writes a model, and the texts that it needs.
 struct ReportFiles {
   std::string out, text, calibration;
@@ -22,7 +25,8 @@ struct ReportFiles {
 void add_report_options(const Command& command, ReportFiles& files);
 /// The texts, read; nothing where no report is wanted.
 std::optional<ReportOptions> report_options(const ReportFiles& files, int threads);
-/// Judges the file `out` that was made from `in` and writes the report: JSON, CSV or Markdown by the name's ending.
+/// Judges the file `out` that was made from `in` and writes the report: JSON, CSV, Markdown or HTML by the name's
+/// ending.
 void write_report_card(const std::string& file, const ReportOptions& options, const std::string& in,
                        const std::string& out, const std::string& type, const std::string& method);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -44,10 +45,11 @@ Table prediction_table(const Sweep& sweep) {
     const auto ceiling = [](const std::optional<Prediction>& prediction) {
       return prediction ? std::string(ceiling_name(prediction->ceiling())) : "-";
     };
-    table.add({p.setting.label, count_cell(p.parameters), p.setting.type, time_or_dash(p.decode_seconds()),
-               time_or_dash(p.decode_predicted()), ratio(p.decode_predicted(), p.decode_seconds()), ceiling(p.decode),
-               time_or_dash(p.prefill_seconds()), time_or_dash(p.prefill_predicted()),
-               ratio(p.prefill_predicted(), p.prefill_seconds()), ceiling(p.prefill)});
+    table.add({p.setting.label, count_cell(p.parameters), p.fallbacks.beside(p.setting.type),
+               time_or_dash(p.decode_seconds()), time_or_dash(p.decode_predicted()),
+               ratio(p.decode_predicted(), p.decode_seconds()), ceiling(p.decode), time_or_dash(p.prefill_seconds()),
+               time_or_dash(p.prefill_predicted()), ratio(p.prefill_predicted(), p.prefill_seconds()),
+               ceiling(p.prefill)});
   }
   return table;
 }
@@ -74,6 +76,12 @@ Json law_json(const SeriesLaw& law) {
           {"residuals", law.law.residuals}};
 }
 
+Json fallbacks_json(const Fallbacks& fallbacks) {
+  Json json = Json::object();
+  for (const auto& [type, matrices] : fallbacks.instead) json[std::string(dtype_name(type))] = matrices;
+  return json;
+}
+
 Json point_json(const SweepPoint& p) {
   const auto predicted = [](const std::optional<Prediction>& prediction, double passes) -> Json {
     if (!prediction) return nullptr;
@@ -82,6 +90,8 @@ Json point_json(const SweepPoint& p) {
   return {{"value", p.setting.value},
           {"label", p.setting.label},
           {"type", p.setting.type},
+          {"matrices", p.fallbacks.matrices},
+          {"fallbacks", fallbacks_json(p.fallbacks)},
           {"parameters", p.parameters},
           {"measured", p.measured ? to_json(*p.measured) : Json()},
           {"predicted_decode_step", predicted(p.decode, p.decode_passes())},
@@ -125,6 +135,8 @@ void print_text(const Sweep& sweep) {
     put("  {}\n", describe_slow_bits(sweep, bits));
     if (&bits - sweep.slow_bits.data() == 2) break;  // the report and the JSON have all
   }
+  if (std::any_of(sweep.points.begin(), sweep.points.end(), [](const SweepPoint& p) { return p.fallbacks.any(); }))
+    put("\nfewer bits: {}\n", describe_no_slow_bits(sweep));
   put("\n{}, {}, page {}, huge pages {}, governor {}; {:.0f} s\n", sweep.system.cpu, sweep.tier,
       binary_size(sweep.system.page_bytes), sweep.system.huge_pages,
       sweep.system.governor.empty() ? "not shown" : sweep.system.governor, sweep.seconds);
@@ -196,9 +208,10 @@ void run_sweep_command(const SweepArguments& arguments, SweepOptions options, Pr
   if (arguments.report.empty()) return;
   std::optional<Sweep> types;
   if (options.dimension == Dimension::size) types = run_sweep(all_types_of_a_small_model(options));
-  const ReportResult report =
-      write_report(arguments.report, {sweep, options.machine, std::time(nullptr), types ? &*types : nullptr});
-  say("{}\n{}", report.path.native(), report.warning.empty() ? "" : report.warning + "\n");
+  const std::filesystem::path report =
+      write_report(arguments.report,
+                   {sweep, options.machine, std::time(nullptr), types ? &*types : nullptr, sweep_json(sweep).dump(1)});
+  say("{}\n", report.native());
 }
 
 }  // namespace plumb::cli

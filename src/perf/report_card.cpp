@@ -92,6 +92,26 @@ void sum_errors(ReportCard& card) {
   card.output_nmse = with_outputs > 0 ? outputs / with_outputs : 0;
 }
 
+/// What of the matrices has not the type that the recipe asks for. A type that is no recipe ("recorded") asks nothing.
+Fallbacks fallbacks_in(const std::string& type, const ModelFile& base, const FindTensor& find, bool has_importance) {
+  Fallbacks found;
+  std::optional<Recipe> recipe;
+  try {
+    recipe = Recipe::parse(type);
+  } catch (const Error&) {
+    return found;
+  }
+  RecipeFacts facts = recipe_facts(base);
+  facts.has_importance = has_importance;
+  for (const GgufTensor& tensor : base.tensors()) {
+    const DType wanted = recipe->wanted(tensor.name, tensor.view.dtype(), tensor.view.shape(), facts);
+    const std::optional<ConstTensorView> view = find(tensor.name);
+    if (view && wanted != tensor.view.dtype() && dtype_info(wanted).quantized())
+      found.add(wanted, view->dtype(), tensor.view.shape().cols());
+  }
+  return found;
+}
+
 std::string label(const ReportCard& card) { return card.type + " " + card.method; }
 
 }  // namespace
@@ -157,6 +177,7 @@ void Reporter::judge_tensors(ReportCard& card, const FindTensor& find) {
   card.tensors = tensor_errors(file_, find, inputs_, options_.session.threads);
   sum_errors(card);
   count_bytes(card, file_, find);
+  card.fallbacks = fallbacks_in(card.type, file_, find, card.method == "search+imatrix");
 }
 
 ReportCard Reporter::card(const std::filesystem::path& file, std::string type, std::string method) {

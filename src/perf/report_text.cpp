@@ -49,9 +49,32 @@ std::string describe_law(const Sweep& sweep, const SeriesLaw& law) {
 }
 
 std::string describe_slow_bits(const Sweep& sweep, const SlowBits& bits) {
+  const SweepPoint &fewer = sweep.points[bits.fewer], &more = sweep.points[bits.more];
   return formatted("{} {}: {} takes {:.2f} times as long as {}. {}", bits.prefill ? "prompt" : "decode",
-                   sweep.points[bits.fewer].setting.label, sweep.points[bits.fewer].setting.type, bits.ratio,
-                   sweep.points[bits.more].setting.type, bits.why);
+                   fewer.setting.label, fewer.fallbacks.beside(fewer.setting.type), bits.ratio,
+                   more.fallbacks.beside(more.setting.type), bits.why);
+}
+
+std::string describe_no_slow_bits(const Sweep& sweep) {
+  std::vector<std::string> fell_back;
+  std::size_t as_asked = 0;
+  for (const SweepPoint& point : sweep.points) {
+    const std::string name = point.fallbacks.beside(point.setting.type);
+    if (!point.fallbacks.any())
+      ++as_asked;
+    else if (std::find(fell_back.begin(), fell_back.end(), name) == fell_back.end())
+      fell_back.push_back(name);
+  }
+  std::string text;
+  if (sweep.slow_bits.empty())
+    text = fell_back.empty() ? "No such case among these points."
+           : as_asked > 1    ? "No such case among the points that have the type they are called after."
+                             : "This cannot be answered here: too few points have the type they are called after.";
+  if (fell_back.empty()) return text;
+  text += text.empty() ? "" : " ";
+  text += "Their rows do not divide into the blocks of these types, so that they say nothing of their bits: ";
+  for (std::size_t i = 0; i < fell_back.size(); ++i) text += (i > 0 ? ", " : "") + fell_back[i];
+  return text + '.';
 }
 
 }  // namespace plumb

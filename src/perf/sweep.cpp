@@ -150,6 +150,7 @@ Sweep run_sweep(const SweepOptions& options) {
   for (SweepCase& c : plan_sweep(options)) {
     SweepPoint point;
     point.passes = timed_passes(c.spec, weight_types_by_name(c.type, c.spec), c.measure);
+    point.fallbacks = fallbacks_of(c.type, c.spec);
     point.parameters = static_cast<double>(count_parameters(c.spec).total());
     point.setting = std::move(c);
     sweep.points.push_back(std::move(point));

@@ -92,9 +92,23 @@ TEST_F(Evaluation, ReportCardsAreTables) {
   EXPECT_GT(cards[4]["tensors"].size(), 30u);
 }
 
+TEST_F(Evaluation, ReportCardsArePagesThatTellFallbacks) {
+  const std::string html = (dir / "card.html").native();
+  const auto run = run_plumb(
+      {"report-card", model, "--types", "q8_0,q4_k_m", "--text", text, "--ctx", "64", "-t", "1", "--html", html});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(run.out.find("q4_k_m ("), std::string::npos) << "rows of 64 hold no block of 256:\n" << run.out;
+  const std::string page = test::read_file(html);
+  for (const char* part : {"class=\"answer\">", "Q4_K_M*", "tensors not: ", "card-speed", "card-memory", "cards.csv"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  const auto refused = run_plumb({"report-card", model, "--types", "q8_0", "--text", text, "--ctx", "64", "-t", "1",
+                                  "--html", (dir / "absent" / "card.html").native()});
+  EXPECT_EQ(refused.exit_code, 1);
+}
+
 TEST_F(Evaluation, QuantizeWritesAReport) {
   const std::string out = (dir / "q.gguf").native();
-  for (const std::string ending : {".json", ".md", ".csv"}) {
+  for (const std::string ending : {".json", ".md", ".csv", ".html"}) {
     const std::string report = (dir / ("card" + ending)).native();
     const auto run = run_plumb(
         {"quantize", model, out, "--type", "q4_0", "--report", report, "--text", text, "--threads", "1", "--quiet"});
@@ -103,7 +117,7 @@ TEST_F(Evaluation, QuantizeWritesAReport) {
     if (ending == ".json") {
       EXPECT_EQ(json::parse(written)["cards"].size(), 2u);
     } else {
-      EXPECT_NE(written.find("output NMSE"), std::string::npos) << written;
+      EXPECT_NE(written.find(ending == ".html" ? "output error" : "output NMSE"), std::string::npos) << written;
     }
   }
 }

@@ -43,6 +43,8 @@ TEST_F(SweepCommand, SpeaksEveryFormatAndWritesAReport) {
   std::stringstream html;
   html << file.rdbuf();
   EXPECT_NE(html.str().find("</html>"), std::string::npos);
+  EXPECT_NE(html.str().find("<svg"), std::string::npos);
+  EXPECT_NE(html.str().find("<script type=\"application/json\" id=\"data-sweep-json\">{"), std::string::npos);
   for (const char* format : {"csv", "md"})
     EXPECT_EQ(run_plumb(sweep({"--sweep", "depth", "--to", "4", "--format", format})).exit_code, 0);
   const auto result = run_plumb(sweep({"--sweep", "depth", "--to", "8", "--format", "json"}));

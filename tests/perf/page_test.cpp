@@ -35,7 +35,7 @@ TEST(Scale, HasTicksAtDecades) {
   EXPECT_EQ(labels_of(Scale::exactly(Kind::logarithmic, 0.1, 1000), 6), (Labels{"0.1", "1", "10", "100", "1000"}));
   EXPECT_EQ(labels_of(Scale::exactly(Kind::logarithmic, 1e-6, 1e-4), 6).front(), "10⁻⁶");
   // One decade has names between, a factor of two is as good as linear.
-  EXPECT_EQ(labels_of(Scale::exactly(Kind::logarithmic, 1, 10), 6), (Labels{"1", "2", "5", "10"}));
+  EXPECT_EQ(labels_of(Scale::exactly(Kind::logarithmic, 1, 10), 6), (Labels{"1", "2", "3", "5", "10"}));
   EXPECT_EQ(labels_of(Scale::exactly(Kind::logarithmic, 10, 20), 6), (Labels{"10", "12", "14", "16", "18", "20"}));
   // Many decades: fewer names, none crowded.
   EXPECT_LE(labels_of(Scale::exactly(Kind::logarithmic, 1, 1e12), 6).size(), 7u);
@@ -55,8 +55,13 @@ TEST(Scale, PutsValuesWhereTheyBelong) {
 
 TEST(Scale, DrawsWhatHasNoRange) {
   const double none = std::nan("");
-  for (const auto& [low, high] : {std::pair{5.0, 5.0}, {0.0, 0.0}, {none, none}, {-3.0, -1.0}, {1e300, 1e301},
-                                  {1e-300, 1e300}, {INFINITY, -INFINITY}})
+  for (const auto& [low, high] : {std::pair{5.0, 5.0},
+                                  {0.0, 0.0},
+                                  {none, none},
+                                  {-3.0, -1.0},
+                                  {1e300, 1e301},
+                                  {1e-300, 1e300},
+                                  {INFINITY, -INFINITY}})
     for (const Kind kind : {Kind::linear, Kind::logarithmic}) {
       const Scale scale(kind, low, high);
       EXPECT_LT(scale.low(), scale.high()) << low << ' ' << high;
@@ -144,8 +149,8 @@ TEST(LabelPlaces, PreferTheSideWithoutALine) {
 }
 
 TEST(Pareto, FindsWhatNothingBeats) {
-  const std::vector<Choice> choices = {{"base", 0, 50, 100e6},  {"big", 0.001, 80, 60e6},  {"worse", 0.002, 70, 61e6},
-                                       {"small", 0.1, 90, 30e6}, {"twin", 0.1, 90, 30e6}, {"unknown", 0.2, 0, 20e6}};
+  const std::vector<Choice> choices = {{"base", 0, 50, 100e6},   {"big", 0.001, 80, 60e6}, {"worse", 0.002, 70, 61e6},
+                                       {"small", 0.1, 90, 30e6}, {"twin", 0.1, 90, 30e6},  {"unknown", 0.2, 0, 20e6}};
   EXPECT_EQ(pareto_front(choices), (std::vector<std::size_t>{0, 1, 3, 5}));
   const std::vector<Picture> pictures = pareto_pictures("p", choices);
   ASSERT_EQ(pictures.size(), 2u);
@@ -166,11 +171,18 @@ Page full_page() {
   Plot plot{.id = "plot", .title = bad, .description = bad, .x = {bad, Kind::logarithmic}, .y = {bad}};
   plot.curves.push_back({{{1, 1}, {100, 3}}, bad, 1, true});
   for (int i = 1; i < 8; ++i)
-    plot.dots.push_back({.x = std::pow(2.0, i), .y = i * 0.3, .label = "t" + std::to_string(i), .tip = bad,
-                         .shape = static_cast<Shape>(i % 4), .hollow = i % 2 == 0});
+    plot.dots.push_back({.x = std::pow(2.0, i),
+                         .y = i * 0.3,
+                         .label = "t" + std::to_string(i),
+                         .tip = bad,
+                         .shape = static_cast<Shape>(i % 4),
+                         .hollow = i % 2 == 0});
   plot.dots.push_back({.x = std::nan(""), .y = 1, .label = "nowhere"});
   page.picture(draw(plot, bad));
-  page.picture(draw(Bars{.id = "bars", .title = bad, .description = bad, .columns = {bad, "b"},
+  page.picture(draw(Bars{.id = "bars",
+                         .title = bad,
+                         .description = bad,
+                         .columns = {bad, "b"},
                          .rows = {{bad, {{1, "1", false}, {0, "-", true}}}, {"r", {{2, "2", true}, {3, bad, false}}}}},
                     bad));
   page.section(bad);
@@ -201,7 +213,11 @@ TEST(PageDocument, IsAcceptedByParsers) {
   const test::TempDir dir;
   const std::filesystem::path page = dir / "page.html", picture = dir / "picture.svg";
   write_file(page, full_page().html());
-  write_file(picture, draw(Plot{.id = "p", .title = "a<b", .description = "c&d", .x = {"x"}, .y = {"y"},
+  write_file(picture, draw(Plot{.id = "p",
+                                .title = "a<b",
+                                .description = "c&d",
+                                .x = {"x"},
+                                .y = {"y"},
                                 .dots = {{.x = 1, .y = 2, .label = "<&>"}}},
                            "")
                           .file);

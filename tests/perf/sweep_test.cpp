@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <set>
 
 #include "plumb/core/error.hpp"
@@ -198,37 +197,70 @@ TEST(SlowBits, AreFoundBeyondTheScatter) {
           .empty());
 }
 
-TEST(Report, IsOnePageThatNamesWhatItShowsAndEscapesNames) {
-  SweepOptions options = tiny(Dimension::type);
-  options.types = {"f16", "q8_0", "q4_0"};
-  options.base->name = "<script>alert('x')</script>";
-  const Sweep sweep = run_sweep(options);
-  const auto [html, svg, warning] = report_page({sweep, options.machine, 0});
-  EXPECT_EQ(html.find("<script"), std::string::npos);
-  EXPECT_NE(html.find("&lt;script"), std::string::npos);
-  for (const char* part : {"<!DOCTYPE html>", "viewport", "Fewer bits", "Q4_0", "1970-01-01", "</html>"})
-    EXPECT_NE(html.find(part), std::string::npos) << part;
-  for (const char* outside : {"http-equiv", "src=", "<link", "@import"})
-    EXPECT_EQ(html.find(outside), std::string::npos) << outside;
-  if (warning.empty()) {
-    EXPECT_NE(html.find("<svg"), std::string::npos);
-    EXPECT_EQ(svg.rfind("<svg", 0), 0u);
-  } else {
-    EXPECT_NE(html.find("No pictures: "), std::string::npos) << warning;
+/// Points that fell back to another type.
+Sweep fallen_back(std::vector<SweepPoint> points, std::size_t first) {
+  Sweep sweep;
+  sweep.dimension = Dimension::type;
+  sweep.points = std::move(points);
+  for (std::size_t i = first; i < sweep.points.size(); ++i) {
+    sweep.points[i].fallbacks.matrices = 40;
+    sweep.points[i].fallbacks.instead[DType::q5_0] = 12;
   }
+  return sweep;
 }
 
-TEST(Report, WithoutGnuplotHasItsTablesAndSaysSo) {
-  const std::string path = std::getenv("PATH");
-  ::setenv("PATH", "/nonexistent", 1);
-  const Sweep sweep = run_sweep(tiny(Dimension::batch));
+TEST(SlowBits, AreNotDeniedOfTypesThatFellBack) {
+  const auto points = timed({{DType::q8_0, {1, 1}}, {DType::q4_0, {1, 1}}, {DType::q4_k, {1, 1}}});
+  EXPECT_EQ(describe_no_slow_bits(fallen_back(points, 3)), "No such case among these points.");
+  const std::string one = describe_no_slow_bits(fallen_back(points, 2));
+  EXPECT_EQ(one.rfind("No such case among the points that have the type they are called after.", 0), 0u) << one;
+  EXPECT_NE(one.find("Q4_K (12 of 40 tensors Q5_0)"), std::string::npos) << one;
+  EXPECT_EQ(describe_no_slow_bits(fallen_back(points, 1)).rfind("This cannot be answered here", 0), 0u);
+}
+
+TEST(FallbacksOfATypeInAModel, AreCounted) {
+  const ModelSpec narrow = preset_spec("stories-260k"), wide = preset_spec("llama-3.2-1b");
+  EXPECT_FALSE(fallbacks_of("q4_k_m", wide).any());
+  EXPECT_FALSE(fallbacks_of("f16", narrow).any());
+  const Fallbacks found = fallbacks_of("q4_k", narrow);  // rows of 64 and 172
+  EXPECT_EQ(found.count(), found.matrices - 1) << "no row holds a block of 256; a head of such rows is Q8_0 as asked";
+  EXPECT_GT(found.instead.at(DType::f16), 0) << "nor do 172 divide into blocks of 32";
+  EXPECT_NE(found.beside("Q4_K").find("tensors not: "), std::string::npos) << found.beside("Q4_K");
+  Fallbacks one;
+  one.add(DType::q4_k, DType::q5_0, 64);
+  one.add(DType::q6_k, DType::q6_k, 256);
+  one.add(DType::q4_k, DType::f32, 256);  // kept for another reason than its rows
+  EXPECT_EQ(one.beside("q4_k_m"), "q4_k_m (1 of 3 tensors Q5_0)");
+}
+
+TEST(Report, IsOnePageThatAnswersFirstAndEscapesNames) {
+  SweepOptions options = tiny(Dimension::type);
+  options.types = {"f16", "q8_0", "q4_0", "q4_k"};
+  options.base->name = "<script>alert('x')</script>";
+  const Sweep sweep = run_sweep(options);
+  const auto [html, svg] = report_page({sweep, options.machine, 0, nullptr, "{\"a\": 1}"});
+  EXPECT_EQ(html.find("<script>"), std::string::npos);
+  EXPECT_NE(html.find("&lt;script"), std::string::npos);
+  EXPECT_LT(html.find("Of 4 types "), html.find("<svg"));
+  for (const char* part : {"<!DOCTYPE html>", "viewport", "Fewer bits", "Q4_0", "1970-01-01", "tensors not: ",
+                           "times.csv", "latency-token", "latency-prompt", "roof-token", "share-prompt", "</html>"})
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+  for (const char* outside : {"http-equiv", "src=", "<link", "@import", ">nan<", ">inf<"})
+    EXPECT_EQ(html.find(outside), std::string::npos) << outside;
+  EXPECT_EQ(svg.rfind("<svg", 0), 0u);
+  EXPECT_NE(svg.find("prefers-color-scheme"), std::string::npos) << "a picture of its own follows the reader too";
+}
+
+TEST(Report, OfEveryDimensionHasPictures) {
   const std::optional<Machine> machine = test::round_machine();
-  const auto [html, svg, warning] = report_page({sweep, machine, 0});
-  ::setenv("PATH", path.c_str(), 1);
-  EXPECT_NE(warning.find("gnuplot is not installed"), std::string::npos) << warning;
-  EXPECT_NE(html.find("No pictures: gnuplot is not installed"), std::string::npos);
-  EXPECT_EQ(html.find("<svg"), std::string::npos);
-  EXPECT_NE(html.find("<table>"), std::string::npos);
+  for (const Dimension dimension : {Dimension::batch, Dimension::context, Dimension::threads}) {
+    SweepOptions options = tiny(dimension);
+    options.to = 4;
+    const Sweep sweep = run_sweep(options);
+    const auto [html, svg] = report_page({sweep, machine, 0});
+    EXPECT_NE(html.find("<svg"), std::string::npos);
+    EXPECT_EQ(html.find(">nan"), std::string::npos);
+  }
 }
 
 }  // namespace

@@ -18,31 +18,28 @@ std::string describe_law(const Sweep& sweep, const SeriesLaw& law);
 /// "decode plumb-3m: Q2_K takes 1.31 times as long as Q4_0. ..." and why.
 std::string describe_slow_bits(const Sweep& sweep, const SlowBits& bits);
 
+/// What can be said beside the cases that were found, or where none was: nothing where cases stand and every point has
+/// the type it is called after. A type that fell back to another says nothing of its own bits.
+std::string describe_no_slow_bits(const Sweep& sweep);
+
 /// What a report shows.
 struct ReportInput {
   const Sweep& sweep;
   const std::optional<Machine>& machine;  ///< draws the roofline
   std::time_t when = 0;                   ///< of the measurement
   const Sweep* types = nullptr;           ///< a sweep over types to show beside another
+  std::string json = {};                  ///< the sweep for programs, kept inside the page; empty: none
 };
-
-/// Where it went.
-struct ReportResult {
-  std::filesystem::path path;
-  std::string warning;  ///< why there are no pictures; empty when there are
-};
-
-/// Writes `folder`/report.html, complete or not at all, and its first picture, the time of a token, as
-/// `folder`/latency.svg too. Pictures are SVG drawn by gnuplot, inline; without gnuplot the page says so and has its
-/// tables. @throws Error{io}.
-ReportResult write_report(const std::filesystem::path& folder, const ReportInput& input);
 
 /// A report as text.
 struct ReportPage {
   std::string html;
-  std::string latency_svg;  ///< the first picture alone; empty without pictures
-  std::string warning;      ///< as in ReportResult
+  std::string latency_svg;  ///< the first picture alone, a file of its own; empty without points
 };
 ReportPage report_page(const ReportInput& input);
+
+/// Writes `folder`/report.html, complete or not at all, and its first picture, the time of a token, as
+/// `folder`/latency.svg too. Returns the page's path. @throws Error{io}.
+std::filesystem::path write_report(const std::filesystem::path& folder, const ReportInput& input);
 
 }  // namespace plumb

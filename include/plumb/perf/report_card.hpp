@@ -14,6 +14,7 @@
 
 #include "plumb/model/collect_moments.hpp"
 #include "plumb/model/evaluate.hpp"
+#include "plumb/perf/fallbacks.hpp"
 #include "plumb/perf/measure.hpp"
 #include "plumb/perf/tensor_error.hpp"
 #include "plumb/quantize/quantize_model.hpp"
@@ -22,8 +23,9 @@ namespace plumb::inline PLUMB_ABI {
 
 /// One model of a table.
 struct ReportCard {
-  std::string type;    ///< recipe or rules: "q4_k_m"
-  std::string method;  ///< "search+imatrix"; "-" for the base
+  std::string type;     ///< recipe or rules: "q4_k_m"
+  std::string method;   ///< "search+imatrix"; "-" for the base
+  Fallbacks fallbacks;  ///< matrices that do not have the type's own types
   double bits_per_weight = 0;
   std::uint64_t bytes = 0;           ///< of all tensors
   double bytes_per_token = 0;        ///< weights, keys and values that decoding one token reads and writes
@@ -33,6 +35,9 @@ struct ReportCard {
   Estimate bits_per_byte;            ///< of the text
   Measurement speed;                 ///< prefill and decode
   std::vector<TensorError> tensors;  ///< of those that changed
+
+  /// The type and what of the model is another: "q4_k_m (12 of 40 tensors Q5_0)".
+  std::string type_text() const { return fallbacks.beside(type); }
 };
 
 /// What to judge with.

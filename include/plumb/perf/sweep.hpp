@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "plumb/model/spec.hpp"
+#include "plumb/perf/fallbacks.hpp"
 #include "plumb/perf/law.hpp"
 #include "plumb/perf/machine.hpp"
 #include "plumb/perf/measure.hpp"
@@ -66,6 +67,7 @@ struct SweepCase {
 struct SweepPoint {
   SweepCase setting;
   double parameters = 0;
+  Fallbacks fallbacks = {};             ///< matrices that do not have the setting's type
   std::optional<Measurement> measured;  ///< nothing before it has run
   TimedPasses passes;                   ///< the ledgers of what was timed
   std::optional<Prediction> prefill;    ///< the whole prompt; nothing without a machine or a prompt

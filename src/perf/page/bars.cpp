@@ -42,8 +42,7 @@ Picture draw(const Bars& bars, std::string caption) {
       most[c] = std::max(most[c], row.bars[c].value);
       widest[c] = std::max(widest[c], text_width(row.bars[c].text) * kSize);
     }
-  if (bars.one_scale && !most.empty())
-    std::fill(most.begin(), most.end(), *std::max_element(most.begin(), most.end()));
+  if (bars.one_scale && !most.empty()) std::fill(most.begin(), most.end(), *std::max_element(most.begin(), most.end()));
 
   for (std::size_t r = 0; r < bars.rows.size(); r += 2)
     svg.rectangle(0, top + static_cast<double>(r) * row_height, bars.width, row_height, "band");

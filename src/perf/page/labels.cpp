@@ -29,9 +29,7 @@ Box box_at(const LabelWish& wish, std::pair<double, double> point, std::pair<int
   const auto [dx, dy] = direction;
   const double reach = dx != 0 && dy != 0 ? distance * 0.75 : distance;
   const double left = dx > 0 ? point.first + reach : dx < 0 ? point.first - reach - width : point.first - width / 2;
-  const double top = dy > 0   ? point.second + reach
-                     : dy < 0 ? point.second - reach - height
-                              : point.second - height / 2;
+  const double top = dy > 0 ? point.second + reach : dy < 0 ? point.second - reach - height : point.second - height / 2;
   return {left, top, left + width, top + height};
 }
 
@@ -47,10 +45,10 @@ std::vector<std::optional<LabelPlace>> place_labels(const std::vector<LabelWish>
   const auto neighbours = [&](const LabelWish& wish) {
     std::size_t near = 0;
     for (const LabelWish& other : wishes)
-      near += std::hypot(other.points[0].first - wish.points[0].first, other.points[0].second - wish.points[0].second) <
-                      40
-                  ? 1
-                  : 0;
+      near +=
+          std::hypot(other.points[0].first - wish.points[0].first, other.points[0].second - wish.points[0].second) < 40
+              ? 1
+              : 0;
     return near;
   };
   std::vector<std::size_t> order(wishes.size());

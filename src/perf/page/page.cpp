@@ -21,8 +21,7 @@ const char* class_of(Column::Kind kind) {
 
 /// A text as an address that holds it.
 std::string data_uri(const DataFile& file) {
-  constexpr std::string_view kPlain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~!*'(),:;@$/?";
+  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~!*'(),:;@$/?";
   std::string uri = "data:" + file.mime + ";charset=utf-8,";
   for (const char c : file.text) {
     if (kPlain.find(c) != std::string_view::npos)
@@ -157,8 +156,7 @@ std::string Page::html() const {
       "</h1>\n<p class=\"answer\">" + escape(answer_) + "</p>\n" + body_ + (in_pictures_ ? "</div>\n" : "");
   if (!terms_.empty()) {
     html += "<h2>Words</h2>\n<dl>\n";
-    for (const Term& term : terms_)
-      html += "<dt>" + escape(term.word) + "</dt><dd>" + escape(term.meaning) + "</dd>\n";
+    for (const Term& term : terms_) html += "<dt>" + escape(term.word) + "</dt><dd>" + escape(term.meaning) + "</dd>\n";
     html += "</dl>\n";
   }
   if (!data_.empty()) html += data_html(data_);

@@ -10,6 +10,8 @@
 namespace plumb::inline PLUMB_ABI::page {
 namespace {
 
+/// Values further apart than this stand on a logarithmic axis.
+constexpr double kWideRange = 10;
 constexpr double kSmallestDot = 3.5, kLargestDot = 11;
 
 /// One of the two pictures: what is to the right, and whether more of it is better.
@@ -53,7 +55,7 @@ Picture picture(const std::string& id, const std::vector<Choice>& choices, const
     high = std::max(high, view.value(choice));
     most_bytes = std::max(most_bytes, choice.bytes);
   }
-  if (high > 4 * low) plot.x.kind = Scale::Kind::logarithmic;
+  if (high > kWideRange * low) plot.x.kind = Scale::Kind::logarithmic;
   const std::vector<const Choice*> front = front_of(shown, view);
   Curve line{.points = {}, .label = "", .colour = 7, .dashed = false};
   for (const Choice* choice : front) line.points.emplace_back(view.value(*choice), choice->loss);
@@ -118,7 +120,7 @@ std::vector<Picture> pareto_pictures(const std::string& id, const std::vector<Ch
                                      const std::string& marked_means) {
   const View views[] = {
       {"-speed", "speed", "tokens/s while decoding", [](const Choice& c) { return c.tokens_per_second; }, true},
-      {"-memory", "memory", "MB", [](const Choice& c) { return c.bytes * 1e-6; }, false},
+      {"-memory", "memory", "weights, MB", [](const Choice& c) { return c.bytes * 1e-6; }, false},
   };
   std::vector<Picture> pictures;
   for (const View& view : views)

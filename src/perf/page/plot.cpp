@@ -41,8 +41,8 @@ class Drawing {
 
  private:
   bool drawable(Point p) const {
-    return std::isfinite(p.first) && std::isfinite(p.second) &&
-           (plot_.x.kind == Scale::Kind::linear || p.first > 0) && (plot_.y.kind == Scale::Kind::linear || p.second > 0);
+    return std::isfinite(p.first) && std::isfinite(p.second) && (plot_.x.kind == Scale::Kind::linear || p.first > 0) &&
+           (plot_.y.kind == Scale::Kind::linear || p.second > 0);
   }
 
   Scale scale(const Axis& axis, bool x) const {
@@ -107,8 +107,7 @@ class Drawing {
       const auto [x1, y1] = points[i - 1];
       const auto [x2, y2] = points[i];
       const int steps = static_cast<int>(std::hypot(x2 - x1, y2 - y1) / kSampleEvery) + 1;
-      for (int s = 0; s <= steps; ++s)
-        lines_.emplace_back(x1 + (x2 - x1) * s / steps, y1 + (y2 - y1) * s / steps);
+      for (int s = 0; s <= steps; ++s) lines_.emplace_back(x1 + (x2 - x1) * s / steps, y1 + (y2 - y1) * s / steps);
     }
     if (!curve.label.empty()) wish(curve.label, curve.colour, along(points), 4);
   }
@@ -129,8 +128,8 @@ class Drawing {
   void draw_dot(const Dot& dot) {
     const auto [x, y] = at({dot.x, dot.y});
     const double r = dot.radius;
-    const std::string classes = dot.hollow ? formatted("dot s{} hollow", dot.colour % 8)
-                                           : formatted("dot c{}", dot.colour % 8);
+    const std::string classes =
+        dot.hollow ? formatted("dot s{} hollow", dot.colour % 8) : formatted("dot c{}", dot.colour % 8);
     switch (dot.shape) {
       case Shape::circle: svg_.circle(x, y, r, classes, dot.tip); break;
       case Shape::square: svg_.rectangle(x - r, y - r, 2 * r, 2 * r, classes, dot.tip); break;

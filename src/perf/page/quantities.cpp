@@ -29,8 +29,8 @@ std::string number_text(double value, int digits) {
 }
 
 std::string bytes_text(double bytes) {
-  return in_units(bytes, std::array<std::pair<double, const char*>, 4>{
-                             {{1e9, " GB"}, {1e6, " MB"}, {1e3, " kB"}, {1, " bytes"}}});
+  return in_units(
+      bytes, std::array<std::pair<double, const char*>, 4>{{{1e9, " GB"}, {1e6, " MB"}, {1e3, " kB"}, {1, " bytes"}}});
 }
 
 std::string seconds_text(double seconds) {

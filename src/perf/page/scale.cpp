@@ -106,13 +106,14 @@ std::vector<Tick> Scale::ticks(int most) const {
   const int decades = static_cast<int>(std::floor(std::log10(high_) + 1e-9) - std::ceil(std::log10(low_) - 1e-9)) + 1;
   const int every = std::max(1, (decades + most - 1) / std::max(1, most));
   const bool few = decades <= 2 && std::log10(high_ / low_) < 2.2;
+  const bool narrow = high_ < 12 * low_;
   std::vector<Tick> ticks;
   for (int exponent = first; exponent <= last; ++exponent)
     for (int digit = 1; digit < 10; ++digit) {
       const double value = digit * std::pow(10, exponent);
       if (value < low_ * (1 - 1e-9) || value > high_ * (1 + 1e-9)) continue;
       const bool decade = digit == 1 && exponent % every == 0;
-      const bool between = few && (digit == 2 || digit == 5 || digit == 1);
+      const bool between = (few && (digit == 2 || digit == 5 || digit == 1)) || (narrow && digit == 3);
       if (decade || between)
         ticks.push_back({value, tick_text(value)});
       else if (every == 1 || digit == 1)

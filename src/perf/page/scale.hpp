@@ -32,8 +32,8 @@ class Scale {
   /// 0 at the low end, 1 at the high one; beyond them outside.
   double at(double value) const;
   /// Of a logarithmic scale every decade, or every second, third ... where there are more than `most`, and small ticks
-  /// at 2, 3, ... 9 between; where it holds fewer than two decades 1, 2 and 5 of each have labels, and within a factor
-  /// of four the ticks are those of a linear one. Of a linear scale steps of 1, 2 or 5.
+  /// at 2, 3, ... 9 between; where it holds fewer than two decades 1, 2 and 5 of each have labels (in one alone 3 too),
+  /// and within a factor of four the ticks are those of a linear one. Of a linear scale steps of 1, 2 or 5.
   std::vector<Tick> ticks(int most) const;
 
   Kind kind() const { return kind_; }

@@ -39,8 +39,8 @@ std::string escape(std::string_view given) {
       case U'"': out += "&quot;"; break;
       case U'\'': out += "&#39;"; break;
       default: {
-        const bool forbidden = (c < 0x20 && c != U'\n' && c != U'\t') || (c >= 0x7F && c < 0xA0) || c == 0xFFFE ||
-                               c == 0xFFFF;
+        const bool forbidden =
+            (c < 0x20 && c != U'\n' && c != U'\t') || (c >= 0x7F && c < 0xA0) || c == 0xFFFE || c == 0xFFFF;
         out += forbidden ? kReplacementCharacter : text.substr(begin, at - begin);
       }
     }
@@ -93,8 +93,7 @@ std::string Svg::file() const {
   return head(style) + "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n" + body_ + "</svg>\n";
 }
 
-void Svg::shape(std::string_view element, std::string_view attributes, std::string_view classes,
-                std::string_view tip) {
+void Svg::shape(std::string_view element, std::string_view attributes, std::string_view classes, std::string_view tip) {
   body_ += formatted("<{} {} class=\"{}\"", element, attributes, classes);
   body_ += tip.empty() ? "/>\n" : formatted("><title>{}</title></{}>\n", escape(tip), element);
 }
