@@ -4,15 +4,14 @@
 #include <chrono>
 #include <string>
 
-#include "arguments.hpp"
 #include "../perf/page/page.hpp"
+#include "arguments.hpp"
 #include "say.hpp"
 
 namespace plumb::cli {
 
 inline Option add_html(const Command& command, std::string& file) {
-  return command
-      .add_option("--html", file, "Write the result as a page with pictures too: one file, readable offline")
+  return command.add_option("--html", file, "Write the result as a page with pictures too: one file, readable offline")
       .type_name("FILE");
 }
 

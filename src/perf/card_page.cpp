@@ -15,8 +15,9 @@ namespace {
 using page::number_text;
 using Kind = page::Column::Kind;
 
-/// A loss of quality that few notice: perplexity up by no more than this.
-constexpr double kSmallLoss = 0.01;
+/// A loss of quality that few notice: perplexity up by no more than this, and the same best guess this often. Either
+/// alone can be luck.
+constexpr double kSmallLoss = 0.01, kSameGuess = 0.9;
 
 /// Names of cards: the type, and the method where there are several.
 class CardNames {
@@ -56,7 +57,7 @@ double prompt_rate(const ReportCard& card) {
 std::size_t choice(std::span<const ReportCard> cards, bool& small_loss) {
   std::size_t best = 0;
   for (std::size_t i = 1; i < cards.size(); ++i)
-    if (cards[i].logits.nll_difference.value <= std::log1p(kSmallLoss) &&
+    if (cards[i].logits.nll_difference.value <= std::log1p(kSmallLoss) && cards[i].logits.top1.value >= kSameGuess &&
         (best == 0 || cards[i].bytes < cards[best].bytes))
       best = i;
   small_loss = best > 0;
@@ -73,10 +74,12 @@ std::string answer(std::span<const ReportCard> cards, const CardNames& names, st
                      page::rate_text(decode_rate(base)));
   const std::string loss = formatted("{:+.1f}%", 100 * std::expm1(card.logits.nll_difference.value));
   return formatted(
-      "{} {}: {} instead of {}, {} instead of {} while decoding, perplexity {}, and the same best guess as the base for "
-      "{:.1f}% of tokens.",
-      small_loss ? "The smallest with a perplexity at most 1% above the base's is"
-                 : "None is within 1% of the base's perplexity; nearest to the base is",
+      "{} {}: {} instead of {}, {} instead of {} while decoding, perplexity {}, the base's best guess for {:.1f}% of "
+      "tokens.",
+      small_loss
+          ? "The smallest that loses little (perplexity at most 1% up, the same best guess for 9 tokens in 10) is"
+          : "None loses little (perplexity at most 1% up, the same best guess for 9 tokens in 10); nearest to the base "
+            "is",
       names.in_full(card), page::bytes_text(static_cast<double>(card.bytes)),
       page::bytes_text(static_cast<double>(base.bytes)), page::rate_text(decode_rate(card)),
       page::rate_text(decode_rate(base)), loss, 100 * card.logits.top1.value);
@@ -173,19 +176,19 @@ std::string card_page(std::span<const ReportCard> cards, const std::string& mode
   const std::size_t best = choice(cards, small_loss);
   page::Page page("Report card of " + printable(model), answer(cards, names, best, small_loss));
   const ReportCard& base = cards.front();
-  page.paragraph(formatted("{} tokens of text scored, in windows of {}; speed of a prompt of {} tokens and {} written "
-                           "ones, median of {} runs. {}; {}",
-                           base.logits.base.scored, base.logits.base.context, base.speed.prefill.tokens,
-                           base.speed.decode.tokens, base.speed.decode.seconds.size(), time_text(context.when),
-                           machine_sentence(base.speed.system, base.speed.tier, base.speed.threads)));
+  page.paragraph(
+      formatted("{} tokens of text scored, in windows of {}; speed of a prompt of {} tokens and {} written "
+                "ones, median of {} runs. {}; {}",
+                base.logits.base.scored, base.logits.base.context, base.speed.prefill.tokens, base.speed.decode.tokens,
+                base.speed.decode.seconds.size(), time_text(context.when),
+                machine_sentence(base.speed.system, base.speed.tier, base.speed.threads)));
   if (const std::string note = load_note(base.speed.system); !note.empty()) page.note(note);
   std::vector<page::Choice> choices;
   for (const ReportCard& c : cards)
     choices.push_back({names.of(c), std::max(0.0, c.logits.kl.value), decode_rate(c), static_cast<double>(c.bytes),
                        disturbed(c.speed.decode)});
   if (cards.size() > 1)
-    for (const page::Picture& picture :
-         page::pareto_pictures("card", choices, {}, std::string(kDisturbedMeans)))
+    for (const page::Picture& picture : page::pareto_pictures("card", choices, {}, std::string(kDisturbedMeans)))
       page.picture(picture);
   page.picture(bars_of(cards, names));
   page.section("All numbers");
@@ -201,17 +204,22 @@ std::string card_page(std::span<const ReportCard> cards, const std::string& mode
     if (card.tensors.empty()) continue;
     const std::string worst = worst_tensors(card);
     if (!worst.empty()) page.paragraph(names.in_full(card) + ": " + worst + '.');
-    page.folded(formatted("{}: {} tensors changed", names.in_full(card), card.tensors.size()), tensor_table(card));
+    page.folded(formatted("{}: {} tensor{} changed", names.in_full(card), card.tensors.size(),
+                          card.tensors.size() == 1 ? "" : "s"),
+                tensor_table(card));
   }
   page.explain({
-      {"KL divergence", "How far the predictions are from the base's, averaged over tokens, in nats: 0 is the same; 0.01 "
-                        "is hardly noticed, 0.1 is."},
+      {"KL divergence",
+       "How far the predictions are from the base's, averaged over tokens, in nats: 0 is the same; 0.01 "
+       "is hardly noticed, 0.1 is."},
       {"same best guess", "Share of tokens for which both models find the same next token most likely (top-1)."},
-      {"perplexity", "How surprised a model is by the text: the smaller the better. Comparable between models of the same "
-                     "tokenizer on the same text."},
+      {"perplexity",
+       "How surprised a model is by the text: the smaller the better. Comparable between models of the same "
+       "tokenizer on the same text."},
       {"bits per weight", "Bytes of all tensors times 8, over their number of weights; scales and norms included."},
-      {"weight error, output error", "Squared error of weights, or of what matrices make of real inputs, over the squares "
-                                     "of the originals (NMSE). They do not tell how good a model is: KL does."},
+      {"weight error, output error",
+       "Squared error of weights, or of what matrices make of real inputs, over the squares "
+       "of the originals (NMSE). They do not tell how good a model is: KL does."},
       {"*", "At a type: not all tensors have it, because their rows do not divide into its blocks."},
   });
   page.explain(common_terms());

@@ -19,10 +19,10 @@ constexpr double kBusyShare = 0.6;
 }  // namespace
 
 std::string machine_sentence(const SystemInfo& system, std::string_view tier, int threads) {
-  std::string text =
-      formatted("{}{}, {} thread{} of {} processor{}, kernels {}", system.cpu.empty() ? "An unnamed processor" : system.cpu,
-                system.virtual_machine ? " (a virtual machine)" : "", threads, threads == 1 ? "" : "s", system.usable,
-                system.usable == 1 ? "" : "s", tier);
+  std::string text = formatted("{}{}, {} thread{} of {} processor{}, kernels {}",
+                               system.cpu.empty() ? "An unnamed processor" : system.cpu,
+                               system.virtual_machine ? " (a virtual machine)" : "", threads, threads == 1 ? "" : "s",
+                               system.usable, system.usable == 1 ? "" : "s", tier);
   if (system.last_cache_bytes() > 0) text += ", last cache " + page::bytes_text(system.last_cache_bytes());
   if (system.memory_bytes > 0) text += ", memory " + page::bytes_text(system.memory_bytes);
   text += formatted(", pages of {:.0f} bytes, huge pages {}, governor {}", system.page_bytes,

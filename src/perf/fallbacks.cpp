@@ -40,7 +40,8 @@ Fallbacks fallbacks_of(std::string_view type, const ModelSpec& spec) {
   for_each_tensor(spec, [&](const TensorSpec& tensor) {
     if (!tensor.is_matrix()) return;
     const DType wanted = recipe.wanted(name_in_file(spec, tensor), DType::f32, tensor.shape, facts);
-    if (dtype_info(wanted).quantized()) found.add(wanted, fitting_type(wanted, tensor.shape.cols()), tensor.shape.cols());
+    if (dtype_info(wanted).quantized())
+      found.add(wanted, fitting_type(wanted, tensor.shape.cols()), tensor.shape.cols());
   });
   return found;
 }

@@ -65,8 +65,8 @@ std::optional<PassBreakdown> breakdown_of(const SweepPoint& point, bool prefill)
 }
 
 bool is_product(Op op) {
-  constexpr std::array kProducts{Op::q,  Op::k,    Op::v,    Op::mix_in, Op::attn_out, Op::router, Op::gate,
-                                 Op::up, Op::down, Op::head, Op::laurel, Op::per_layer};
+  constexpr std::array kProducts{Op::q,    Op::k,  Op::v,    Op::mix_in, Op::attn_out, Op::router,
+                                 Op::gate, Op::up, Op::down, Op::head,   Op::laurel,   Op::per_layer};
   return std::find(kProducts.begin(), kProducts.end(), op) != kProducts.end();
 }
 
@@ -135,8 +135,7 @@ std::vector<PassBreakdown> breakdowns(const Sweep& sweep) {
 PassBreakdown breakdown(const PassReport& report, std::string label, bool prefill) {
   PassBreakdown pass{std::move(label), prefill, true, {}, report.meeting_seconds};
   for (const OpReport& op : report.ops)
-    if (op.seconds > 0)
-      pass.ops.push_back({op.op, op.seconds, op.work.operations.total(), op.work.bytes.total()});
+    if (op.seconds > 0) pass.ops.push_back({op.op, op.seconds, op.work.operations.total(), op.work.bytes.total()});
   return pass;
 }
 
@@ -196,9 +195,9 @@ std::vector<page::Picture> share_pictures(const std::vector<PassBreakdown>& pass
     for (const OpGroup& group : op_groups())
       row(group.name, [&](const PassBreakdown& pass) { return seconds_of(pass, group); });
     row("threads meeting", [](const PassBreakdown& pass) { return pass.meeting; });
-    pictures.push_back(draw(bars, formatted("Shares of the time, {}.",
-                                            shown.front()->measured ? "measured with a clock on every operation"
-                                                                    : "predicted")));
+    pictures.push_back(
+        draw(bars, formatted("Shares of the time, {}.",
+                             shown.front()->measured ? "measured with a clock on every operation" : "predicted")));
   }
   return pictures;
 }
@@ -207,7 +206,9 @@ page::HtmlTable share_table(const std::vector<PassBreakdown>& passes) {
   page::HtmlTable table{"Shares of the time", {{"operations", "", page::Column::Kind::name}}, {}};
   for (const PassBreakdown& pass : passes)
     table.columns.push_back({column_title(pass), pass.prefill ? "prompt, %" : "token, %"});
-  const auto share = [](double part, const PassBreakdown& pass) { return formatted("{:.1f}", 100 * part / pass.seconds()); };
+  const auto share = [](double part, const PassBreakdown& pass) {
+    return formatted("{:.1f}", 100 * part / pass.seconds());
+  };
   for (const OpGroup& group : op_groups()) {
     std::vector<std::string> row = {std::string(group.name)};
     double sum = 0;
@@ -300,9 +301,11 @@ page::HtmlTable roofline_table(const Machine& machine, int threads, const PassBr
 
 std::vector<page::Term> roofline_terms() {
   return {
-      {"roofline", "A picture of limits: memory brings so many bytes a second, units do so many operations; an "
-                   "operation with few operations per byte meets the first limit, one with many the second."},
-      {"operations per byte", "Multiplications and additions, divided by the bytes that are read and written for them."},
+      {"roofline",
+       "A picture of limits: memory brings so many bytes a second, units do so many operations; an "
+       "operation with few operations per byte meets the first limit, one with many the second."},
+      {"operations per byte",
+       "Multiplications and additions, divided by the bytes that are read and written for them."},
       {"Gop/s", "Billion multiplications and additions a second."},
       {"threads meeting", "Time in which a thread has nothing to do until the others are done."},
   };

@@ -55,12 +55,15 @@ std::string describe_slow_bits(const Sweep& sweep, const SlowBits& bits) {
                    more.fallbacks.beside(more.setting.type), bits.why);
 }
 
+/// A model has its type when no more than one matrix in so many has another.
+constexpr int kFewOf = 10;
+
 std::string describe_no_slow_bits(const Sweep& sweep) {
   std::vector<std::string> fell_back;
   std::size_t as_asked = 0;
   for (const SweepPoint& point : sweep.points) {
     const std::string name = point.fallbacks.beside(point.setting.type);
-    if (!point.fallbacks.any())
+    if (point.fallbacks.count() * kFewOf <= point.fallbacks.matrices)
       ++as_asked;
     else if (std::find(fell_back.begin(), fell_back.end(), name) == fell_back.end())
       fell_back.push_back(name);

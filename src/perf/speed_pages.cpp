@@ -28,7 +28,8 @@ constexpr double kOldProfileDays = 14;
 void say_profile(page::Page& page, const Machine& machine, int threads, double now) {
   std::string text = "Predicted from a profile of this machine";
   if (machine.measured_at > 0)
-    text += formatted(", measured {}, at a load of {:.2f}", time_text(machine.measured_at), machine.system.load_average);
+    text +=
+        formatted(", measured {}, at a load of {:.2f}", time_text(machine.measured_at), machine.system.load_average);
   page.paragraph(text + '.');
   const double days = (now - machine.measured_at) / 86400;
   if (machine.measured_at > 0 && days > kOldProfileDays)
@@ -48,7 +49,8 @@ page::Picture both_picture(const PassReport& pass, bool prefill) {
                   .rows = {},
                   .one_scale = true};
   const auto row = [&](const std::string& name, double measured, double predicted) {
-    bars.rows.push_back({name, {{measured, seconds_text(measured), false}, {predicted, seconds_text(predicted), false}}});
+    bars.rows.push_back(
+        {name, {{measured, seconds_text(measured), false}, {predicted, seconds_text(predicted), false}}});
     bars.description +=
         formatted(" {}: {} measured, {} predicted.", name, seconds_text(measured), seconds_text(predicted));
   };
@@ -72,19 +74,19 @@ page::HtmlTable both_table(const PassReport& pass, const std::string& caption) {
                         {}};
   for (const OpReport& op : pass.ops)
     table.rows.push_back({op_title(op.op), number_text(op.seconds * 1e6), number_text(op.predicted.seconds * 1e6),
-                          ratio_text(op.predicted.seconds, op.seconds), formatted("{:.1f}", 100 * op.seconds / pass.seconds),
+                          ratio_text(op.predicted.seconds, op.seconds),
+                          formatted("{:.1f}", 100 * op.seconds / pass.seconds),
                           number_text(op.work.bytes.total() * 1e-3), number_text(op.work.operations.total() * 1e-6),
                           op.predicted.seconds > 0 ? std::string(ceiling_name(op.predicted.ceiling)) : "-"});
   table.rows.push_back({"threads meeting", number_text(pass.meeting_seconds * 1e6),
                         number_text(pass.predicted.meeting_seconds * 1e6),
                         ratio_text(pass.predicted.meeting_seconds, pass.meeting_seconds),
                         formatted("{:.1f}", 100 * pass.meeting_seconds / pass.seconds), "-", "-", "meeting"});
-  table.rows.push_back({"all", number_text(pass.pass_seconds * 1e6), number_text(pass.predicted.seconds() * 1e6),
-                        ratio_text(pass.predicted.seconds(), pass.pass_seconds),
-                        formatted("{:.1f}", 100 * pass.pass_seconds / pass.seconds),
-                        number_text(pass.work.bytes().total() * 1e-3),
-                        number_text(pass.work.operations().total() * 1e-6),
-                        std::string(ceiling_name(pass.predicted.ceiling()))});
+  table.rows.push_back(
+      {"all", number_text(pass.pass_seconds * 1e6), number_text(pass.predicted.seconds() * 1e6),
+       ratio_text(pass.predicted.seconds(), pass.pass_seconds),
+       formatted("{:.1f}", 100 * pass.pass_seconds / pass.seconds), number_text(pass.work.bytes().total() * 1e-3),
+       number_text(pass.work.operations().total() * 1e-6), std::string(ceiling_name(pass.predicted.ceiling()))});
   return table;
 }
 
@@ -95,10 +97,10 @@ const OpReport& largest(const PassReport& pass) {
 
 std::string explained(const PassReport& pass, double tokens, const std::string& what) {
   const OpReport& most = largest(pass);
-  std::string text = formatted("{} takes {} ({}); predicted {}. The most of it, {:.0f}%, is {}", what,
-                               seconds_text(pass.seconds), rate_text(tokens / pass.seconds),
-                               seconds_text(pass.predicted.seconds()), 100 * most.seconds / pass.seconds,
-                               op_title(most.op));
+  std::string text =
+      formatted("{} takes {} ({}); predicted {}. The most of it, {:.0f}%, is {}", what, seconds_text(pass.seconds),
+                rate_text(tokens / pass.seconds), seconds_text(pass.predicted.seconds()),
+                100 * most.seconds / pass.seconds, op_title(most.op));
   if (most.predicted.seconds > 0) text += formatted(", which waits for {}", ceiling_name(most.predicted.ceiling));
   return text + '.';
 }
@@ -141,7 +143,8 @@ std::string explain_page(const Explanation& e, const Machine& machine, const Pag
   page.section("All numbers");
   if (!e.decode.empty()) page.table(both_table(e.decode, token));
   if (!e.prefill.empty()) page.table(both_table(e.prefill, formatted("A prompt of {} tokens", e.prompt)));
-  page.explain({{"waits for", "The limit that binds by the prediction: memory, a cache, arithmetic, or threads meeting."}});
+  page.explain(
+      {{"waits for", "The limit that binds by the prediction: memory, a cache, arithmetic, or threads meeting."}});
   page.explain(common_terms());
   if (!e.decode.empty()) page.data({"decode.csv", "text/csv", csv_of(both_table(e.decode, ""))});
   if (!e.prefill.empty()) page.data({"prompt.csv", "text/csv", csv_of(both_table(e.prefill, ""))});
@@ -168,16 +171,12 @@ std::string forecast_page(const Forecast& f, const ForecastOptions& options, con
   say_profile(page, machine, f.threads, context.when);
   page.paragraph(machine_sentence(machine.system, machine.isa, f.threads));
 
-  page::HtmlTable summary{"",
-                          {{"what", "", Kind::name},
-                           {"time", "ms"},
-                           {"speed", "tokens/s"},
-                           {"waits for", "", Kind::name}},
-                          {}};
+  page::HtmlTable summary{
+      "", {{"what", "", Kind::name}, {"time", "ms"}, {"speed", "tokens/s"}, {"waits for", "", Kind::name}}, {}};
   const auto row = [&](const std::string& what, const Prediction& p, double tokens) {
-    summary.rows.push_back({what, number_text(p.seconds() * 1e3, 4), number_text(tokens / p.seconds()),
-                            formatted("{} ({:.0f}%)", ceiling_name(p.ceiling()),
-                                      100 * p.seconds_of(p.ceiling()) / p.seconds())});
+    summary.rows.push_back(
+        {what, number_text(p.seconds() * 1e3, 4), number_text(tokens / p.seconds()),
+         formatted("{} ({:.0f}%)", ceiling_name(p.ceiling()), 100 * p.seconds_of(p.ceiling()) / p.seconds())});
   };
   row(formatted("{} of {} tokens", f.generates ? "prompt" : "embedding", options.prompt), f.prefill, prompt);
   if (f.generates) {
@@ -186,11 +185,7 @@ std::string forecast_page(const Forecast& f, const ForecastOptions& options, con
   }
   page.table(summary);
 
-  page::Bars memory{.id = "memory",
-                    .title = "Memory",
-                    .description = {},
-                    .columns = {"MB"},
-                    .rows = {}};
+  page::Bars memory{.id = "memory", .title = "Memory", .description = {}, .columns = {"MB"}, .rows = {}};
   for (const auto& [part, bytes] : {std::pair<std::string, double>{"weights", f.memory.weights},
                                     {formatted("KV cache of {} positions", options.context), f.memory.kv},
                                     {"scratch", f.memory.activations}}) {
@@ -207,7 +202,8 @@ std::string forecast_page(const Forecast& f, const ForecastOptions& options, con
   page.explain(common_terms());
   page.data({"summary.csv", "text/csv", csv_of(summary)});
   for (const PassBreakdown& pass : passes)
-    page.data({pass.prefill ? "prompt.csv" : "token.csv", "text/csv", csv_of(roofline_table(machine, f.threads, pass))});
+    page.data(
+        {pass.prefill ? "prompt.csv" : "token.csv", "text/csv", csv_of(roofline_table(machine, f.threads, pass))});
   if (!context.json.empty()) page.data({"forecast.json", "application/json", context.json});
   return page.html();
 }
@@ -295,8 +291,9 @@ std::string bench_page(std::span<const BenchLine> given, const SystemInfo& syste
   const auto tests = distinct<std::string>(lines, [](const BenchLine& line) { return test_title(line.result.test); });
   std::string answer = "Nothing ran.";
   if (best != nullptr)
-    answer = formatted("{}{} reaches {} {} tokens.", models.size() > 1 ? "Fastest: " : "", best->model,
-                       rate_text(best->result.mean_rate()), test_title(best->result.test));
+    answer = formatted("{}{}{} {} {} tokens.", models.size() > 1 ? "The fastest is " : "", best->model,
+                       models.size() > 1 ? ":" : " reaches", rate_text(best->result.mean_rate()),
+                       test_title(best->result.test));
   page::Page page("Speed of whole models", answer);
   if (!lines.empty())
     page.paragraph(formatted("{}; {}", time_text(context.when),
@@ -328,8 +325,9 @@ std::string bench_page(std::span<const BenchLine> given, const SystemInfo& syste
   page.section("All numbers");
   page.table(bench_table(lines));
   page.paragraph("A star: " + std::string(kDisturbedMeans) + ".");
-  page.explain({{"pp512, tg128", "Tests as llama-bench names them: a prompt of 512 tokens read, 128 tokens written; "
-                                 "@ d4096: behind so many tokens."},
+  page.explain({{"pp512, tg128",
+                 "Tests as llama-bench names them: a prompt of 512 tokens read, 128 tokens written; "
+                 "@ d4096: behind so many tokens."},
                 {"standard deviation", "Of the runs' tokens per second."}});
   page.explain(common_terms());
   page.data({"bench.csv", "text/csv", csv_of(bench_table(lines))});

@@ -23,7 +23,9 @@ bool in_series(const SweepPoint& point, const std::string& series) {
 }
 
 double measured_of(const SweepPoint& p, bool prefill) { return prefill ? p.prefill_seconds() : p.decode_seconds(); }
-double predicted_of(const SweepPoint& p, bool prefill) { return prefill ? p.prefill_predicted() : p.decode_predicted(); }
+double predicted_of(const SweepPoint& p, bool prefill) {
+  return prefill ? p.prefill_predicted() : p.decode_predicted();
+}
 
 /// What can be drawn of a ratio: beyond it dots stand at the edge.
 constexpr double kLeastRatio = 0.4, kMostRatio = 2.5;
@@ -54,11 +56,12 @@ bool disturbed(const SweepPoint& point, bool prefill) {
 
 page::Picture latency_picture(const Sweep& sweep, bool prefill) {
   const bool types = sweep.dimension == Dimension::type;
-  page::Plot plot{.id = prefill ? "latency-prompt" : "latency-token",
-                  .title = formatted("Time of {} by {}", prefill ? "a whole prompt" : "a token", axis_title(sweep.dimension)),
-                  .description = {},
-                  .x = {axis_title(sweep.dimension), types ? page::Scale::Kind::linear : page::Scale::Kind::logarithmic},
-                  .y = {prefill ? "ms for the prompt" : "ms per token", page::Scale::Kind::logarithmic}};
+  page::Plot plot{
+      .id = prefill ? "latency-prompt" : "latency-token",
+      .title = formatted("Time of {} by {}", prefill ? "a whole prompt" : "a token", axis_title(sweep.dimension)),
+      .description = {},
+      .x = {axis_title(sweep.dimension), types ? page::Scale::Kind::linear : page::Scale::Kind::logarithmic},
+      .y = {prefill ? "ms for the prompt" : "ms per token", page::Scale::Kind::logarithmic}};
   plot.description = formatted("{} against {}.", plot.y.title, plot.x.title);
   int colour = 0;
   bool any_predicted = false, any_disturbed = false;
@@ -95,7 +98,8 @@ page::Picture latency_picture(const Sweep& sweep, bool prefill) {
   }
   std::string caption = "Dots are measured";
   caption += any_predicted ? ", lines predicted." : ".";
-  if (std::any_of(sweep.points.begin(), sweep.points.end(), [](const SweepPoint& p) { return p.fallbacks.any(); }) && types)
+  if (std::any_of(sweep.points.begin(), sweep.points.end(), [](const SweepPoint& p) { return p.fallbacks.any(); }) &&
+      types)
     caption += " With a star: not all tensors have that type (the table says which).";
   if (any_disturbed) caption += " Hollow: " + std::string(kDisturbedMeans) + '.';
   return draw(plot, caption);
@@ -140,9 +144,10 @@ page::Picture ratio_picture(const Sweep& sweep) {
     level(1.1, "10% above", true);
     level(1 / 1.1, "10% below", true);
   }
-  return draw(plot,
-              "Dots: tokens; triangles: prompts; names where the prediction is more than 10% off. Hollow: disturbed, or "
-              "beyond the picture.");
+  return draw(
+      plot,
+      "Dots: tokens; triangles: prompts; names where the prediction is more than 10% off. Hollow: disturbed, or "
+      "beyond the picture.");
 }
 
 }  // namespace plumb

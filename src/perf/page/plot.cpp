@@ -10,6 +10,8 @@ namespace plumb::inline PLUMB_ABI::page {
 namespace {
 
 constexpr double kTickSize = 12, kTitleSize = 12.5, kLabelSize = 12.5;
+/// What the names of curves may take from the picture's width; longer ones stand over it.
+constexpr double kMostEndRoom = 40;
 /// Points of curves are looked at this many pixels apart when names avoid them.
 constexpr double kSampleEvery = 6;
 
@@ -25,7 +27,9 @@ class Drawing {
     y_ticks_ = y_.ticks(6);
     double widest = 0;
     for (const Tick& tick : y_ticks_) widest = std::max(widest, text_width(tick.label) * kTickSize);
-    area_ = {widest + 14, 30, plot.width - 12, plot.height - 46};
+    double ends = 0;  // room for names at the ends of curves
+    for (const Curve& curve : plot.curves) ends = std::max(ends, text_width(curve.label) * kLabelSize);
+    area_ = {widest + 14, 30, plot.width - 12 - std::min(ends, kMostEndRoom), plot.height - 46};
   }
 
   Svg draw() {

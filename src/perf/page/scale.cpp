@@ -47,7 +47,7 @@ std::string tick_text(double value) {
     return std::abs(digits - 1) < 1e-6 ? power : formatted("{:.3g}·{}", digits, power);
   }
   if (size < 9999.5) return formatted("{:.4g}", value);
-  constexpr std::array<std::pair<double, const char*>, 4> kUnits{{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}};
+  constexpr std::array<std::pair<double, const char*>, 4> kUnits{{{1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "k"}}};
   if (size >= 1e15) return exponent_text(static_cast<int>(std::lround(std::log10(size))));
   for (const auto& [unit, name] : kUnits)
     if (size >= unit * 0.99995) return formatted("{:.4g}{}", value / unit, name);

@@ -14,7 +14,7 @@ struct Tick {
   std::string label;
 };
 
-/// "0.02", "3", "1500", "20k", "1M", "10⁻⁴": a number at a tick. Round numbers are all it is meant for.
+/// "0.02", "3", "1500", "20k", "1M", "2B", "10⁻⁴": a number at a tick. Round numbers are all it is meant for.
 std::string tick_text(double value);
 
 class Scale {

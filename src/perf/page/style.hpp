@@ -40,7 +40,7 @@ svg .s6{stroke:var(--c6);fill:none}svg .s7{stroke:var(--c7);fill:none}
 inline constexpr std::string_view kPageStyle = R"(
 *{box-sizing:border-box}
 body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",Arial,sans-serif;color:var(--ink);
-background:var(--paper);max-width:66rem;margin:0 auto;padding:1rem 1rem 3rem;overflow-wrap:break-word}
+background:var(--paper);max-width:74rem;margin:0 auto;padding:1rem 1rem 3rem;overflow-wrap:break-word}
 h1{font-size:1rem;font-weight:600;color:var(--faint);margin:.5rem 0 0}
 .answer{font-size:1.45rem;line-height:1.3;font-weight:600;margin:.3rem 0 1rem;text-wrap:pretty}
 h2{font-size:1.2rem;line-height:1.3;margin:2.2rem 0 .5rem;padding-top:.6rem;border-top:1px solid var(--grid)}
@@ -52,9 +52,9 @@ figure h3{font-size:1rem;margin:0 0 .3rem}figcaption{font-size:.9rem;color:var(-
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:.2rem 0 .4rem}
 th,td{padding:.25rem .6rem;border-bottom:1px solid var(--grid);text-align:right;vertical-align:top;white-space:nowrap}
-thead th{border-bottom:2px solid var(--faint);vertical-align:bottom}tbody th{font-weight:600}
+thead th{white-space:normal;border-bottom:2px solid var(--faint);vertical-align:bottom}tbody th{font-weight:600}
 thead small{display:block;font-weight:400;color:var(--faint)}
-.l{text-align:left}.w{white-space:normal;min-width:16rem;text-align:left}
+.l{text-align:left}.w{white-space:normal;min-width:min(26rem,75vw);text-align:left}
 tr.best{background:var(--band)}
 .note{border-left:4px solid var(--edge);padding:.4rem .8rem;background:var(--warn);max-width:46rem;margin:.6rem 0}
 dt{font-weight:600;margin-top:.5rem}dd{margin:0}
