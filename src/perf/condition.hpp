@@ -20,8 +20,7 @@ std::string time_text(double seconds_since_1970);
 bool disturbed(const PassTiming& timing);
 
 /// What a marked point means, for captions.
-inline constexpr std::string_view kDisturbedMeans =
-    "marked points were disturbed: the middle half of their runs is more than 10% apart";
+inline constexpr std::string_view kDisturbedMeans = "disturbed (the middle half of the runs is more than 10% apart)";
 
 /// A sentence where the machine was busy before the measurement began; nothing where it was not.
 std::string load_note(const SystemInfo& system);

@@ -96,12 +96,16 @@ class SweepPage {
     const auto faster = [&](const SweepPoint* a, const SweepPoint* b) {
       return time_of(*a, prefill) < time_of(*b, prefill);
     };
+    const auto rate = [&](const SweepPoint& p) {
+      const double tokens = !prefill ? tokens_of_step(p) : p.measured ? p.measured->prefill.tokens : 0;
+      return tokens > 0 ? " (" + page::rate_text(tokens / time_of(p, prefill)) + ")" : std::string();
+    };
     std::string text;
     if (sweep_.dimension == Dimension::type) {
       const SweepPoint &best = **std::min_element(points.begin(), points.end(), faster),
                        &worst = **std::max_element(points.begin(), points.end(), faster);
-      text = formatted("Of {} types {} is the fastest for a {}: {}, {:.3g} times as fast as {}", points.size(),
-                       type_text(best), what, seconds_text(time_of(best, prefill)),
+      text = formatted("Of {} types {} is the fastest for a {}: {}{}, {:.3g} times as fast as {}", points.size(),
+                       type_text(best), what, seconds_text(time_of(best, prefill)), rate(best),
                        time_of(worst, prefill) / time_of(best, prefill), type_text(worst));
     } else {
       const SweepPoint& last = *points.back();
@@ -111,9 +115,9 @@ class SweepPage {
           first = p;
           break;
         }
-      text =
-          formatted("A {} takes {} at {} and {} at {}, both in {}", what, seconds_text(time_of(*first, prefill)),
-                    first->setting.label, seconds_text(time_of(last, prefill)), last.setting.label, last.setting.type);
+      text = formatted("A {} takes {} at {} and {}{} at {}, both in {}", what, seconds_text(time_of(*first, prefill)),
+                       first->setting.label, seconds_text(time_of(last, prefill)), rate(last), last.setting.label,
+                       last.setting.type);
     }
     if (const std::vector<double> errors = sorted_errors(); !errors.empty())
       text += formatted("; predictions were off by {:.0f}% in the median", 100 * errors[errors.size() / 2]);
@@ -134,8 +138,8 @@ class SweepPage {
     page.section("Times");
     page.paragraph(
         "Weights are random: speed does not depend on their values. Each time is the median of repetitions that took "
-        "turns with those of the other points. " +
-        std::string(kDisturbedMeans) + " (with a star).");
+        "turns with those of the other points. A star at a time: " +
+        std::string(kDisturbedMeans) + ".");
     page.table(times_table(sweep_));
   }
 

@@ -26,7 +26,8 @@ constexpr double kOldProfileDays = 14;
 
 /// What the prediction was divided by, and whether to trust it.
 void say_profile(page::Page& page, const Machine& machine, int threads, double now) {
-  std::string text = "Predicted from a profile of this machine";
+  std::string text = "Predicted from a profile of " +
+                     (machine.system.cpu.empty() ? "an unnamed processor" : printable(machine.system.cpu));
   if (machine.measured_at > 0)
     text +=
         formatted(", measured {}, at a load of {:.2f}", time_text(machine.measured_at), machine.system.load_average);
@@ -97,6 +98,10 @@ const OpReport& largest(const PassReport& pass) {
 
 std::string explained(const PassReport& pass, double tokens, const std::string& what) {
   const OpReport& most = largest(pass);
+  if (pass.meeting_seconds > most.seconds)
+    return formatted("{} takes {} ({}); predicted {}. In most of it, {:.0f}%, threads wait for each other.", what,
+                     seconds_text(pass.seconds), rate_text(tokens / pass.seconds),
+                     seconds_text(pass.predicted.seconds()), 100 * pass.meeting_seconds / pass.seconds);
   std::string text =
       formatted("{} takes {} ({}); predicted {}. The most of it, {:.0f}%, is {}", what, seconds_text(pass.seconds),
                 rate_text(tokens / pass.seconds), seconds_text(pass.predicted.seconds()),
@@ -135,7 +140,7 @@ std::string explain_page(const Explanation& e, const Machine& machine, const Pag
     page.paragraph(explained(e.prefill, e.prompt, formatted("Reading {} tokens", e.prompt)));
   page.paragraph(formatted("{}{}; {}", time_text(context.when),
                            e.depth > 0 ? formatted("; behind {} tokens", e.depth) : "",
-                           machine_sentence(machine.system, e.tier, e.threads)));
+                           machine_sentence(read_system_info(), e.tier, e.threads)));
   say_profile(page, machine, e.threads, context.when);
   if (!e.decode.empty()) page.picture(both_picture(e.decode, false));
   if (!e.prefill.empty()) page.picture(both_picture(e.prefill, true));
@@ -324,7 +329,7 @@ std::string bench_page(std::span<const BenchLine> given, const SystemInfo& syste
   }
   page.section("All numbers");
   page.table(bench_table(lines));
-  page.paragraph("A star: " + std::string(kDisturbedMeans) + ".");
+  page.paragraph("A star at a speed: " + std::string(kDisturbedMeans) + ".");
   page.explain({{"pp512, tg128",
                  "Tests as llama-bench names them: a prompt of 512 tokens read, 128 tokens written; "
                  "@ d4096: behind so many tokens."},

@@ -12,10 +12,10 @@ constexpr double kSize = 12.5, kRowHeight = 24, kBarHeight = 13, kGap = 12, kSho
 }  // namespace
 
 Picture draw(const Bars& bars, std::string caption) {
-  // Names take what they need, up to a third of the width; longer ones go onto more lines.
+  // Names take what they need, up to two fifths of the width; longer ones go onto more lines.
   double names = 0;
   for (const BarRow& row : bars.rows) names = std::max(names, text_width(row.name) * kSize);
-  names = std::min(names, bars.width * 0.34);
+  names = std::min(names, bars.width * 0.42);
   std::vector<std::vector<std::string>> lines;
   std::size_t name_lines = 1;
   for (const BarRow& row : bars.rows) {
