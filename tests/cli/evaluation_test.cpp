@@ -103,7 +103,7 @@ TEST_F(Evaluation, ReportCardsArePagesThatTellFallbacks) {
     EXPECT_NE(page.find(part), std::string::npos) << part;
   const auto refused = run_plumb({"report-card", model, "--types", "q8_0", "--text", text, "--ctx", "64", "-t", "1",
                                   "--html", (dir / "absent" / "card.html").native()});
-  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
 }
 
 TEST_F(Evaluation, QuantizeWritesAReport) {

@@ -3,6 +3,7 @@
 /// Where a model does not have the type that was asked for, because the type's blocks do not divide its rows. A table
 /// that says "Q4_K" of such a model would compare something else than it says.
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>

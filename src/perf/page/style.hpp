@@ -53,6 +53,7 @@ table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-num
 caption{text-align:left;font-weight:600;padding:.2rem 0 .4rem}
 th,td{padding:.25rem .6rem;border-bottom:1px solid var(--grid);text-align:right;vertical-align:top;white-space:nowrap}
 thead th{white-space:normal;border-bottom:2px solid var(--faint);vertical-align:bottom}tbody th{font-weight:600}
+tbody th,td.l{white-space:normal;min-width:7rem}
 thead small{display:block;font-weight:400;color:var(--faint)}
 .l{text-align:left}.w{white-space:normal;min-width:min(26rem,75vw);text-align:left}
 tr.best{background:var(--band)}
