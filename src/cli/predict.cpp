@@ -329,10 +329,10 @@ void run(PredictCommand command) {
     print_text(subject, command, f, machine);
   }
   if (!command.html.empty())
-    write_page(command.html,
-               forecast_page(f, command.options, machine, subject.name, command.type,
-                             {.when = now_of_page(),
-                              .json = json_document("predict", settings_json(command), forecast_json(subject, command, f), &machine)}));
+    write_page(command.html, forecast_page(f, command.options, machine, subject.name, command.type,
+                                           {.when = now_of_page(),
+                                            .json = json_document("predict", settings_json(command),
+                                                                  forecast_json(subject, command, f), &machine)}));
 }
 
 }  // namespace
