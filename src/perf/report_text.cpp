@@ -4,16 +4,13 @@
 #include <cmath>
 
 #include "../core/format.hpp"
+#include "page/quantities.hpp"
 #include "plumb/perf/report.hpp"
 
 namespace plumb::inline PLUMB_ABI {
 namespace {
 
-std::string seconds_text(double s) {
-  if (s < 1e-3) return formatted("{:.3g} us", s * 1e6);
-  if (s < 1) return formatted("{:.3g} ms", s * 1e3);
-  return formatted("{:.3g} s", s);
-}
+using page::seconds_text;
 
 /// "31.2 GB/s [30.1, 32.4]" of a cost per byte: the interval turns over with the reciprocal.
 std::string rate_text(const LawCoefficient& c, std::string_view unit) {

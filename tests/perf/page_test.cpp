@@ -175,7 +175,7 @@ Page full_page() {
                          .y = i * 0.3,
                          .label = "t" + std::to_string(i),
                          .tip = bad,
-                         .shape = static_cast<Shape>(i % 4),
+                         .shape = static_cast<page::Shape>(i % 4),
                          .hollow = i % 2 == 0});
   plot.dots.push_back({.x = std::nan(""), .y = 1, .label = "nowhere"});
   page.picture(draw(plot, bad));
