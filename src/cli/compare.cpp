@@ -200,7 +200,7 @@ Table comparison_table(const std::vector<Compared>& columns, const CompareComman
     if (std::any_of(row.begin() + 1, row.end(), [](const Cell& of) { return !of.text.empty(); }))
       table.add(std::move(row));
   };
-  for (const auto& [name, cell] : kRows) add(name, [&](const Compared& c) { return cell(c, command); });
+  for (const auto& row : kRows) add(row.first, [&](const Compared& c) { return row.second(c, command); });
   add("bits per byte of the text", [](const Compared& c) {
     return c.bits_per_byte ? fmt::format("{:.4f} ± {:.4f}", c.bits_per_byte->value, c.bits_per_byte->error)
                            : std::string();
