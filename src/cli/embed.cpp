@@ -253,6 +253,7 @@ void add_embed(const Command& program) {
                  "Tokens of one pass at most; where tokens see the whole text, at least the longest text");
   add_type(command, arguments->run);
   add_vocabulary(command, arguments->run.vocabulary);
+  arguments->run.session.kv = kComparedKv;
   add_run_options(command, arguments->run);
   command.callback([arguments] {
     if (arguments->texts.empty() && arguments->tokens.empty() && !arguments->file)

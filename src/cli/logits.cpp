@@ -49,6 +49,7 @@ void add_logits(const Command& program) {
   add_context(command, arguments->run.session.context, "Positions in the cache (default: as many as tokens)");
   add_type(command, arguments->run);
   add_vocabulary(command, arguments->run.vocabulary);
+  arguments->run.session.kv = kComparedKv;
   add_run_options(command, arguments->run);
   command.callback([arguments] {
     if (!arguments->tokens && !arguments->tokens_file && !arguments->text)

@@ -28,6 +28,8 @@ inline void print_warning(std::string_view message) { say("plumb: {}\n", message
 
 /// Keys and values in the cache, unless --kv or --exact says otherwise: as other engines have them.
 inline constexpr DType kUsualKv = DType::f16;
+/// The same in `logits` and `embed`, whose numbers are compared with those of other programs.
+inline constexpr DType kComparedKv = DType::f32;
 
 /// Where a model comes from and how it runs.
 struct RunOptions {
@@ -169,12 +171,13 @@ inline constexpr std::string_view kTypeHelp =
 /// Help of --kv.
 inline std::string kv_help() {
   return fmt::format(
-      "Type of keys and values in the cache: {} (default {}, with --exact f32); with f16 and int8, quantized and BF16 "
-      "models round attention's operands to bf16 where the processor multiplies these (f32 does not)",
-      kKvTypeNames, kv_type_name(kUsualKv));
+      "Type of keys and values in the cache: {} (default {}; {} with --exact, and in logits and embed); with f16 and "
+      "int8, quantized and BF16 models round attention's operands to bf16 where the processor multiplies these (f32 "
+      "does not)",
+      kKvTypeNames, kv_type_name(kUsualKv), kv_type_name(kComparedKv));
 }
 
-/// --kv: what the cache holds. `kv` is kUsualKv before.
+/// --kv: what the cache holds. `kv` is kUsualKv or kComparedKv before.
 inline void add_kv(const Command& command, DType& kv) {
   command
       .add_option_function(
@@ -203,7 +206,7 @@ inline void add_run_options(const Command& command, RunOptions& options) {
   add_threads(command, options.session.threads);
   const auto exact = [&options] {
     options.exact = true;
-    options.session.kv = DType::f32;
+    options.session.kv = kComparedKv;
   };
   command.add_flag_function(
       "--exact", exact, "Keep activations in f32 in every product, and keys and values too (slow; for comparisons)");

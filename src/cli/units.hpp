@@ -17,7 +17,7 @@ namespace plumb::cli {
 inline std::string binary_size(double bytes) {
   constexpr std::array kUnits{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   std::size_t unit = 0;
-  for (; bytes >= 1023.5 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024;
+  for (; bytes >= 999.5 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024;  // three digits say no more
   return fmt::format("{:.3g} {}", bytes, kUnits[unit]);
 }
 

@@ -51,6 +51,15 @@ TEST_F(LogitsCommand, TakesIdsAFileOrAText) {
   EXPECT_EQ(logits({"--text", "the there"}), want) << "with the bos that the file asks for";
 }
 
+TEST_F(LogitsCommand, TheCacheRoundsNothingUnlessAsked) {
+  const std::vector<float> plain = logits({"--tokens", "1 261 262"});
+  EXPECT_EQ(plain, logits({"--tokens", "1 261 262", "--kv", "f32"}));
+  EXPECT_NE(plain, logits({"--tokens", "1 261 262", "--kv", "f16"}));
+  EXPECT_EQ(logits({"--tokens", "1 261 262", "--kv", "f16", "--exact"}),
+            logits({"--tokens", "1 261 262", "--kv", "f16"}))
+      << "--kv stands above --exact, and weights are f32";
+}
+
 TEST_F(LogitsCommand, IsTheSameOnAnyNumberOfThreads) {
   const std::vector<float> want = logits({"--tokens", "1 261 262", "--threads", "1"});
   EXPECT_EQ(logits({"--tokens", "1 261 262", "--threads", "3"}), want);

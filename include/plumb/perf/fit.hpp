@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// The prediction turned round: which models a machine runs within a budget of time and memory.
+/// The prediction in reverse: which models a machine runs within a budget of time and memory.
 
 #include <functional>
 #include <optional>
@@ -76,7 +76,7 @@ struct FitResult {
 /// than the context; as weight_types_by_name.
 PLUMB_API FitResult fit_models(const FitOptions& options, const Machine& machine);
 
-/// The share of a predicted time that it may be off by; nothing where the prediction does not know.
+/// The share of a predicted time that it may be off by. Nothing so far: profiles do not hold their spread yet.
 PLUMB_API std::optional<double> margin_of(const Prediction& prediction);
 
 /// The Llama shape of `width` (a multiple of 128) that fit_models tries: heads of 64, a quarter as many KV heads, a

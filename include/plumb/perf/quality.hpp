@@ -21,7 +21,7 @@ struct PublishedScore {
   std::string_view source;  ///< where its maker published it
 };
 
-/// The score of a preset; nullptr where none is known for certain.
+/// The score of a preset; nullptr where nobody here has seen it at its source.
 PLUMB_API const PublishedScore* published_score(std::string_view preset);
 
 /// What a type of weights costs: the KL divergence of a model's predictions from those of its unquantized weights, in
