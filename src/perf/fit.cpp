@@ -156,6 +156,7 @@ void add_choice(std::vector<FitChoice>& choices, FitChoice choice) {
 std::vector<std::pair<const Preset*, ModelSpec>> candidates(const FitOptions& options, FitResult& result) {
   std::vector<std::pair<const Preset*, ModelSpec>> presets;
   for (const Preset& preset : all_presets()) {
+    if (!preset.trained) continue;
     ModelSpec spec = preset.spec();
     if (!generates(spec)) continue;  // makes embeddings of whole texts, and no tokens
     const PublishedScore* score = options.score > 0 ? published_score(preset.name) : nullptr;

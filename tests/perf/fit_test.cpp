@@ -31,6 +31,7 @@ TEST(Fit, EveryChoiceMeetsTheBudgetAndNoneThatDoesIsMissing) {
   std::size_t expected = 0, shorter = 0;
   for (const Preset& preset : all_presets()) {
     if (reads_at_once(preset.spec())) continue;  // makes no tokens
+    if (!preset.trained) continue;               // nobody can download it
     const ModelSpec spec = preset.spec();
     bool any = false;
     shorter += spec.context < 2048;
@@ -79,6 +80,14 @@ TEST(Fit, FreeShapesFillTheBudget) {
   const ModelSpec next = free_shape(choices[0].spec.width + 128, 2048);
   EXPECT_GT(forecast(next, {.weights = DType::q4_0, .kv = DType::f32, .context = 2048}, machine).decode_full.seconds(),
             0.05);
+}
+
+TEST(Fit, OffersNoShapesWithoutWeights) {
+  ASSERT_FALSE(find_preset("bench-1.1b")->trained);
+  FitOptions options = options_with(0, 60e9);
+  options.types = {"q4_0"};
+  for (const FitChoice& choice : fit_models(options, test::round_machine()).choices)
+    EXPECT_TRUE(find_preset(choice.name)->trained) << choice.name;
 }
 
 // Llama 3.1 70B and 3.3 70B are one shape.

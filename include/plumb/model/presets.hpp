@@ -20,6 +20,7 @@ struct PLUMB_API Preset {
   std::int64_t published_parameters = 0;  ///< total
   std::string_view source;                ///< where configuration and total were published
   std::int64_t rounded_to = 1;            ///< the total is a multiple of this: 1 where it is exact
+  bool trained = true;                    ///< there are weights to download; else a shape to measure with
 
   /// The spec that the config.json describes, under the display name.
   ModelSpec spec() const;

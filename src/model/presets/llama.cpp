@@ -106,7 +106,7 @@ constexpr Preset kPresets[] = {
      R"({"model_type":"llama","vocab_size":32000,"hidden_size":2048,"intermediate_size":5632,"num_hidden_layers":22,
        "num_attention_heads":32,"num_key_value_heads":4,"max_position_embeddings":8192,"rms_norm_eps":1e-05,
        "rope_theta":10000.0,"tie_word_embeddings":false})",
-     1'100'048'384, "the shape of tinyllama-1.1b"},
+     1'100'048'384, "the shape of tinyllama-1.1b", 1, false},
     {"stories-260k", "stories260K",
      R"({"model_type":"llama","vocab_size":512,"hidden_size":64,"intermediate_size":172,"num_hidden_layers":5,
        "num_attention_heads":8,"num_key_value_heads":4,"max_position_embeddings":512,"rms_norm_eps":1e-05,
